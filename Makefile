@@ -1,0 +1,45 @@
+# `make demo` and `make test` do all their set-up themselves, in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo
+REVIEWS ?= $(DEMO)/reviews.jsonl
+
+.PHONY: setup demo test lint bench lock clean
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+$(DEMO)/reviews.jsonl: .venv/installed
+	$(BIN)/python -m jobs.demo_reviews --set output=$@
+
+demo: .venv/installed $(REVIEWS)
+	$(BIN)/python -m jobs.preprocess --set input=$(REVIEWS) --set output=$(DEMO)/dataset
+	rm -rf $(DEMO)/runs/demo
+	$(BIN)/python -m jobs.train --config jobs/demo.yaml --run demo --set dataset=$(DEMO)/dataset --set runs=$(DEMO)/runs
+	$(BIN)/python -m jobs.evaluate $(DEMO)/runs/demo --set split=test
+	@cat "$$(ls $(DEMO)/runs/demo/samples/*.txt | tail -n 1)"
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks.seed_script
+
+# Needs uv, the lock tool: pip install uv.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header setup.py --extra preprocess --extra train requirements.in -o requirements.lock
+
+clean:
+	rm -rf .venv $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The dataset: from raw reviews to TFRecord shards of character windows, and back to ids."""

@@ -1,0 +1,37 @@
+"""The three packages, and what each half of the job needs to run.
+
+Beam carries this to its remote workers with `--setup_file=./setup.py`; a preprocessing worker takes the
+extra `preprocess` alone, without TensorFlow.
+"""
+
+from setuptools import setup
+
+setup(
+    name="review-trainer",
+    version="0.1.0",
+    description="Distributed batch training of a character LSTM on Kubernetes, from raw reviews to samples",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=["jobs", "preprocessing", "trainer"],
+    package_data={"jobs": ["*.yaml"]},
+    install_requires=[
+        "google-cloud-storage>=3.17,<4",
+        "google-crc32c>=1.6",
+        "numpy>=2.2,<3",
+        "pydantic>=2.10,<3",
+        "PyYAML>=6",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "preprocess": ["apache-beam[gcp]>=2.77,<2.78"],
+        "train": [
+            # The CPU build is a fifth of the size where it exists; elsewhere `tensorflow` is the CPU build.
+            "tensorflow-cpu>=2.21,<2.22; sys_platform == 'linux' and platform_machine == 'x86_64'",
+            "tensorflow>=2.21,<2.22; sys_platform != 'linux' or platform_machine != 'x86_64'",
+            "h5py>=3.14,<4",
+            "keras>=3.15,<3.16",
+            "safetensors>=0.5",
+            "tensorboard>=2.20,<3",
+        ],
+    },
+)
