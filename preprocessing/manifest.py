@@ -1,0 +1,98 @@
+"""manifest.json: what a dataset holds. It is written last, so a folder without it is not a dataset."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from preprocessing.errors import InputError
+from preprocessing.vocabulary import Vocabulary
+
+FORMAT = 1
+NAME = "manifest.json"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One TFRecord file: record k lies at k * record_bytes."""
+
+    name: str
+    split: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that a reader of the dataset needs to know, and what became of each line read.
+
+    counts: `read` = `kept` + `duplicate` + the sum of `rejected` by reason; `dropped` by symbol.
+    splits: for each split its reviews, characters, windows and the `tail` of characters in no window.
+    """
+
+    format: int
+    fingerprint: str
+    settings: Mapping[str, Any]
+    sources: tuple[Mapping[str, Any], ...]
+    vocabulary: str
+    window_chars: int
+    stride_chars: int
+    dtype: str
+    record_bytes: int
+    counts: Mapping[str, Any]
+    splits: Mapping[str, Mapping[str, int]]
+    shards: tuple[Shard, ...]
+
+    def of(self, split: str) -> tuple[Shard, ...]:
+        """The split's shards, in the order of their names."""
+        return tuple(shard for shard in self.shards if shard.split == split)
+
+    def symbols(self) -> Vocabulary:
+        """The vocabulary whose ids the records hold."""
+        return Vocabulary(self.vocabulary)
+
+    def id_dtype(self) -> np.dtype[Any]:
+        """The dtype of an id in a record."""
+        return np.dtype(self.dtype).newbyteorder("<")
+
+    def to_json(self) -> bytes:
+        """The file's bytes, the same for the same dataset."""
+        return (json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def from_json(data: bytes, *, place: str) -> Manifest:
+    """The manifest in a file's bytes; InputError, naming `place`, if it is none or of a newer format."""
+    try:
+        values = json.loads(data)
+        found = values["format"]
+        if type(found) is int and found > FORMAT:
+            raise InputError(f"{place}: format {found}, expected at most {FORMAT}: made by a newer version")
+        shards = tuple(Shard(**shard) for shard in values.pop("shards"))
+        manifest = Manifest(**(values | {"shards": shards, "sources": tuple(values["sources"])}))
+        _check(manifest)
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{place}: not a dataset's manifest: {type(error).__name__} {error}") from None
+    return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    if manifest.format != FORMAT:
+        raise ValueError(f"format={manifest.format!r}, expected {FORMAT}")
+    for name in ("window_chars", "stride_chars", "record_bytes"):
+        value = getattr(manifest, name)
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name}={value!r}, expected a whole number above 0")
+    if manifest.id_dtype() != manifest.symbols().dtype:
+        raise ValueError(f"dtype={manifest.dtype}, expected {manifest.symbols().dtype}")
+    for shard in manifest.shards:
+        if shard.split not in SPLITS or shard.bytes != shard.records * manifest.record_bytes:
+            raise ValueError(f"shard {shard.name}: {shard.records} records do not make {shard.bytes} bytes")
+        if "/" in shard.name or shard.name.startswith("."):
+            raise ValueError(f"shard {shard.name!r}: expected a file's plain name")

@@ -1,0 +1,113 @@
+"""Symbols and their ids: the seed's 61, a table, or those that cover a text."""
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing.errors import InputError
+
+Ids = npt.NDArray[Any]  # uint8, or uint16 above 256 symbols
+
+OPEN, CLOSE = "{", "}"  # a review is written {text}, so that a model learns where one starts and ends
+SEED_SYMBOLS = "\n !\"#$%&'()*+,-./0123456789:;=?[]abcdefghijklmnopqrstuvwxyz{}"
+RARE_PER_MILLION = 10  # `auto` leaves out what is rarer: too few examples to learn, a wider softmax for all
+
+_UNKNOWN = np.uint16(0xFFFF)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered string of V distinct symbols; a symbol's id is its place."""
+
+    symbols: str
+
+    def __post_init__(self) -> None:
+        repeated = [symbol for symbol, count in Counter(self.symbols).items() if count > 1]
+        if repeated:
+            raise InputError(f"vocabulary: symbol {repeated[0]!r} occurs twice, expected each once")
+        missing = [symbol for symbol in (OPEN, CLOSE) if symbol not in self.symbols]
+        if missing:
+            raise InputError(f"vocabulary: no {missing[0]!r}, which marks a review's start or end")
+        if len(self.symbols) >= _UNKNOWN:
+            raise InputError(f"vocabulary: {len(self.symbols)} symbols, expected at most {_UNKNOWN - 1}")
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of an id in a record: one byte up to 256 symbols, else two, little-endian."""
+        return np.dtype(np.uint8) if len(self.symbols) <= 256 else np.dtype("<u2")
+
+    def encode(self, text: str) -> tuple[Ids, Counter[str]]:
+        """The ids of the text's symbols, [n] of `dtype`, and how often each symbol outside was left out."""
+        points = code_points(text)
+        ids = _ids_by_point(self.symbols)[points]
+        known = ids != _UNKNOWN
+        if known.all():
+            return ids.astype(self.dtype), Counter()
+        values, counts = np.unique(points[~known], return_counts=True)
+        dropped = Counter({chr(value): int(count) for value, count in zip(values, counts, strict=True)})
+        return ids[known].astype(self.dtype), dropped
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The symbols of ids [n]."""
+        return "".join(self.symbols[i] for i in np.asarray(ids).tolist())
+
+
+SEED = Vocabulary(SEED_SYMBOLS)
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """A text's Unicode code points, [n]. UnicodeEncodeError on a lone surrogate."""
+    return np.frombuffer(text.encode("utf-32-le"), "<u4")
+
+
+@functools.lru_cache(maxsize=2)
+def _ids_by_point(symbols: str) -> npt.NDArray[np.uint16]:
+    table = np.full(0x110000, _UNKNOWN, np.uint16)
+    table[code_points(symbols)] = np.arange(len(symbols))
+    return table
+
+
+def covering(counts: Mapping[str, int]) -> Vocabulary:
+    """`auto`: the symbols that occur at least RARE_PER_MILLION times in a million, by code point."""
+    total = sum(counts.values())
+    frequent = {symbol for symbol, count in counts.items() if count * 1_000_000 >= total * RARE_PER_MILLION}
+    return Vocabulary("".join(sorted(frequent | {OPEN, CLOSE})))
+
+
+def from_table(text: str | bytes, *, place: str) -> Vocabulary:
+    """The vocabulary of a JSON object from symbol to id, as the seed's script kept it.
+
+    Raises InputError, naming `place`, unless it maps single characters onto each of 0 .. V-1 once.
+    """
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: not a JSON table of symbols: {error}") from None
+    if not isinstance(pairs, list) or not pairs or not all(isinstance(pair, tuple) for pair in pairs):
+        raise InputError(f"{place}: expected a JSON object from symbol to id")
+    return _from_pairs(pairs, place=place)
+
+
+def _from_pairs(pairs: Sequence[tuple[str, object]], *, place: str) -> Vocabulary:
+    by_id: dict[int, str] = {}
+    for symbol, number in pairs:
+        if len(symbol) != 1 or "\ud800" <= symbol <= "\udfff":
+            raise InputError(f"{place}: symbol {symbol!r}: expected one character")
+        if type(number) is not int or not 0 <= number < len(pairs):
+            raise InputError(f"{place}: symbol {symbol!r} has id {number!r}, expected 0 to {len(pairs) - 1}")
+        if number in by_id:
+            raise InputError(f"{place}: id {number} is repeated, for {by_id[number]!r} and {symbol!r}")
+        by_id[number] = symbol
+    try:
+        return Vocabulary("".join(by_id[i] for i in range(len(pairs))))
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
