@@ -1,0 +1,77 @@
+"""What every command shares: its arguments, its log lines and its exit code.
+
+0 done; 2 the user's mistake, one line on stderr; 143 stopped by SIGTERM after saving; anything else is a
+fault of the world or of ours, with a traceback, worth a retry.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jobs.config import Job, load
+from jobs.help import describe
+from jobs.storage import Conflict
+from preprocessing.errors import InputError
+from trainer.stop import Stopped
+
+log = logging.getLogger(__name__)
+
+STOPPED = 128 + signal.SIGTERM
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """A parser whose --help is the module's docstring."""
+    return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def configured(
+    doc: str | None, job: type[Job], default: Path, argv: Sequence[str] | None, *, flags: Sequence[str] = ()
+) -> tuple[Job, argparse.Namespace, list[str]]:
+    """The configuration, the values of the job's own required `flags`, and the arguments left over."""
+    arguments = parser(doc)
+    arguments.add_argument("--config", type=Path, metavar="FILE", help=f"default: {default.name}, key by key")
+    arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
+    for flag in flags:
+        if flag.startswith("-"):
+            arguments.add_argument(flag, required=True)
+        else:
+            arguments.add_argument(flag)
+    arguments.epilog = f"keys:\n{describe(job, default)}"
+    known, rest = arguments.parse_known_args(argv)
+    return load(job, default, config=known.config, sets=known.sets), known, rest
+
+
+def refuse(rest: Sequence[str]) -> None:
+    """InputError for arguments that a command without options of its own does not know."""
+    if rest:
+        raise InputError(f"unknown argument {rest[0]}: expected --config FILE or --set key=value (see --help)")
+
+
+def stop_on_sigterm() -> Callable[[], bool]:
+    """A question to ask often: has SIGTERM come? The signal itself interrupts nothing."""
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    return asked.is_set
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a command and ends the process with its exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    name = Path(sys.argv[0]).stem
+    try:
+        main()
+    except InputError as error:
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except Stopped:
+        log.info("stopped, as asked")
+        sys.exit(STOPPED)
+    except Conflict as error:
+        log.error("another process owns this run, nothing of it was changed: %s", error)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+        sys.stderr.close()

@@ -1,0 +1,30 @@
+"""Invented reviews in the format of Kaggle's, for a first run without the real ones.
+
+python -m jobs.demo_reviews --set output=URL
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs import command, schema
+from jobs.inputs import split_url
+from preprocessing.grammar import reviews
+
+log = logging.getLogger(__name__)
+
+DEFAULT = Path(__file__).with_name("demo_reviews.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    config, _, rest = command.configured(__doc__, schema.DemoReviews, DEFAULT, argv)
+    command.refuse(rest)
+    lines = (json.dumps(review) + "\n" for review in reviews(config.reviews, seed=config.seed))
+    folder, name = split_url(config.output)
+    folder.write(name, "".join(lines).encode())
+    log.info("%s: %d invented reviews", config.output, config.reviews)
+
+
+if __name__ == "__main__":
+    command.run(main)
