@@ -1,0 +1,72 @@
+"""How well a run's newest checkpoint predicts a split of a dataset: one JSON line.
+
+    python -m jobs.evaluate RUN --set dataset=URL --set split=test
+
+RUN is the URL of a run's folder.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs import command, schema
+from jobs.dataset import open_dataset
+from jobs.run import open_run
+from preprocessing.errors import InputError
+
+DEFAULT = Path(__file__).with_name("evaluate.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    config, asked, rest = command.configured(__doc__, schema.Evaluate, DEFAULT, argv, flags=["RUN"])
+    command.refuse(rest)
+    run = open_run(asked.RUN)
+    dataset = open_dataset(config.dataset or run.config.dataset)
+    if dataset.manifest.vocabulary != run.manifest.vocabulary:
+        raise InputError(f"dataset={dataset.bucket.url}: its vocabulary is not the one that {asked.RUN} was trained on")
+
+    from jobs.start import replicas, set_up
+    from trainer import evaluation, model
+    from trainer.checkpoints import newest
+    from trainer.data import Windows
+    from trainer.state import restore
+    from trainer.steps import Steps
+
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
+        windows = Windows(dataset.stage(config.split, Path(scratch)), dataset.manifest)
+        saved, arrays = newest(run.bucket, Path(scratch))
+        strategy = replicas()
+        use_cudnn = set_up(run.config.precision, seed=run.config.seed)
+        with strategy.scope():
+            net = model.build(
+                symbols=len(dataset.manifest.vocabulary),
+                lstm_units=run.config.model.lstm_units,
+                embedding_units=run.config.model.embedding_units,
+                use_cudnn=use_cudnn,
+            )
+        restore(arrays, net, None)
+        objective = run.config.objective
+        result = evaluation.evaluate(
+            Steps(strategy, net, None, objective=objective, clip_norm=0, batch_windows=config.batch_windows),
+            windows,
+            step=evaluation.window_step(
+                objective, window_chars=dataset.manifest.window_chars, stride_chars=dataset.manifest.stride_chars
+            ),
+            should_stop=lambda: False,
+        )
+    line = {
+        "split": config.split,
+        "step": saved.step,
+        "nats_per_char": result.loss,
+        "bits_per_char": result.bits_per_char,
+        "chars": result.chars,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    command.run(main)

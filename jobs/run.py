@@ -1,0 +1,69 @@
+"""A run's folder: the effective configuration and the dataset's manifest, written before all else.
+
+config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jsonl  tensorboard/
+"""
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from jobs import config as configuration
+from jobs import schema
+from jobs.storage import ABSENT, Bucket, Conflict, open_bucket
+from preprocessing import manifest
+from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest
+
+CONFIG = "config.yaml"
+# A Kubernetes name, which is what a Job has, of at most 63 characters.
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is there to be read."""
+
+    bucket: Bucket
+    config: schema.Train
+    manifest: Manifest
+
+
+def begin(runs: str, name: str, config: schema.Train, dataset: Manifest) -> Bucket:
+    """The folder of a new run, or of one to continue.
+
+    InputError if the run that is there had another configuration or dataset; it says which keys differ.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError(f"--run {name}: expected lower-case letters, digits, - and ., at most 63")
+    bucket = open_bucket(f"{runs.rstrip('/')}/{name}")
+    text = configuration.as_yaml(config)
+    _keep(bucket, CONFIG, text.encode())
+    found = yaml.safe_load(bucket.read(CONFIG))
+    changed = configuration.differences(found, yaml.safe_load(text))
+    if changed:
+        raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
+    _keep(bucket, manifest.NAME, dataset.to_json())
+    before = manifest.from_json(bucket.read(manifest.NAME), place=f"{bucket.url}/{manifest.NAME}")
+    if before.fingerprint != dataset.fingerprint:
+        changed = configuration.differences(before.settings, dataset.settings) or ["its sources differ"]
+        raise InputError(f"{bucket.url}: a run on another dataset: {'; '.join(changed)}: use another run name")
+    return bucket
+
+
+def open_run(url: str) -> Run:
+    """A run's folder as it is; InputError if it is none."""
+    bucket = open_bucket(url)
+    try:
+        config = yaml.safe_load(bucket.read(CONFIG))
+        dataset = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
+    except FileNotFoundError:
+        raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run") from None
+    return Run(bucket, configuration.validated(schema.Train, config), dataset)
+
+
+def _keep(bucket: Bucket, name: str, data: bytes) -> None:
+    try:
+        bucket.write(name, data, if_version=ABSENT)
+    except Conflict:
+        return  # one is there already: the caller holds it against what it wants

@@ -1,0 +1,64 @@
+"""What the machine decides of a run, and where its first weights come from."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from jobs import schema
+from jobs.inputs import load_vocabulary, split_url
+from jobs.run import open_run
+from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest
+from trainer import checkpoints, precision, warm_start
+from trainer.state import WEIGHTS, restore
+
+log = logging.getLogger(__name__)
+
+HDF5 = (".h5", ".hdf5")
+
+
+def replicas() -> tf.distribute.Strategy:
+    """One replica for each GPU of the machine; without any, for each logical CPU device, of which there is one."""
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def set_up(setting: str, *, seed: int) -> bool | str:
+    """Sets precision, seed and, on a CPU, determinism for the process; whether LSTMs must run on cuDNN."""
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    policy, reason = precision.choose(setting, gpus=gpus, cpu_flags=precision.cpu_flags())
+    log.info("%d GPU(s), precision %s: %s", gpus, policy, reason)
+    keras.mixed_precision.set_global_policy(policy)
+    keras.utils.set_random_seed(seed)
+    if not gpus:
+        # A run killed and continued must end with the same bits. On a GPU, cuDNN makes no such promise.
+        tf.config.experimental.enable_op_determinism()
+    return True if gpus else "auto"
+
+
+def first_weights(model: keras.Model, config: schema.Train, manifest: Manifest, scratch: Path) -> None:
+    """Sets the model's weights to those of `warm_start`, a run or a Keras 2 weights file."""
+    url = config.warm_start
+    if url.endswith(HDF5):
+        theirs = load_vocabulary(config.warm_start_vocabulary)
+        if theirs is None:
+            raise InputError("warm_start_vocabulary=auto: expected seed or the URL of a symbol table")
+        folder, name = split_url(url)
+        with tempfile.TemporaryDirectory(dir=scratch) as local:
+            path = Path(local, "weights.h5")
+            try:
+                folder.download(name, path)
+            except FileNotFoundError:
+                raise InputError(f"warm_start={url}: no such file") from None
+            arrays = warm_start.read_keras2(path, place=url)
+    else:
+        other = open_run(url)
+        theirs = other.manifest.symbols()
+        _, found = checkpoints.newest(other.bucket, scratch)
+        arrays = dict(found)
+    expected = {variable.path: tuple(variable.shape) for variable in model.weights}
+    weights = warm_start.matched(arrays, theirs=theirs, ours=manifest.symbols(), expected=expected, place=url)
+    restore({name: weights[name] for name in weights if name.startswith(WEIGHTS)}, model, None)

@@ -1,0 +1,125 @@
+"""A model from a dataset: trains, checkpoints, validates and samples, in runs/NAME.
+
+    python -m jobs.train --run NAME --set dataset=URL --set runs=URL
+
+The same command again continues the run from its last checkpoint, or finds that there is nothing left to do.
+SIGTERM saves and ends with exit code 143.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jobs import command, run, schema
+from jobs.dataset import Dataset, open_dataset
+from jobs.storage import ABSENT, Bucket
+from preprocessing.errors import InputError
+
+log = logging.getLogger(__name__)
+
+DEFAULT = Path(__file__).with_name("train.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    config, flags, rest = command.configured(__doc__, schema.Train, DEFAULT, argv, flags=["--run"])
+    command.refuse(rest)
+    should_stop = command.stop_on_sigterm()
+    dataset = open_dataset(config.dataset)
+    windows = dataset.manifest.splits["train"]["windows"]
+    if config.batch_windows > windows:
+        raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
+    folder = run.begin(config.runs, flags.run, config, dataset.manifest)
+    with tempfile.TemporaryDirectory(prefix="train-") as scratch:
+        train(config, dataset, folder, Path(scratch), should_stop)
+
+
+def train(
+    config: schema.Train, dataset: Dataset, folder: Bucket, scratch: Path, should_stop: Callable[[], bool]
+) -> None:
+    """Wires the run together and runs it to its end."""
+    # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
+    from jobs.progress import progress
+    from jobs.start import first_weights, replicas, set_up
+    from jobs.write_samples import SampleWriter
+    from trainer import loop, model
+    from trainer.checkpoints import Checkpoints
+    from trainer.data import Windows
+    from trainer.evaluation import evaluate, window_step
+    from trainer.metrics import Metrics
+    from trainer.order import Order
+    from trainer.state import restore
+    from trainer.steps import Steps
+
+    manifest = dataset.manifest
+    training = Windows(dataset.stage("train", scratch), manifest)
+    held_out = Windows(dataset.stage("validation", scratch), manifest)
+    order = Order(
+        training.counts, batch_windows=config.batch_windows, block_windows=config.block_windows, seed=config.seed
+    )
+    predicted = manifest.window_chars if config.objective == "every" else 1
+    chars_per_step = config.batch_windows * predicted
+    plan = loop.plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
+
+    strategy = replicas()
+    use_cudnn = set_up(config.precision, seed=config.seed)
+    with strategy.scope():
+        net = model.build(
+            symbols=len(manifest.vocabulary),
+            lstm_units=config.model.lstm_units,
+            embedding_units=config.model.embedding_units,
+            use_cudnn=use_cudnn,
+        )
+        adam = model.optimizer(
+            learning_rate=config.learning_rate,
+            schedule=config.schedule,
+            warmup_steps=config.warmup_steps,
+            steps=plan.steps,
+        )
+        adam.build(net.trainable_variables)
+    steps = Steps(
+        strategy,
+        net,
+        adam,
+        objective=config.objective,
+        clip_norm=config.clip_norm,
+        batch_windows=config.batch_windows,
+    )
+    checkpoints = Checkpoints(folder, absent=ABSENT, keep=config.checkpoint.keep, scratch=scratch)
+    found = checkpoints.restore()
+    if found is not None:
+        saved, arrays = found
+        restore(arrays, net, adam)
+        log.info("continuing after step %d of %d", saved.step, plan.steps)
+    else:
+        saved = None
+        if config.warm_start:
+            first_weights(net, config, manifest, scratch)
+            log.info("first weights from %s", config.warm_start)
+        log.info("%d parameters, %d steps of %d characters", net.count_params(), plan.steps, chars_per_step)
+    start = saved.step if saved else 0
+    every = window_step(config.objective, window_chars=manifest.window_chars, stride_chars=manifest.stride_chars)
+    metrics = Metrics(folder, step=start, scratch=scratch)
+    loop.Loop(
+        plan=plan,
+        order=order,
+        windows=training,
+        model=net,
+        optimizer=adam,
+        steps=steps,
+        checkpoints=checkpoints,
+        metrics=metrics,
+        progress=progress(start=start, steps=plan.steps, chars_per_step=chars_per_step),
+        validate=lambda: evaluate(steps, held_out, step=every, should_stop=should_stop),
+        write_samples=SampleWriter(net, held_out, manifest.symbols(), config, folder, should_stop),
+        should_stop=should_stop,
+        log_every_steps=config.log_every_steps,
+        checkpoint_every_seconds=config.checkpoint.every_seconds,
+        chars_per_step=chars_per_step,
+        start=start,
+        losses=saved.losses if saved else (),
+    ).run()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,55 @@
+"""The samples after an epoch, into the run's folder."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from jobs import schema
+from jobs.storage import Bucket
+from preprocessing.vocabulary import Vocabulary
+from trainer.data import Windows
+from trainer.order import hashed
+from trainer.samples import Sample, as_json, as_text
+from trainer.sampling import draws, generate, stepper
+
+
+class SampleWriter:
+    """Continues one held-out prompt, another each epoch, at all diversities in one batch."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        held_out: Windows,
+        vocabulary: Vocabulary,
+        config: schema.Train,
+        folder: Bucket,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._held_out, self._vocabulary = held_out, vocabulary
+        self._config, self._folder, self._should_stop = config, folder, should_stop
+        self._step, self._state = stepper(model, len(config.sample.diversities))
+
+    def __call__(self, epoch: int, step: int) -> None:
+        seed, sample = self._config.seed, self._config.sample
+        prompt = self._prompt(epoch)[: sample.prompt_chars]
+        rows = len(sample.diversities)
+        ids = generate(
+            self._step,
+            self._state,
+            np.repeat(prompt[None], rows, axis=0),
+            diversities=sample.diversities,
+            drawn=draws(seed, epoch, rows=rows, chars=sample.chars),
+            should_stop=self._should_stop,
+        )
+        decode = self._vocabulary.decode
+        samples = [Sample(d, decode(prompt), decode(row)) for d, row in zip(sample.diversities, ids, strict=True)]
+        name = f"samples/epoch-{epoch:03}"
+        self._folder.write(f"{name}.txt", as_text(samples, title=f"epoch {epoch}, step {step}").encode())
+        self._folder.write(f"{name}.json", as_json(samples, epoch=epoch, step=step).encode())
+
+    def _prompt(self, epoch: int) -> np.ndarray:
+        shards, rows = self._held_out.every(1)
+        chosen = int(hashed((self._config.seed, epoch), 1)[0] % np.uint64(len(rows)))
+        window: np.ndarray = self._held_out.read(shards[chosen : chosen + 1], rows[chosen : chosen + 1])[0]
+        return window

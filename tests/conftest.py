@@ -1,0 +1,46 @@
+"""A small dataset, made once by the real commands, for the tests of what comes after it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+
+# Two virtual devices on the CPU stand in for two GPUs; only before TensorFlow's first use can they be made.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def reviews_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 invented reviews as JSON lines."""
+    from jobs import demo_reviews
+
+    path = tmp_path_factory.mktemp("reviews") / "reviews.jsonl"
+    demo_reviews.main(["--set", f"output={path}", "--set", "reviews=300"])
+    return path
+
+
+@pytest.fixture(scope="session")
+def dataset(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Windows of 16 characters in three shards a split."""
+    from jobs import preprocess
+
+    folder = tmp_path_factory.mktemp("dataset") / "dataset"
+    settings = [f"input={reviews_file}", f"output={folder}", "window_chars=16", "stride_chars=16", "shards=3"]
+    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real reviews, which a user of the project does not have."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the real reviews in ../shared/data, which are not part of the project")
+    return SHARED / "data"

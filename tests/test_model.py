@@ -1,0 +1,84 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import model
+
+
+def test_the_seed_s_model_has_its_layers_and_parameters() -> None:
+    net = model.build(symbols=61, lstm_units=[1024, 512], embedding_units=0)
+    # 4 * (inputs + units + 1) * units for each LSTM, (units + 1) * symbols for the logits.
+    assert net.count_params() == 4 * (61 + 1024 + 1) * 1024 + 4 * (1024 + 512 + 1) * 512 + 513 * 61
+    assert [layer.name for layer in model.lstm_layers(net)] == ["lstm_0", "lstm_1"]
+
+
+def test_logits_are_float32_whatever_the_precision() -> None:
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        net = model.build(symbols=5, lstm_units=[4], embedding_units=3)
+        assert net(np.zeros((2, 6), np.int32)).dtype == tf.float32
+        assert model.lstm_layers(net)[0].compute_dtype == "bfloat16"
+        assert {variable.dtype for variable in net.weights} == {"float32"}
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_position_s_logits_do_not_see_the_characters_after_it() -> None:
+    net = model.build(symbols=5, lstm_units=[8], embedding_units=0)
+    ids = np.array([[0, 1, 2, 3, 4]])
+    changed = np.array([[0, 1, 2, 0, 0]])
+    np.testing.assert_array_equal(net(ids).numpy()[:, :3], net(changed).numpy()[:, :3])
+
+
+def rates(**changes: Any) -> list[float]:
+    settings: dict[str, Any] = {"learning_rate": 0.01, "schedule": "constant", "warmup_steps": 0, "steps": 10}
+    adam = model.optimizer(**(settings | changes))
+    adam.build([keras.Variable(0.0)])
+    found = []
+    for step in range(11):
+        adam.iterations.assign(step)
+        found.append(round(float(adam.learning_rate), 6))
+    return found
+
+
+def test_a_constant_rate_stays() -> None:
+    assert rates() == [0.01] * 11
+
+
+def test_a_constant_rate_after_a_warm_up_stays() -> None:
+    assert rates(warmup_steps=4) == [0, 0.0025, 0.005, 0.0075] + [0.01] * 7
+
+
+def test_a_cosine_falls_to_a_tenth_at_the_last_step() -> None:
+    found = rates(schedule="cosine")
+    assert found[0] == 0.01
+    assert found[5] == 0.0055
+    assert found[10] == 0.001
+    assert found == sorted(found, reverse=True)
+
+
+def test_a_cosine_starts_after_its_warm_up() -> None:
+    found = rates(schedule="cosine", warmup_steps=2)
+    assert found[:3] == [0, 0.005, 0.01]
+    assert found[10] == 0.001
+
+
+IDS = np.array([[0, 2, 1]])
+UNIFORM_BUT_LAST = np.array([[[0.0, 0, 0], [np.log(2), np.log(6), 0]]], np.float32)
+
+
+@pytest.mark.parametrize(("objective", "nats"), [("every", [np.log(3), np.log(9 / 6)]), ("last", [np.log(9 / 6)])])
+def test_the_objective_chooses_which_positions_count(objective: str, nats: list[float]) -> None:
+    np.testing.assert_allclose(model.losses(UNIFORM_BUT_LAST, IDS, objective), [nats], rtol=1e-6)
+
+
+def test_float16_scales_the_loss() -> None:
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        scaled = model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
+        assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from trainer.order import Order, hashed, permutation, uniform
+
+
+def order(**changes: object) -> Order:
+    settings = {"batch_windows": 8, "block_windows": 40, "seed": 1} | changes
+    return Order([17, 5, 30, 1, 22], **settings)  # type: ignore[arg-type]
+
+
+def ids(of: Order, epoch: int) -> list[tuple[int, int]]:
+    batches = [of.batch(epoch, step) for step in range(of.steps_per_epoch)]
+    return [pair for shards, rows in batches for pair in zip(shards.tolist(), rows.tolist(), strict=True)]
+
+
+def test_the_hash_is_splitmix64() -> None:
+    # The first three outputs for seed 0 in the authors' reference code.
+    state = np.uint64(0)
+    gamma = np.uint64(0x9E3779B97F4A7C15)
+    from trainer.order import _mix
+
+    with np.errstate(over="ignore"):
+        found = [int(_mix(np.array([state + np.uint64(k) * gamma], np.uint64))[0]) for k in range(3)]
+    assert found == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+
+
+def test_the_order_of_a_known_seed_never_changes() -> None:
+    assert permutation((1, 2), 8).tolist() == KNOWN_PERMUTATION
+    assert ids(order(), 0)[:4] == KNOWN_FIRST
+
+
+def test_each_epoch_holds_each_window_once() -> None:
+    every = sorted((shard, row) for shard, count in enumerate([17, 5, 30, 1, 22]) for row in range(count))
+    for epoch in range(3):
+        assert sorted(ids(order(), epoch)) == every
+
+
+def test_epochs_and_seeds_differ() -> None:
+    assert ids(order(), 0) != ids(order(), 1)
+    assert ids(order(), 0) != ids(order(seed=2), 0)
+
+
+def test_a_step_does_not_depend_on_the_steps_asked_for_before() -> None:
+    walked = order()
+    for step in range(walked.steps_per_epoch):
+        shards, rows = walked.batch(1, step)
+        fresh_shards, fresh_rows = order().batch(1, step)
+        assert shards.tolist() == fresh_shards.tolist()
+        assert rows.tolist() == fresh_rows.tolist()
+
+
+def test_the_last_batch_of_an_epoch_is_what_is_left() -> None:
+    found = order()
+    assert found.steps_per_epoch == 10
+    assert [len(found.batch(0, step)[0]) for step in range(10)] == [8] * 9 + [3]
+    with pytest.raises(ValueError, match="step=10"):
+        found.batch(0, 10)
+
+
+def test_the_order_of_windows_does_not_depend_on_the_batch_size() -> None:
+    assert ids(order(batch_windows=8), 0) == ids(order(batch_windows=5), 0)
+
+
+def test_a_block_holds_whole_shards_up_to_its_bound_and_the_windows_stay_in_it() -> None:
+    found = order()
+    blocks = found.blocks(0)
+    sizes = [sum([17, 5, 30, 1, 22][shard] for shard in block.shards) for block in blocks]
+    assert sum(sizes) == 75
+    assert all(size <= 40 for size in sizes)
+    assert sorted(shard for block in blocks for shard in block.shards) == [0, 1, 2, 3, 4]
+    walk = ids(found, 0)
+    for block, size in zip(blocks, sizes, strict=True):
+        assert {shard for shard, _ in walk[block.start : block.start + size]} == set(block.shards)
+
+
+def test_a_shard_larger_than_a_block_is_a_block_of_its_own() -> None:
+    assert len(order(block_windows=1).blocks(0)) == 5
+
+
+def test_windows_of_one_block_are_well_mixed() -> None:
+    """Neighbours in a shard are not neighbours in the order: of 1000 windows about one pair stays together."""
+    found = Order([1000], batch_windows=10, block_windows=10_000, seed=3)
+    rows = np.array([row for _, row in ids(found, 0)])
+    assert (np.abs(np.diff(rows)) == 1).sum() < 10
+    assert abs(np.corrcoef(np.arange(1000), rows)[0, 1]) < 0.1
+
+
+def test_uniform_numbers_are_uniform_and_below_one() -> None:
+    drawn = uniform((5, 6), 10_000)
+    assert 0 <= drawn.min() < drawn.max() < 1
+    assert np.histogram(drawn, bins=10, range=(0, 1))[0].min() > 900
+    assert len(set(hashed((5, 6), 10_000).tolist())) == 10_000
+
+
+KNOWN_PERMUTATION = [1, 3, 7, 2, 6, 4, 5, 0]
+KNOWN_FIRST = [(2, 5), (2, 12), (2, 21), (2, 14)]

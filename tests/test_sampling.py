@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from trainer import model
+from trainer.sampling import choose, draws, generate, stepper
+from trainer.stop import Stopped
+
+LOGITS = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))
+
+
+def chosen(diversity: float, drawn: float) -> int:
+    return int(choose(LOGITS, np.array([diversity]), np.array([drawn]))[0])
+
+
+def test_diversity_one_samples_from_the_model_s_own_probabilities() -> None:
+    assert [chosen(1.0, drawn) for drawn in (0.0, 0.09, 0.11, 0.69, 0.71, 0.999999)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_diversity_half_squares_the_probabilities() -> None:
+    # 0.01, 0.36, 0.09 of 0.46: the second begins at 0.022 and ends at 0.804.
+    assert [chosen(0.5, drawn) for drawn in (0.021, 0.023, 0.80, 0.81)] == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("diversity", [0.0, 1e-310, 1e-9, 1e-3])
+def test_a_diversity_towards_zero_takes_the_likeliest(diversity: float) -> None:
+    assert [chosen(diversity, drawn) for drawn in (0.0, 0.5, 0.999999)] == [1, 1, 1]
+
+
+def test_sampled_frequencies_match_the_probabilities() -> None:
+    drawn = draws(3, 0, rows=20_000, chars=1)[:, 0]
+    found = choose(np.repeat(LOGITS, 20_000, axis=0), np.ones(20_000), drawn)
+    assert np.abs(np.bincount(found) / 20_000 - [0.1, 0.6, 0.3]).max() < 0.01
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it() -> None:
+    assert draws(1, 2, rows=1, chars=5).tolist() == draws(1, 2, rows=4, chars=5)[:1].tolist()
+    assert draws(1, 2, rows=4, chars=9)[:, :5].tolist() == draws(1, 2, rows=4, chars=5).tolist()
+    assert draws(1, 3, rows=1, chars=5).tolist() != draws(1, 2, rows=1, chars=5).tolist()
+
+
+def counting(ids: np.ndarray, state: list[list[int]]) -> tuple[np.ndarray, list[list[int]]]:
+    """A model that has seen what it has seen, and always expects id + 1 of 10."""
+    logits = np.full((len(ids), 10), -1e9, np.float32)
+    logits[np.arange(len(ids)), (ids + 1) % 10] = 0
+    return logits, [*state, ids.tolist()]
+
+
+def test_a_prompt_is_read_before_and_each_character_follows_the_one_before() -> None:
+    prompts = np.array([[3, 4], [7, 8]])
+    found = generate(counting, [], prompts, diversities=[0.0, 1.0], drawn=np.zeros((2, 4)))
+    assert found.tolist() == [[5, 6, 7, 8], [9, 0, 1, 2]]
+
+
+def test_generation_stops_between_characters_when_asked() -> None:
+    asked = iter([False, False, True])
+    with pytest.raises(Stopped):
+        generate(
+            counting,
+            [],
+            np.array([[1]]),
+            diversities=[0.0],
+            drawn=np.zeros((1, 9)),
+            should_stop=lambda: next(asked),
+        )
+
+
+@pytest.mark.parametrize("embedding_units", [0, 5])
+def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: int) -> None:
+    net = model.build(symbols=7, lstm_units=[6, 4], embedding_units=embedding_units)
+    ids = np.random.default_rng(1).integers(0, 7, (3, 12)).astype(np.int32)
+    whole = net(ids).numpy()
+    step, state = stepper(net, 3)
+    for position in range(12):
+        logits, state = step(ids[:, position], state)
+        np.testing.assert_allclose(logits, whole[:, position], atol=1e-6)
+
+
+def test_the_samples_of_a_batch_are_those_of_each_alone() -> None:
+    net = model.build(symbols=7, lstm_units=[6], embedding_units=0)
+    drawn = draws(1, 1, rows=3, chars=20)
+    together = generate(*stepper(net, 3), np.array([[1], [2], [3]]), diversities=[0.3, 0.6, 0.9], drawn=drawn)
+    for row, diversity in enumerate([0.3, 0.6, 0.9]):
+        alone = generate(*stepper(net, 1), np.array([[row + 1]]), diversities=[diversity], drawn=drawn[row : row + 1])
+        assert alone[0].tolist() == together[row].tolist()

@@ -1,0 +1,303 @@
+"""The real command on a small dataset, undisturbed, killed and continued."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from jobs import sample, train
+from preprocessing.errors import InputError
+
+# Three epochs of 60 steps or so, two checkpoints an epoch and more at random.
+SMALL = {
+    "model.lstm_units": "[12, 8]",
+    "batch_windows": 64,
+    "epochs": 3,
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "warmup_steps": 5,
+    "log_every_steps": 7,
+    "block_windows": 2000,
+    "sample.chars": 30,
+    "sample.prompt_chars": 12,
+    "checkpoint.every_seconds": 0.3,
+}
+
+
+def arguments(dataset: Path, runs: Path, name: str = "small", **changes: Any) -> list[str]:
+    settings = SMALL | {"dataset": dataset, "runs": runs} | {k.replace("__", "."): v for k, v in changes.items()}
+    return ["--run", name, *(part for key, value in settings.items() for part in ("--set", f"{key}={value}"))]
+
+
+def command(job: str, *arguments: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    return subprocess.Popen(
+        [sys.executable, "-m", f"jobs.{job}", *arguments], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str], *, code: int = 0) -> str:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == code, errors
+    return errors
+
+
+def outcome(run: Path) -> dict[str, str]:
+    """What must be the same of two runs: the last weights and optimizer, the metrics and each sample."""
+    pointer = json.loads((run / "checkpoint.json").read_text())["checkpoints"][0]
+    files = [run / pointer["file"], run / "metrics.jsonl", *sorted((run / "samples").iterdir())]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def saved_step(run: Path) -> int:
+    pointer = run / "checkpoint.json"
+    return int(json.loads(pointer.read_text())["checkpoints"][0]["step"]) if pointer.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("undisturbed")
+    finish(command("train", *arguments(dataset, runs)))
+    return runs / "small"
+
+
+def rows(run: Path, kind: str) -> list[dict[str, float]]:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def test_a_run_s_folder_holds_all_that_it_is_made_of(undisturbed: Path) -> None:
+    names = {path.relative_to(undisturbed).as_posix() for path in undisturbed.rglob("*") if path.is_file()}
+    fixed = {"config.yaml", "manifest.json", "checkpoint.json", "metrics.jsonl"}
+    samples = {f"samples/epoch-{epoch:03}.{kind}" for epoch in (1, 2, 3) for kind in ("txt", "json")}
+    others = sorted(names - fixed - samples)
+    assert fixed | samples <= names
+    assert [name.split("/")[0] for name in others] == ["checkpoints", "checkpoints", "tensorboard"]
+
+
+def test_validation_improves_with_each_epoch(undisturbed: Path) -> None:
+    bits = [row["bits_per_char"] for row in rows(undisturbed, "validation")]
+    assert len(bits) == 3
+    assert bits == sorted(bits, reverse=True)
+    assert bits[-1] < 4.5  # of log2(61) = 5.9 at the start
+
+
+def test_rows_of_metrics_come_at_their_steps(undisturbed: Path) -> None:
+    steps = [row["step"] for row in rows(undisturbed, "train")]
+    per_epoch = int(rows(undisturbed, "validation")[0]["step"])
+    ends = {per_epoch, 2 * per_epoch, 3 * per_epoch}
+    assert steps == sorted(set(range(7, 3 * per_epoch, 7)) | ends)
+
+
+def test_samples_are_four_diversities_of_one_held_out_prompt(undisturbed: Path) -> None:
+    found = json.loads((undisturbed / "samples/epoch-002.json").read_text())
+    assert (found["epoch"], [s["diversity"] for s in found["samples"]]) == (2, [0.2, 0.4, 0.6, 0.8])
+    assert {(len(s["prompt"]), len(s["text"])) for s in found["samples"]} == {(12, 30)}
+    assert len({s["prompt"] for s in found["samples"]}) == 1
+    text = (undisturbed / "samples/epoch-002.txt").read_text()
+    assert all(f"diversity {s['diversity']:g}:\n{s['text']}" in text for s in found["samples"])
+
+
+def test_tensorboard_opens_the_run_s_events(undisturbed: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(undisturbed / "tensorboard"))
+    events.Reload()
+    found = set(events.Tags()["tensors"])
+    assert {"train/loss", "train/learning_rate", "validation/bits_per_char", "speed/chars_per_second"} <= found
+    steps = [event.step for event in events.Tensors("validation/bits_per_char")]
+    assert steps == [row["step"] for row in rows(undisturbed, "validation")]
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(dataset: Path, tmp_path: Path, undisturbed: Path) -> None:
+    run = tmp_path / "small"
+    for _ in range(3):
+        before = saved_step(run)
+        process = command("train", *arguments(dataset, tmp_path))
+        wait_until(lambda before=before: saved_step(run) > before, process)  # type: ignore[misc]
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        process.communicate()
+    assert 0 < saved_step(run) < rows(undisturbed, "validation")[-1]["step"]
+    finish(command("train", *arguments(dataset, tmp_path)))
+    assert outcome(run) == outcome(undisturbed)
+
+
+def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits(
+    dataset: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    run = tmp_path / "small"
+    never: dict[str, Any] = {"checkpoint__every_seconds": 9999}
+    process = command("train", *arguments(dataset, tmp_path, **never))
+    wait_until(lambda: (run / "tensorboard").exists() or saved_step(run) > 0, process)
+    process.send_signal(signal.SIGTERM)
+    finish(process, code=143)
+    stopped_at = saved_step(run)
+    assert stopped_at > 0
+    errors = finish(command("train", *arguments(dataset, tmp_path, **never)))
+    assert f"continuing after step {stopped_at}" in errors
+    assert outcome(run) == outcome(undisturbed)
+
+
+def test_a_finished_run_is_left_as_it_is(dataset: Path, undisturbed: Path) -> None:
+    before = outcome(undisturbed)
+    finish(command("train", *arguments(dataset, undisturbed.parent)))
+    assert outcome(undisturbed) == before
+
+
+def test_a_run_of_another_configuration_is_refused_with_the_keys_that_differ(dataset: Path, undisturbed: Path) -> None:
+    changed = arguments(dataset, undisturbed.parent, learning_rate=0.02, model__lstm_units="[12]")
+    with pytest.raises(InputError, match=r"learning_rate=0.01, now 0.02; model.lstm_units=\[12, 8\], now \[12\]"):
+        train.main(changed)
+
+
+def test_a_run_on_another_dataset_is_refused(
+    dataset: Path, undisturbed: Path, tmp_path: Path, reviews_file: Path
+) -> None:
+    from jobs import preprocess
+
+    settings = [f"input={reviews_file}", f"output={tmp_path / 'other'}", "window_chars=16", "stride_chars=8"]
+    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    moved = undisturbed / "config.yaml"
+    text = moved.read_text()
+    moved.write_text(text.replace(str(dataset), str(tmp_path / "other")))
+    try:
+        with pytest.raises(InputError, match=r"another dataset: shards=3, now 1; stride_chars=16, now 8"):
+            train.main(arguments(tmp_path / "other", undisturbed.parent))
+    finally:
+        moved.write_text(text)
+
+
+def test_max_chars_ends_a_run_sooner_and_still_validates_and_samples(dataset: Path, tmp_path: Path) -> None:
+    train.main(arguments(dataset, tmp_path, max_chars=10 * 64 * 16 + 5))
+    assert saved_step(tmp_path / "small") == 10
+    assert [row["step"] for row in rows(tmp_path / "small", "validation")] == [10]
+    assert (tmp_path / "small/samples/epoch-001.txt").exists()
+
+
+def test_the_objective_last_predicts_one_character_a_window(dataset: Path, tmp_path: Path) -> None:
+    train.main(arguments(dataset, tmp_path, objective="last", max_chars=640))
+    assert saved_step(tmp_path / "small") == 10
+    manifest = json.loads((dataset / "manifest.json").read_text())
+    assert rows(tmp_path / "small", "validation")[0]["chars"] == manifest["splits"]["validation"]["windows"]
+
+
+def test_a_warm_start_begins_where_the_other_run_ended(dataset: Path, tmp_path: Path, undisturbed: Path) -> None:
+    train.main(arguments(dataset, tmp_path, warm_start=undisturbed, max_chars=64 * 16, learning_rate=1e-9))
+    warm = rows(tmp_path / "small", "validation")[0]["bits_per_char"]
+    assert abs(warm - rows(undisturbed, "validation")[-1]["bits_per_char"]) < 0.01
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint_before(dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "small"
+    train.main(arguments(dataset, tmp_path, max_chars=10 * 64 * 16))
+    pointer = json.loads((run / "checkpoint.json").read_text())
+    file = run / pointer["checkpoints"][0]["file"]
+    arrays = safetensors.numpy.load_file(file)
+    arrays["weights/logits/bias"] = np.full_like(arrays["weights/logits/bias"], np.nan)
+    safetensors.numpy.save_file(arrays, file)
+    data = file.read_bytes()
+    pointer["checkpoints"][0] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "step": 5}
+    (run / "checkpoint.json").write_text(json.dumps(pointer))
+    with pytest.raises(InputError, match="the loss is nan at step [67] of epoch 1: lower learning_rate"):
+        train.main(arguments(dataset, tmp_path, max_chars=10 * 64 * 16))
+    assert saved_step(run) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_windows": 10**6}, "batch_windows=1000000: the dataset has only"),
+        ({"batch_windows": 63}, "batch_windows=63 is not divisible by 2 replicas"),
+        ({"warm_start": "/nowhere/run"}, r"/nowhere/run: no config\.yaml"),
+        ({"warm_start": "/nowhere/w.h5"}, r"warm_start=/nowhere/w\.h5: no such file"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    dataset: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train.main(arguments(dataset, tmp_path, **changes))
+    assert not (tmp_path / "small/checkpoint.json").exists()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "Run", "x" * 64])
+def test_a_run_s_name_is_a_kubernetes_name(dataset: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="expected lower-case letters"):
+        train.main(arguments(dataset, tmp_path, name=name))
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_2(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    errors = finish(command("train", *arguments(dataset, tmp_path / "file")), code=2)
+    assert errors.count("\n") == 1
+    assert str(tmp_path / "file") in errors
+
+
+def test_a_shard_that_is_damaged_is_named(dataset: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset, copy)
+    shard = sorted(copy.glob("train-*"))[1]
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(InputError, match=f"{shard.name}: SHA-256 .*: the shard is altered"):
+        train.main(arguments(copy, tmp_path))
+    shard.write_bytes(data[:-1])
+    with pytest.raises(InputError, match=f"{shard.name}: {len(data) - 1} bytes, expected {len(data)}"):
+        train.main(arguments(copy, tmp_path))
+    shard.unlink()
+    with pytest.raises(InputError, match=f"{shard.name}: missing, but named in manifest.json"):
+        train.main(arguments(copy, tmp_path))
+    (copy / "manifest.json").unlink()
+    with pytest.raises(InputError, match="not a dataset, or one that was not finished"):
+        train.main(arguments(copy, tmp_path))
+
+
+def test_sampling_a_run_gives_the_same_text_for_the_same_seed(
+    undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for seed in (1, 1, 2):
+        sample.main([str(undisturbed), "--chars", "40", "--count", "2", "--seed", str(seed), "--json"])
+        found.append([json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()])
+    assert found[0] == found[1] != found[2]
+    assert [len(text) for text in found[0]] == [40, 40]
+    assert found[0][0] != found[0][1]
+
+
+def test_a_prompt_s_unknown_symbols_are_left_out_and_named(
+    undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample.main([str(undisturbed), "--chars", "5", "--prompt", "Go\N{SNOWMAN}od"])
+    out, err = capsys.readouterr()
+    assert out.startswith("good")
+    assert err == "prompt: left out '\N{SNOWMAN}', not in the vocabulary\n"
+    with pytest.raises(InputError, match="no symbol of the vocabulary"):
+        sample.main([str(undisturbed), "--prompt", "\N{SNOWMAN}"])
+
+
+@pytest.mark.parametrize("flag", ["--chars=0", "--count=0", "--diversity=-1", "--diversity=nan", "--seed=-1"])
+def test_a_flag_out_of_range_is_refused(undisturbed: Path, flag: str) -> None:
+    with pytest.raises(InputError, match=f"{flag.split('=')[0]} .*: expected at least"):
+        sample.main([str(undisturbed), flag])

@@ -1,0 +1,145 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from preprocessing.errors import InputError
+from preprocessing.vocabulary import Vocabulary
+from trainer import model
+from trainer.state import WEIGHTS, restore
+from trainer.warm_start import matched, read_keras2
+
+THEIRS = Vocabulary("{}abc")
+RANDOM = np.random.default_rng(5)
+
+
+def array(*shape: int) -> np.ndarray:
+    return RANDOM.normal(size=shape).astype(np.float32)
+
+
+def seed_weights(symbols: int, units: Sequence[int]) -> dict[str, list[np.ndarray]]:
+    """Layer name -> kernel, recurrent kernel, bias, as Keras 2 named a second model's layers in one session."""
+    layers, below = {}, symbols
+    for number, width in enumerate(units, start=3):
+        layers[f"lstm_{number}"] = [array(below, 4 * width), array(width, 4 * width), array(4 * width)]
+        below = width
+    layers["dense_2"] = [array(below, symbols), array(symbols)]
+    return layers
+
+
+def write_keras2(path: Path, layers: dict[str, list[np.ndarray]], *, whole_model: bool = False) -> Path:
+    """An HDF5 file laid out as Keras 2's save_weights laid it out, or model.save."""
+    with h5py.File(path, "w") as file:
+        root = file.create_group("model_weights") if whole_model else file
+        root.attrs["layer_names"] = [name.encode() for name in [*layers, "activation_1"]]
+        root.attrs["backend"], root.attrs["keras_version"] = b"tensorflow", b"2.0.6"
+        root.create_group("activation_1").attrs["weight_names"] = []
+        for name, weights in layers.items():
+            group = root.create_group(name)
+            kinds = ["kernel", "recurrent_kernel", "bias"] if len(weights) == 3 else ["kernel", "bias"]
+            group.attrs["weight_names"] = [f"{name}/{kind}:0".encode() for kind in kinds]
+            for kind, weight in zip(kinds, weights, strict=True):
+                group.create_dataset(f"{name}/{kind}:0", data=weight)
+    return path
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def numpy_lstm(layers: dict[str, list[np.ndarray]], ids: np.ndarray) -> np.ndarray:
+    """Logits [L, V] of ids [L]: Hochreiter and Schmidhuber's LSTM with a forget gate, written out."""
+    *lstms, (dense, dense_bias) = layers.values()
+    hidden = np.eye(len(dense_bias), dtype=np.float32)[ids]
+    for kernel, recurrent, bias in lstms:
+        units = recurrent.shape[0]
+        h = c = np.zeros(units, np.float32)
+        outputs = []
+        for x in hidden:
+            i, f, g, o = np.split(x @ kernel + h @ recurrent + bias, 4)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+            outputs.append(h)
+        hidden = np.array(outputs)
+    return hidden @ dense + dense_bias
+
+
+@pytest.mark.parametrize("whole_model", [False, True])
+def test_the_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path, whole_model: bool) -> None:
+    layers = seed_weights(5, [8, 6])
+    arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), place="w.h5")
+    ours = Vocabulary("ba}{")  # another order, and without c
+    net = model.build(symbols=4, lstm_units=[8, 6], embedding_units=0)
+    restore(matched(arrays, theirs=THEIRS, ours=ours, expected=shapes(net), place="w.h5"), net, None)
+    text = "{abba}"
+    expected = numpy_lstm(layers, np.array([THEIRS.symbols.index(symbol) for symbol in text]))
+    found = net(np.array([[ours.symbols.index(symbol) for symbol in text]])).numpy()[0]
+    np.testing.assert_allclose(found, expected[:, [THEIRS.symbols.index(s) for s in ours.symbols]], atol=1e-5)
+
+
+def shapes(net: object) -> dict[str, tuple[int, ...]]:
+    return {v.path: tuple(v.shape) for v in net.weights}  # type: ignore[attr-defined]
+
+
+def built(**changes: object) -> dict[str, tuple[int, ...]]:
+    settings = {"symbols": 5, "lstm_units": [8, 6], "embedding_units": 0} | changes
+    return shapes(model.build(**settings))  # type: ignore[arg-type]
+
+
+def test_an_embedding_is_matched_by_symbol_too() -> None:
+    net = model.build(symbols=5, lstm_units=[4], embedding_units=3)
+    arrays = {WEIGHTS + v.path: array(*v.shape) for v in net.weights}
+    expected = shapes(model.build(symbols=4, lstm_units=[4], embedding_units=3))
+    found = matched(arrays, theirs=THEIRS, ours=Vocabulary("c{a}"), expected=expected, place="x")
+    theirs = arrays["weights/embedding/embeddings"]
+    np.testing.assert_array_equal(found["weights/embedding/embeddings"], theirs[[4, 0, 2, 1]])
+    np.testing.assert_array_equal(found["weights/logits/bias"], arrays["weights/logits/bias"][[4, 0, 2, 1]])
+
+
+def refused(
+    tmp_path: Path, message: str, *, ours: str = "{}abc", expected: object = None, theirs: str = "{}abc"
+) -> None:
+    arrays = read_keras2(write_keras2(tmp_path / "w.h5", seed_weights(5, [8, 6])), place="w.h5")
+    with pytest.raises(InputError, match=message):
+        matched(
+            arrays,
+            theirs=Vocabulary(theirs),
+            ours=Vocabulary(ours),
+            expected=expected or built(),  # type: ignore[arg-type]
+            place="w.h5",
+        )
+
+
+def test_a_symbol_that_the_source_does_not_know_is_named(tmp_path: Path) -> None:
+    refused(tmp_path, "no symbol 'q' in its vocabulary", ours="{}aq")
+
+
+def test_another_number_of_layers_is_named(tmp_path: Path) -> None:
+    refused(tmp_path, "has logits, lstm_0, lstm_1, expected logits, lstm_0$", expected=built(lstm_units=[8]))
+
+
+def test_another_width_is_named_with_both_shapes(tmp_path: Path) -> None:
+    refused(tmp_path, r"lstm_1/\S+ has shape \(\d+, 24\), expected \(\d+, 28\)", expected=built(lstm_units=[8, 7]))
+
+
+def test_a_vocabulary_of_another_size_than_the_weights_is_named(tmp_path: Path) -> None:
+    refused(tmp_path, "kernel has 5 symbols, expected 6", theirs="{}abcd")
+
+
+@pytest.mark.parametrize("content", [b"", b"not HDF5", b"\x89HDF\r\n\x1a\n"])
+def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w.h5").write_bytes(content)
+    with pytest.raises(InputError, match=r"warm_start=w\.h5: not a Keras 2 weights file"):
+        read_keras2(tmp_path / "w.h5", place="w.h5")
+
+
+def test_a_file_of_other_layers_is_refused(tmp_path: Path) -> None:
+    path = write_keras2(tmp_path / "w.h5", {"dense_1": [array(3, 3), array(3)]})
+    with pytest.raises(InputError, match=r"layers of \[2\] weights, expected 3 for each LSTM and 2 for a Dense"):
+        read_keras2(path, place="w.h5")
+    with h5py.File(path, "w") as file:
+        file.create_group("something")
+    with pytest.raises(InputError, match="not a Keras 2 weights file"):
+        read_keras2(path, place="w.h5")

@@ -1,0 +1,58 @@
+"""Windows out of local shard files, as batches for a step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from preprocessing import records
+from preprocessing.manifest import Manifest
+from trainer.order import Integers
+
+
+@dataclass(frozen=True)
+class Batch:
+    """ids: [B, L + 1] of the dataset's dtype; weights: [B] float32, 0 for a row that only fills up the batch."""
+
+    ids: npt.NDArray[Any]
+    weights: npt.NDArray[np.float32]
+
+
+class Windows:
+    """The windows of some shards, read through the page cache by their place; nothing is kept in memory."""
+
+    def __init__(self, paths: Sequence[Path], manifest: Manifest) -> None:
+        self._ids, self._dtype = manifest.window_chars + 1, manifest.id_dtype()
+        size = manifest.record_bytes
+        self._shards = [np.memmap(path, np.uint8, mode="r").reshape(-1, size) for path in paths]
+        self.counts = [len(shard) for shard in self._shards]
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def read(self, shards: Integers, rows: Integers) -> npt.NDArray[Any]:
+        """The windows [n, L + 1] at record `rows[i]` of shard `shards[i]`."""
+        taken = np.empty((len(rows), self._ids), self._dtype)
+        for shard in np.unique(shards):
+            here = shards == shard
+            taken[here] = records.payload(self._shards[shard][rows[here]], self._dtype, self._ids)
+        return taken
+
+    def every(self, step: int) -> tuple[Integers, Integers]:
+        """The place of each `step`-th window of each shard, in order."""
+        chosen = [np.arange(0, count, step, dtype=np.int64) for count in self.counts]
+        shards = np.repeat(np.arange(len(chosen), dtype=np.int64), [len(rows) for rows in chosen])
+        return shards, np.concatenate(chosen)
+
+
+def fill_up(ids: npt.NDArray[Any], batch_windows: int) -> Batch:
+    """A batch of exactly `batch_windows`, the rows that are missing repeated from the first, with weight 0."""
+    missing = batch_windows - len(ids)
+    weights = np.ones(batch_windows, np.float32)
+    if missing:
+        weights[len(ids) :] = 0
+        ids = np.concatenate([ids, np.repeat(ids[:1], missing, axis=0)])
+    return Batch(ids, weights)

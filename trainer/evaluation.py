@@ -1,0 +1,41 @@
+"""How well a model predicts text that it was not trained on."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trainer.data import Windows, fill_up
+from trainer.steps import Steps
+from trainer.stop import Stopped
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The mean loss over `chars` predicted characters, in nats per character."""
+
+    loss: float
+    chars: int
+
+    @property
+    def bits_per_char(self) -> float:
+        """The same in bits: divided by ln 2."""
+        return self.loss / math.log(2)
+
+
+def window_step(objective: str, *, window_chars: int, stride_chars: int) -> int:
+    """Every how many windows to evaluate, so that no character is predicted twice: all for `last`."""
+    return 1 if objective == "last" else -(-window_chars // stride_chars)
+
+
+def evaluate(steps: Steps, windows: Windows, *, step: int, should_stop: Callable[[], bool]) -> Evaluation:
+    """Over each `step`-th window, in order. Raises Stopped between two batches if asked to."""
+    shards, rows = windows.every(step)
+    nats = chars = 0.0
+    for first in range(0, len(rows), steps.batch_windows):
+        if should_stop():
+            raise Stopped
+        part = slice(first, first + steps.batch_windows)
+        sums = steps.evaluate(fill_up(windows.read(shards[part], rows[part]), steps.batch_windows))
+        nats += float(sums[0])
+        chars += float(sums[1])
+    return Evaluation(loss=nats / chars, chars=int(chars))

@@ -1,0 +1,61 @@
+"""The model: ids -> one-hot or embedding -> LSTM stack -> logits, and the optimizer that trains it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+LOGITS = "logits"
+
+
+def build(
+    *, symbols: int, lstm_units: Sequence[int], embedding_units: int, use_cudnn: bool | str = "auto"
+) -> keras.Model:
+    """ids [B, L] int -> logits [B, L, V] float32 for the character after each position.
+
+    `use_cudnn=True` makes it an error when an LSTM cannot run on cuDNN, instead of a silent fall back.
+    """
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    if embedding_units:
+        hidden = keras.layers.Embedding(symbols, embedding_units, name="embedding")(ids)
+    else:
+        hidden = keras.ops.one_hot(ids, symbols, dtype=keras.mixed_precision.dtype_policy().compute_dtype)
+    for number, units in enumerate(lstm_units):
+        hidden = keras.layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name=f"lstm_{number}")(hidden)
+    # float32, because a softmax in half precision loses the rare symbols.
+    logits = keras.layers.Dense(symbols, dtype="float32", name=LOGITS)(hidden)
+    return keras.Model(ids, logits)
+
+
+def lstm_layers(model: keras.Model) -> list[Any]:
+    """The LSTM layers, bottom first."""
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+
+
+def optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: int) -> Any:
+    """Adam at a constant rate, or with a cosine decay to a tenth of it at the last of `steps`.
+
+    Either rises from 0 over `warmup_steps` first. With float16 the loss is scaled, as its range needs.
+    """
+    rate: Any = learning_rate
+    if schedule == "cosine" or warmup_steps:
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup_steps else learning_rate,
+            decay_steps=max(1, steps - warmup_steps),
+            alpha=0.1 if schedule == "cosine" else 1.0,
+            warmup_target=learning_rate if warmup_steps else None,
+            warmup_steps=warmup_steps,
+        )
+    adam = keras.optimizers.Adam(rate, name="adam")
+    if keras.mixed_precision.dtype_policy().compute_dtype == "float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam
+
+
+def losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
+    """Nats per predicted character [B, P], P = L, or 1 for the objective `last`; ids [B, L + 1]."""
+    targets = tf.cast(ids[:, 1:], tf.int32)
+    if objective == "last":
+        logits, targets = logits[:, -1:], targets[:, -1:]
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)

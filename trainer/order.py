@@ -1,0 +1,110 @@
+"""Which windows make up the global batch of a step: a pure function of (seed, epoch, step).
+
+Shards are shuffled and put together into blocks; the windows of a block are shuffled among themselves. So the
+windows of a step come from one block's shards, at most two's, and a resumed run needs only its step's number.
+All shuffles sort by an explicit integer hash, because a library's shuffle may change with its version. The
+number of replicas and workers is no argument: they share a batch out, they do not choose it.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+
+# splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+_GAMMA, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def hashed(key: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
+    """Hashes [count] of (key, 0), (key, 1), ...; the key's numbers are not negative."""
+    state = np.zeros(1, np.uint64)
+    for number in key:
+        state = _mix(state + np.uint64(number))
+    return _mix(state + np.arange(count, dtype=np.uint64))
+
+
+def uniform(key: Sequence[int], count: int) -> npt.NDArray[np.float64]:
+    """Numbers [count] in [0, 1), from the upper 53 bits of the hashes."""
+    return (hashed(key, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def permutation(key: Sequence[int], count: int) -> Integers:
+    """A shuffle of 0 .. count-1."""
+    return np.argsort(hashed(key, count), kind="stable").astype(np.int64)
+
+
+def _mix(state: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    state = state + _GAMMA
+    state = (state ^ (state >> np.uint64(30))) * _MIX_1
+    state = (state ^ (state >> np.uint64(27))) * _MIX_2
+    return state ^ (state >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Shards whose windows are shuffled together; `start` is the place of its first window in the epoch."""
+
+    number: int
+    start: int
+    shards: tuple[int, ...]
+
+
+class Order:
+    """The order of N windows in shards of `shard_windows`, in global batches of B.
+
+    Each epoch holds each window once; its last batch is as short as what is left.
+    """
+
+    def __init__(self, shard_windows: Sequence[int], *, batch_windows: int, block_windows: int, seed: int) -> None:
+        self._shard_windows = tuple(shard_windows)
+        self._batch_windows = batch_windows
+        self._block_windows = block_windows
+        self._seed = seed
+        self.windows = sum(shard_windows)
+        self.steps_per_epoch = -(-self.windows // batch_windows)
+        self._block = functools.lru_cache(maxsize=2)(self._shuffled)
+        self._blocks = functools.lru_cache(maxsize=2)(self._grouped)
+
+    def blocks(self, epoch: int) -> tuple[Block, ...]:
+        """The epoch's blocks in order; each has at least one shard and, past that, at most `block_windows`."""
+        return self._blocks(epoch)
+
+    def batch(self, epoch: int, step: int) -> tuple[Integers, Integers]:
+        """The shard and the record in it of each window, both [B] or, at the epoch's end, shorter."""
+        first = step * self._batch_windows
+        last = min(first + self._batch_windows, self.windows)
+        if not 0 <= first < last:
+            raise ValueError(f"step={step}: expected 0 to {self.steps_per_epoch - 1}")
+        parts = []
+        for block in self.blocks(epoch):
+            shards, records = self._block(epoch, block) if block.start < last else (None, None)
+            if shards is None or records is None:
+                break
+            part = slice(max(first - block.start, 0), last - block.start)
+            parts.append((shards[part], records[part]))
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    def _grouped(self, epoch: int) -> tuple[Block, ...]:
+        groups: list[list[int]] = []
+        held = self._block_windows + 1
+        for shard in permutation((self._seed, epoch), len(self._shard_windows)).tolist():
+            held += self._shard_windows[shard]
+            if held > self._block_windows:
+                groups.append([])
+                held = self._shard_windows[shard]
+            groups[-1].append(shard)
+        sizes = [sum(self._shard_windows[shard] for shard in group) for group in groups]
+        starts = np.cumsum([0, *sizes]).tolist()
+        return tuple(Block(k, starts[k], tuple(group)) for k, group in enumerate(groups))
+
+    def _shuffled(self, epoch: int, block: Block) -> tuple[Integers, Integers]:
+        counts = [self._shard_windows[shard] for shard in block.shards]
+        shards = np.repeat(np.array(block.shards, np.int64), counts)
+        records = np.concatenate([np.arange(count, dtype=np.int64) for count in counts])
+        shuffle = permutation((self._seed, epoch, block.number), len(shards))
+        return shards[shuffle], records[shuffle]

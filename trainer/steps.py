@@ -1,0 +1,85 @@
+"""One training step and one evaluation step over all replicas, compiled once."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from preprocessing.errors import InputError
+from trainer.data import Batch
+from trainer.model import losses
+
+
+class Steps:
+    """The two programs of a run. A global batch is shared out evenly; sums and gradients are over all of it."""
+
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        model: keras.Model,
+        optimizer: Any,
+        *,
+        objective: str,
+        clip_norm: float,
+        batch_windows: int,
+    ) -> None:
+        replicas = strategy.num_replicas_in_sync
+        if batch_windows % replicas:
+            raise InputError(f"batch_windows={batch_windows} is not divisible by {replicas} replicas")
+        self.batch_windows = batch_windows
+        self._strategy, self._model, self._optimizer = strategy, model, optimizer
+        self._objective, self._clip_norm = objective, clip_norm
+        self._train = tf.function(self._train_step)
+        self._evaluate = tf.function(self._evaluate_step)
+
+    def train(self, batch: Batch) -> tf.Tensor:
+        """Changes the weights by one step; the loss before it in nats per character, a scalar not waited for."""
+        return self._train(*self._shared_out(batch), tf.constant(float(batch.weights.sum())))
+
+    def evaluate(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """The batch's sum of nats and its count of predicted characters, both scalars."""
+        return self._evaluate(*self._shared_out(batch))
+
+    def _shared_out(self, batch: Batch) -> tuple[Any, Any]:
+        share = self.batch_windows // self._strategy.num_replicas_in_sync
+
+        def part(array: np.ndarray) -> Any:
+            def of(context: tf.distribute.ReplicaContext) -> tf.Tensor:
+                first = context.replica_id_in_sync_group * share
+                return tf.constant(array[first : first + share])
+
+            return self._strategy.experimental_distribute_values_from_function(of)
+
+        return part(batch.ids), part(batch.weights)
+
+    def _train_step(self, ids: Any, weights: Any, windows: tf.Tensor) -> tf.Tensor:
+        return self._sum(self._strategy.run(self._train_replica, args=(ids, weights, windows)))
+
+    def _train_replica(self, ids: tf.Tensor, weights: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            nats = losses(self._model(ids[:, :-1], training=True), ids, self._objective)
+            loss = tf.reduce_sum(nats * weights[:, None]) / (windows * tf.cast(tf.shape(nats)[1], tf.float32))
+            scaled = self._optimizer.scale_loss(loss)
+        variables = self._model.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        # Summed before they are clipped, so that the norm is the global batch's, whatever the replicas; Keras
+        # would clip each replica's own. As it then sums once more, each replica gives its even share.
+        context = tf.distribute.get_replica_context()
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        if self._clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._optimizer.scale_loss(self._clip_norm))
+        replicas = context.num_replicas_in_sync
+        self._optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        return loss
+
+    def _evaluate_step(self, ids: Any, weights: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        nats, count = self._strategy.run(self._evaluate_replica, args=(ids, weights))
+        return self._sum(nats), self._sum(count)
+
+    def _evaluate_replica(self, ids: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        nats = losses(self._model(ids[:, :-1], training=False), ids, self._objective)
+        return tf.reduce_sum(nats * weights[:, None]), tf.reduce_sum(weights) * tf.cast(tf.shape(nats)[1], tf.float32)
+
+    def _sum(self, values: Any) -> tf.Tensor:
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
