@@ -242,7 +242,7 @@ class GoogleBucket:
 
         blob = self._blob(name)
         condition = None if if_version is None else int(if_version)
-        with self._errors(name):
+        with self._errors():
             try:
                 blob.upload_from_string(
                     data,
@@ -261,7 +261,7 @@ class GoogleBucket:
         return str(blob.generation)
 
     def names(self, prefix: str = "") -> list[str]:
-        with self._errors(prefix):
+        with self._errors():
             blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, retry=self._retry))
         return sorted(blob.name.removeprefix(self._prefix) for blob in blobs)
 
@@ -272,7 +272,7 @@ class GoogleBucket:
         return str(self._existing(name).crc32c)
 
     def upload(self, path: Path, name: str) -> None:
-        with self._errors(name):
+        with self._errors():
             self._blob(name).upload_from_filename(str(path), checksum="crc32c", retry=self._retry)
 
     def download(self, name: str, path: Path) -> None:
@@ -310,14 +310,14 @@ class GoogleBucket:
         return blob
 
     @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        """GCS's answers as a Bucket's errors."""
+    def _errors(self, name: str | None = None) -> Iterator[None]:
+        """GCS's answers as a Bucket's errors; without a name, what is not found can only be the bucket."""
         from google.api_core import exceptions
 
         try:
             yield
         except exceptions.NotFound as error:
-            if "bucket" in str(error).lower() and not self._bucket.exists(retry=self._retry):
+            if name is None or "bucket does not exist" in str(error):
                 raise InputError(f"gs://{self._bucket.name}: no such bucket") from None
             raise FileNotFoundError(f"{self.url}/{name}") from None
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:

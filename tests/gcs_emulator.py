@@ -1,0 +1,109 @@
+"""gcp-storage-emulator in memory, with two of its gaps mended.
+
+    python -m tests.gcs_emulator --port 9023 --bucket reviews
+
+It ignores `if_generation_match`, on which a run's pointer relies, and does not say which generation it sends.
+`Mended.outage` makes it answer 503 to the next requests, as Cloud Storage does for a while now and then.
+"""
+
+import argparse
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlparse
+
+from gcp_storage_emulator.exceptions import NotFound
+from gcp_storage_emulator.handlers import buckets
+from gcp_storage_emulator.server import Request, RequestHandler
+from gcp_storage_emulator.storage import Storage
+
+
+class Mended(RequestHandler):
+    """The emulator's requests, each alone, with preconditions checked first."""
+
+    outage = 0  # requests still to be answered with 503
+    alone = threading.Lock()
+    rfile: Any
+
+    def do_POST(self) -> None:  # noqa: N802 (the standard library's name)
+        body: bytes = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.rfile = BytesIO(body)
+        if self._out():
+            return
+        url = urlparse(self.path)
+        expected = parse_qs(url.query).get("ifGenerationMatch")
+        with Mended.alone:
+            if expected and self._generation(unquote(url.path.split("/b/")[1].split("/")[0])) != expected[0]:
+                self._answer(HTTPStatus.PRECONDITION_FAILED)
+                return
+            self.rfile = BytesIO(body)
+            super().do_POST()
+
+    def do_GET(self) -> None:  # noqa: N802
+        if not self._out():
+            super().do_GET()
+
+    def end_headers(self) -> None:
+        """Adds the header that tells a download's generation, which Cloud Storage sends."""
+        found = re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/([^?]+)\?.*", self.path)
+        if found and self.command == "GET":
+            bucket, name = (unquote(part) for part in found.groups())
+            self.send_header("X-Goog-Generation", self._current(bucket, name))
+        super().end_headers()
+
+    def _generation(self, bucket: str) -> str:
+        """Of the object that a POST is about to write; 0 if there is none."""
+        request = Request(self, "POST")
+        name = request.query["name"][0] if "name" in request.query else request.data["meta"]["name"]
+        return self._current(bucket, name)
+
+    def _current(self, bucket: str, name: str) -> str:
+        try:
+            return str(self.storage.get_file_obj(bucket, name)["generation"])
+        except NotFound:
+            return "0"
+
+    def _out(self) -> bool:
+        if Mended.outage <= 0:
+            return False
+        Mended.outage -= 1
+        self._answer(HTTPStatus.SERVICE_UNAVAILABLE)
+        return True
+
+    def _answer(self, status: HTTPStatus) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@contextmanager
+def emulator(*, host: str = "127.0.0.1", port: int = 0, bucket: str) -> Iterator[str]:
+    """Serves one empty bucket; the URL for STORAGE_EMULATOR_HOST."""
+    storage: Any = Storage(use_memory_fs=True)
+    buckets.create_bucket(bucket, storage)
+    server = ThreadingHTTPServer((host, port), partial(Mended, storage))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="0.0.0.0")
+    parser.add_argument("--port", type=int, default=9023)
+    parser.add_argument("--bucket", default="reviews")
+    arguments = parser.parse_args()
+    with emulator(host=arguments.host, port=arguments.port, bucket=arguments.bucket) as url:
+        print(f"STORAGE_EMULATOR_HOST={url} gs://{arguments.bucket}", flush=True)
+        threading.Event().wait()
