@@ -11,21 +11,27 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from jobs.config import Job, load
 from jobs.help import describe
-from jobs.storage import Conflict
 from preprocessing.errors import InputError
 from trainer.stop import Stopped
+from trainer.store import Conflict
 
 log = logging.getLogger(__name__)
 
 STOPPED = 128 + signal.SIGTERM
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)  # one line, as for any other mistake, instead of a usage text
+
+
 def parser(doc: str | None) -> argparse.ArgumentParser:
-    """A parser whose --help is the module's docstring."""
-    return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """A parser whose --help is the module's docstring. InputError for arguments that it cannot take."""
+    return _Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
 
 
 def configured(
@@ -51,10 +57,17 @@ def refuse(rest: Sequence[str]) -> None:
         raise InputError(f"unknown argument {rest[0]}: expected --config FILE or --set key=value (see --help)")
 
 
-def stop_on_sigterm() -> Callable[[], bool]:
-    """A question to ask often: has SIGTERM come? The signal itself interrupts nothing."""
+def stop_when_asked() -> Callable[[], bool]:
+    """A question to put often: has SIGTERM come, or Ctrl-C? Neither interrupts anything; a second Ctrl-C does."""
     asked = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+
+    def ask(number: int, _: object) -> None:
+        asked.set()
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
     return asked.is_set
 
 

@@ -10,10 +10,11 @@ import yaml
 
 from jobs import config as configuration
 from jobs import schema
-from jobs.storage import ABSENT, Bucket, Conflict, open_bucket
+from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
+from trainer.store import ABSENT, Conflict
 
 CONFIG = "config.yaml"
 # A Kubernetes name, which is what a Job has, of at most 63 characters.

@@ -1,7 +1,8 @@
 """Objects in a local folder or in Google Cloud Storage, behind the same few methods.
 
 A write is whole or not at all, in both: a local file is written beside its place, synced and renamed. A write
-may be made conditional on the version that the object has; that is how two processes that want one run, or
+may be made conditional on the version that the object has, its generation in GCS and the SHA-256 of its
+content in a folder; that is how two processes that want one run, or
 one model, find out about each other. Names are relative to the bucket's URL, with / between their parts.
 """
 
@@ -20,19 +21,15 @@ from typing import Any, BinaryIO, Protocol
 import google_crc32c
 
 from preprocessing.errors import InputError
-
-Version = str  # of an object: its generation in GCS, the SHA-256 of its content in a folder
-ABSENT: Version = "0"  # the version of an object that is not there; GCS counts generations from 1
+from trainer.store import ABSENT, Conflict, Version
 
 CHUNK_BYTES = 1 << 20
 DOWNLOAD_THREADS = 8
 
 
-class Conflict(Exception):
-    """A conditional write found another version than it was told to, and wrote nothing."""
-
-    def __init__(self, url: str, *, expected: Version, found: Version) -> None:
-        super().__init__(f"{url}: expected {_described(expected)}, found {_described(found)}")
+def conflict(url: str, *, expected: Version, found: Version) -> Conflict:
+    """What a conditional write raises."""
+    return Conflict(f"{url}: expected {_described(expected)}, found {_described(found)}")
 
 
 def _described(version: Version) -> str:
@@ -114,7 +111,7 @@ class Folder:
             with self._locked(path):
                 found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ABSENT
                 if found != if_version:
-                    raise Conflict(str(path), expected=if_version, found=found)
+                    raise conflict(str(path), expected=if_version, found=found)
                 self._replace(path, lambda file: file.write(data))
         return hashlib.sha256(data).hexdigest()
 
@@ -256,7 +253,7 @@ class GoogleBucket:
                 current = self._bucket.get_blob(blob.name, retry=self._retry)
                 if current is None or current.crc32c != _crc32c(iter([data])):
                     found = ABSENT if current is None else str(current.generation)
-                    raise Conflict(f"{self.url}/{name}", expected=if_version or ABSENT, found=found) from None
+                    raise conflict(f"{self.url}/{name}", expected=if_version or ABSENT, found=found) from None
                 return str(current.generation)
         return str(blob.generation)
 

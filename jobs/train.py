@@ -3,7 +3,7 @@
     python -m jobs.train --run NAME --set dataset=URL --set runs=URL
 
 The same command again continues the run from its last checkpoint, or finds that there is nothing left to do.
-SIGTERM saves and ends with exit code 143.
+SIGTERM, or Ctrl-C, saves and ends with exit code 143.
 """
 
 import logging
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jobs import command, run, schema
 from jobs.dataset import Dataset, open_dataset
-from jobs.storage import ABSENT, Bucket
+from jobs.storage import Bucket
 from preprocessing.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ DEFAULT = Path(__file__).with_name("train.yaml")
 def main(argv: Sequence[str] | None = None) -> None:
     config, flags, rest = command.configured(__doc__, schema.Train, DEFAULT, argv, flags=["--run"])
     command.refuse(rest)
-    should_stop = command.stop_on_sigterm()
+    should_stop = command.stop_when_asked()
     dataset = open_dataset(config.dataset)
     windows = dataset.manifest.splits["train"]["windows"]
     if config.batch_windows > windows:
@@ -85,7 +85,7 @@ def train(
         clip_norm=config.clip_norm,
         batch_windows=config.batch_windows,
     )
-    checkpoints = Checkpoints(folder, absent=ABSENT, keep=config.checkpoint.keep, scratch=scratch)
+    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, scratch=scratch)
     found = checkpoints.restore()
     if found is not None:
         saved, arrays = found

@@ -8,10 +8,7 @@ import pytest
 
 from preprocessing.errors import InputError
 from trainer.checkpoints import POINTER, Checkpoints, newest
-
-
-class Lost(Exception):
-    pass
+from trainer.store import ABSENT, Conflict
 
 
 class Memory:
@@ -31,9 +28,9 @@ class Memory:
 
     def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str:
         self.before("write", name)
-        found = str(hash(self.objects[name])) if name in self.objects else "absent"
+        found = str(hash(self.objects[name])) if name in self.objects else ABSENT
         if if_version not in (None, found):
-            raise Lost(name)
+            raise Conflict(name)
         self.objects[name] = data
         return str(hash(data))
 
@@ -53,7 +50,7 @@ class Memory:
 
 
 def opened(store: Memory, folder: Path, *, keep: int = 2) -> Checkpoints:
-    return Checkpoints(store, absent="absent", keep=keep, scratch=folder)
+    return Checkpoints(store, keep=keep, scratch=folder)
 
 
 def save(checkpoints: Checkpoints, step: int) -> None:
@@ -184,7 +181,7 @@ def test_of_two_owners_of_a_run_the_second_to_write_loses_and_changes_nothing(tm
     other.restore()
     save(one, 2)
     before = store.objects[POINTER]
-    with pytest.raises(Lost):
+    with pytest.raises(Conflict):
         save(other, 3)
     assert store.objects[POINTER] == before
     assert {1, 2} <= set(files(store))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.storage import ABSENT, Bucket, Conflict, download_many, open_bucket
+from jobs.storage import Bucket, download_many, open_bucket
 from preprocessing.errors import InputError
 from tests.gcs_emulator import Mended, emulator
+from trainer.store import ABSENT, Conflict
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from jobs import sample, train
+from jobs import evaluate, sample, train
 from preprocessing.errors import InputError
+from tests.test_warm_start import seed_weights, write_keras2
 
 # Three epochs of 60 steps or so, two checkpoints an epoch and more at random.
 SMALL = {
@@ -34,7 +35,7 @@ SMALL = {
 }
 
 
-def arguments(dataset: Path, runs: Path, name: str = "small", **changes: Any) -> list[str]:
+def arguments(dataset: object, runs: object, name: str = "small", **changes: Any) -> list[str]:
     settings = SMALL | {"dataset": dataset, "runs": runs} | {k.replace("__", "."): v for k, v in changes.items()}
     return ["--run", name, *(part for key, value in settings.items() for part in ("--set", f"{key}={value}"))]
 
@@ -157,6 +158,18 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits(
     assert outcome(run) == outcome(undisturbed)
 
 
+def test_of_two_processes_with_one_run_name_one_stops_and_the_run_ends_as_undisturbed(
+    dataset: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    both = [command("train", *arguments(dataset, tmp_path)) for _ in range(2)]
+    errors = [process.communicate(timeout=300)[1] for process in both]
+    stopped = [text for process, text in zip(both, errors, strict=True) if process.returncode == 1]
+    assert stopped, errors
+    assert all("another process owns this run, nothing of it was changed" in text for text in stopped)
+    finish(command("train", *arguments(dataset, tmp_path)))  # had each stopped the other, a retry would go on
+    assert outcome(tmp_path / "small") == outcome(undisturbed)
+
+
 def test_a_finished_run_is_left_as_it_is(dataset: Path, undisturbed: Path) -> None:
     before = outcome(undisturbed)
     finish(command("train", *arguments(dataset, undisturbed.parent)))
@@ -204,6 +217,27 @@ def test_a_warm_start_begins_where_the_other_run_ended(dataset: Path, tmp_path: 
     train.main(arguments(dataset, tmp_path, warm_start=undisturbed, max_chars=64 * 16, learning_rate=1e-9))
     warm = rows(tmp_path / "small", "validation")[0]["bits_per_char"]
     assert abs(warm - rows(undisturbed, "validation")[-1]["bits_per_char"]) < 0.01
+
+
+def test_a_warm_start_from_a_keras_2_weights_file_is_matched_by_symbol(dataset: Path, tmp_path: Path) -> None:
+    layers = seed_weights(61, [12, 8])
+    write_keras2(tmp_path / "seed.h5", layers)
+    train.main(arguments(dataset, tmp_path, warm_start=tmp_path / "seed.h5", max_chars=64 * 16, learning_rate=1e-9))
+    pointer = json.loads((tmp_path / "small/checkpoint.json").read_text())["checkpoints"][0]
+    arrays = safetensors.numpy.load_file(tmp_path / "small" / pointer["file"])
+    np.testing.assert_allclose(arrays["weights/lstm_1/lstm_cell/kernel"], layers["lstm_4"][0], atol=1e-6)
+    table = {symbol: number for number, symbol in enumerate("{}ab")}
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    with pytest.raises(InputError, match=r"no symbol '\\n' in its vocabulary, which the dataset has"):
+        train.main(
+            arguments(
+                dataset,
+                tmp_path,
+                name="other",
+                warm_start=tmp_path / "seed.h5",
+                warm_start_vocabulary=tmp_path / "table.json",
+            )
+        )
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint_before(dataset: Path, tmp_path: Path) -> None:
@@ -272,6 +306,29 @@ def test_a_shard_that_is_damaged_is_named(dataset: Path, tmp_path: Path) -> None
     (copy / "manifest.json").unlink()
     with pytest.raises(InputError, match="not a dataset, or one that was not finished"):
         train.main(arguments(copy, tmp_path))
+
+
+def test_evaluating_the_validation_split_gives_the_last_row_of_metrics(
+    dataset: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate.main([str(undisturbed), "--set", "split=validation", "--set", "batch_windows=64"])
+    found = json.loads(capsys.readouterr().out)
+    last = rows(undisturbed, "validation")[-1]
+    assert (found["split"], found["step"], found["chars"]) == ("validation", last["step"], last["chars"])
+    assert found["bits_per_char"] == pytest.approx(last["bits_per_char"], rel=1e-3)
+    evaluate.main([str(undisturbed), "--set", f"dataset={dataset}"])
+    assert json.loads(capsys.readouterr().out)["split"] == "test"
+
+
+def test_evaluating_on_a_dataset_of_other_symbols_is_refused(
+    undisturbed: Path, reviews_file: Path, tmp_path: Path
+) -> None:
+    from jobs import preprocess
+
+    settings = [f"input={reviews_file}", f"output={tmp_path}", "window_chars=16", "stride_chars=16", "vocabulary=auto"]
+    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    with pytest.raises(InputError, match="its vocabulary is not the one that"):
+        evaluate.main([str(undisturbed), "--set", f"dataset={tmp_path}"])
 
 
 def test_sampling_a_run_gives_the_same_text_for_the_same_seed(

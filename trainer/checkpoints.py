@@ -18,30 +18,18 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import safetensors
 import safetensors.numpy
 
 from preprocessing.errors import InputError
 from trainer.state import Arrays
+from trainer.store import ABSENT, Store
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 POINTER = "checkpoint.json"
-
-
-class Store(Protocol):
-    """What is needed of a run's folder; jobs.storage.Bucket is one."""
-
-    @property
-    def url(self) -> str: ...
-    def read_versioned(self, name: str) -> tuple[bytes, str]: ...
-    def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str: ...
-    def upload(self, path: Path, name: str) -> None: ...
-    def download(self, name: str, path: Path) -> None: ...
-    def delete(self, name: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -57,11 +45,11 @@ class Saved:
 
 
 class Checkpoints:
-    """The checkpoints of one run; `absent` is the version that the store gives an object that is not there."""
+    """The checkpoints of one run, the newest `keep` of them."""
 
-    def __init__(self, store: Store, *, absent: str, keep: int, scratch: Path) -> None:
+    def __init__(self, store: Store, *, keep: int, scratch: Path) -> None:
         self._store, self._keep, self._scratch = store, keep, scratch
-        self._version = absent
+        self._version = ABSENT
         self._saved: list[Saved] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
@@ -131,7 +119,7 @@ class Checkpoints:
 
 def newest(store: Store, scratch: Path) -> tuple[Saved, Arrays]:
     """The newest whole checkpoint of a run that is only read; InputError if there is none."""
-    found = Checkpoints(store, absent="", keep=1, scratch=scratch).restore()
+    found = Checkpoints(store, keep=1, scratch=scratch).restore()
     if found is None:
         raise InputError(f"{store.url}: no {POINTER}: not a run, or one without a checkpoint yet")
     return found

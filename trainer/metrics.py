@@ -8,24 +8,17 @@ import json
 import logging
 import math
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
 from trainer.evaluation import Evaluation
+from trainer.store import ABSENT, Store, Version
 
 log = logging.getLogger(__name__)
 
 NAME = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
-
-
-class Store(Protocol):
-    """What is needed of a run's folder; jobs.storage.Bucket is one."""
-
-    def read(self, name: str) -> bytes: ...
-    def write(self, name: str, data: bytes) -> str: ...
-    def upload(self, path: Path, name: str) -> None: ...
 
 
 class Metrics:
@@ -37,7 +30,8 @@ class Metrics:
     def __init__(self, store: Store, *, step: int, scratch: Path) -> None:
         self._store, self._scratch = store, scratch / TENSORBOARD
         self._writer = tf.summary.create_file_writer(str(self._scratch))
-        self.rows = [row for row in _read(store) if row["step"] <= step]
+        rows, self._version = _read(store)
+        self.rows = [row for row in rows if row["step"] <= step]
 
     def validated(self, step: int) -> bool:
         """Whether the validation after this step is already among the rows."""
@@ -56,8 +50,12 @@ class Metrics:
         self._scalars(row, {})
 
     def write(self) -> None:
-        """Brings the rows and TensorBoard's events into the run's folder."""
-        self._store.write(NAME, "".join(json.dumps(row) + "\n" for row in self.rows).encode())
+        """Brings the rows and TensorBoard's events into the run's folder.
+
+        Raises Conflict, with nothing changed, if another process wrote the rows since this one last did.
+        """
+        rows = "".join(json.dumps(row) + "\n" for row in self.rows).encode()
+        self._version = self._store.write(NAME, rows, if_version=self._version)
         self._writer.flush()
         for path in sorted(self._scratch.iterdir()):
             self._store.upload(path, f"{TENSORBOARD}/{path.name}")
@@ -74,9 +72,9 @@ def _loss(nats: float) -> dict[str, float]:
     return {"loss": nats, "bits_per_char": nats / math.log(2)}
 
 
-def _read(store: Store) -> list[dict[str, Any]]:
+def _read(store: Store) -> tuple[list[dict[str, Any]], Version]:
     try:
-        data = store.read(NAME)
+        data, version = store.read_versioned(NAME)
     except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in data.decode().splitlines()]
+        return [], ABSENT
+    return [json.loads(line) for line in data.decode().splitlines()], version

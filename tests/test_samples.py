@@ -1,0 +1,22 @@
+import json
+
+from trainer.samples import Sample, as_json, as_text
+
+SAMPLES = [Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}")]
+
+
+def test_the_text_shows_a_shared_prompt_once_and_each_diversity() -> None:
+    assert as_text(SAMPLES, title="epoch 1, step 9") == (
+        "epoch 1, step 9\n\nprompt:\n{a\n\ndiversity 0.2:\n cat}\n\ndiversity 0.8:\n dog}\n"
+    )
+
+
+def test_the_json_holds_the_same() -> None:
+    assert json.loads(as_json(SAMPLES, epoch=1, step=9)) == {
+        "epoch": 1,
+        "step": 9,
+        "samples": [
+            {"diversity": 0.2, "prompt": "{a", "text": " cat}"},
+            {"diversity": 0.8, "prompt": "{a", "text": " dog}"},
+        ],
+    }
