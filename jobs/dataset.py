@@ -5,13 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.storage import Bucket, open_bucket
+from jobs.storage import Bucket, download_many, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.verification import check_file
-
-STAGE_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -22,21 +20,20 @@ class Dataset:
     manifest: Manifest
 
     def stage(self, split: str, scratch: Path) -> list[Path]:
-        """The split's shards as local files, each held against the manifest. InputError names the first that is off."""
+        """The split's shards as local files, each whole by the manifest; InputError names the first that is not."""
         shards = self.manifest.of(split)
         if not shards:
             raise InputError(f"dataset={self.bucket.url}: no {split} split")
-        with ThreadPoolExecutor(STAGE_THREADS) as threads:
-            return list(threads.map(lambda shard: self._stage(shard, scratch), shards))
-
-    def _stage(self, shard: Shard, scratch: Path) -> Path:
-        place = f"{self.bucket.url}/{shard.name}"
         try:
-            path = self.bucket.local(shard.name, scratch)
-        except FileNotFoundError:
-            raise InputError(f"{place}: missing, but named in {manifest.NAME}") from None
-        check_file(path, shard, place=place)
-        return path
+            paths = download_many(self.bucket, [shard.name for shard in shards], scratch)
+        except FileNotFoundError as error:
+            raise InputError(f"{error}: missing, but named in {manifest.NAME}") from None
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda path, shard: check_file(path, shard, place=self._place(shard)), paths, shards))
+        return paths
+
+    def _place(self, shard: Shard) -> str:
+        return f"{self.bucket.url}/{shard.name}"
 
 
 def open_dataset(url: str) -> Dataset:

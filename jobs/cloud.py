@@ -1,0 +1,129 @@
+"""Objects in Google Cloud Storage.
+
+An object's write is whole or not at all, and its version is its generation. The client retries what can be
+retried, for two minutes; a precondition makes a repeated write safe. With STORAGE_EMULATOR_HOST set it talks
+to an emulator, without credentials.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jobs.objects import checked, conflict, crc32c
+from preprocessing.errors import InputError
+from trainer.store import ABSENT, Version
+
+
+class GoogleBucket:
+    """The objects under a prefix of a bucket."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
+
+        self.url = f"gs://{bucket}/{prefix}".rstrip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        if "STORAGE_EMULATOR_HOST" in os.environ:
+            client = storage.Client(project="emulator", credentials=AnonymousCredentials())
+        else:
+            client = storage.Client()
+        self._bucket = client.bucket(bucket)
+        self._retry = storage.retry.DEFAULT_RETRY
+
+    def read(self, name: str) -> bytes:
+        return self.read_versioned(name)[0]
+
+    def read_versioned(self, name: str) -> tuple[bytes, Version]:
+        blob = self._blob(name)
+        with self._errors(name):
+            data: bytes = blob.download_as_bytes(checksum="crc32c", retry=self._retry)
+        return data, str(blob.generation)
+
+    def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self._blob(name)
+        condition = None if if_version is None else int(if_version)
+        with self._errors():
+            try:
+                blob.upload_from_string(
+                    data,
+                    "application/octet-stream",
+                    if_generation_match=condition,
+                    checksum="crc32c",
+                    retry=self._retry,
+                )
+            except PreconditionFailed:
+                # Perhaps it was our own write, whose answer was lost and which the client then repeated.
+                current = self._bucket.get_blob(blob.name, retry=self._retry)
+                if current is None or current.crc32c != crc32c([data]):
+                    found = ABSENT if current is None else str(current.generation)
+                    raise conflict(f"{self.url}/{name}", expected=if_version or ABSENT, found=found) from None
+                return str(current.generation)
+        return str(blob.generation)
+
+    def names(self, prefix: str = "") -> list[str]:
+        with self._errors():
+            blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, retry=self._retry))
+        return sorted(blob.name.removeprefix(self._prefix) for blob in blobs)
+
+    def size(self, name: str) -> int:
+        return int(self._existing(name).size)
+
+    def checksum(self, name: str) -> str:
+        return str(self._existing(name).crc32c)
+
+    def upload(self, path: Path, name: str) -> None:
+        with self._errors():
+            self._blob(name).upload_from_filename(str(path), checksum="crc32c", retry=self._retry)
+
+    def download(self, name: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with self._errors(name):
+                self._blob(name).download_to_filename(str(beside), checksum="crc32c", retry=self._retry)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def local(self, name: str, scratch: Path) -> Path:
+        path = scratch / checked(name)
+        self.download(name, path)
+        return path
+
+    def delete(self, name: str) -> None:
+        from google.api_core.exceptions import NotFound
+
+        with self._errors(name):
+            try:
+                self._blob(name).delete(retry=self._retry)
+            except NotFound:
+                return
+
+    def _blob(self, name: str) -> Any:
+        return self._bucket.blob(self._prefix + checked(name))
+
+    def _existing(self, name: str) -> Any:
+        with self._errors(name):
+            blob = self._bucket.get_blob(self._prefix + checked(name), retry=self._retry)
+        if blob is None:
+            raise FileNotFoundError(f"{self.url}/{name}")
+        return blob
+
+    @contextmanager
+    def _errors(self, name: str | None = None) -> Iterator[None]:
+        """GCS's answers as a Bucket's errors; without a name, what is not found can only be the bucket."""
+        from google.api_core import exceptions
+
+        try:
+            yield
+        except exceptions.NotFound as error:
+            if name is None or "bucket does not exist" in str(error):
+                raise InputError(f"gs://{self._bucket.name}: no such bucket") from None
+            raise FileNotFoundError(f"{self.url}/{name}") from None
+        except (exceptions.Forbidden, exceptions.Unauthorized) as error:
+            raise InputError(f"gs://{self._bucket.name}: no permission: {error.message}") from None
