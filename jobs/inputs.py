@@ -31,39 +31,50 @@ class Source:
 
 
 def split_url(url: str) -> tuple[Bucket, str]:
-    """The folder or bucket that a URL's file is in, and the file's name there; a glob's folder has no wildcard."""
+    """The folder or bucket that a URL's file is in, and the file's name there; a glob's folder has no wildcard.
+
+    InputError if the URL ends as a folder's does.
+    """
     plain = re.split(r"[*?\[]", url, maxsplit=1)[0]
     folder, slash, _ = plain.rpartition("/")
-    bucket = open_bucket(folder if folder else slash or ".")
-    return bucket, url[len(folder) + len(slash) :]
+    name = url[len(folder) + len(slash) :]
+    if name in ("", ".", ".."):
+        raise InputError(f"{url}: a folder, expected a file")
+    return open_bucket(folder if folder else slash or "."), name
 
 
 def find(url: str) -> list[Source]:
     """The files behind a path, gs:// URL or glob, by name. InputError if there is none or one is of no use."""
     folder, pattern = split_url(url)
     if re.search(r"[*?\[]", pattern):
-        names = [name for name in folder.names() if fnmatch.fnmatchcase(name, pattern)]
+        names = [name for name in folder.names() if _matches(name, pattern)]
         if not names:
             raise InputError(f"input={url}: no file matches")
     else:
         names = [pattern]
     sources = []
     for name in names:
-        check_name(name)
         try:
             size = folder.size(name)
         except FileNotFoundError:
             raise InputError(f"input={url}: no such file") from None
+        check_name(name)
         if not size:
             raise InputError(f"input={url}: {name} is empty")
         sources.append(Source(f"{folder.url.rstrip('/')}/{name}", name, size, folder.checksum(name)))
     return sources
 
 
+def _matches(name: str, pattern: str) -> bool:
+    """Part by part, as in a shell: `*.jsonl` must not find rejected/x.jsonl of a dataset further down."""
+    parts, patterns = name.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
+
+
 def shard_count(sources: Sequence[Source], record_bytes: int, stride_chars: int) -> int:
     """`shards: auto`: as many as make about SHARD_BYTES of records each, from the sources' sizes alone."""
     compressed = (".gz", ".zip")
-    chars = sum(s.bytes * (COMPRESSION if PurePosixPath(s.name).suffix in compressed else 1) for s in sources)
+    chars = sum(s.bytes * (COMPRESSION if PurePosixPath(s.name).suffix.lower() in compressed else 1) for s in sources)
     return min(99_999, max(1, math.ceil(chars * record_bytes / stride_chars / SHARD_BYTES)))
 
 

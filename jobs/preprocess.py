@@ -31,8 +31,11 @@ from preprocessing.vocabulary import Vocabulary
 log = logging.getLogger(__name__)
 
 DEFAULT = Path(__file__).with_name("preprocess.yaml")
-PROBE = "building"  # stands in the output while it is being written; its write shows that it can be
-OURS = re.compile(rf"({'|'.join(manifest.SPLITS)})-[-\w]+\.tfrecord|rejected/.*|summary-.*|.*\.partial|{PROBE}")
+# All that a run writes beside the manifest, and all that it may delete: a user's files may lie there too.
+OURS = re.compile(
+    rf"(({'|'.join(manifest.SPLITS)})-\d{{5}}-of-\d{{5}}-TAG\.tfrecord|rejected/TAG-\d+-\d+\.jsonl|summary-TAG\.json"
+    r"|building-TAG)(\.[0-9a-f]{32}\.partial)?".replace("TAG", "[0-9a-f]{8}")
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,16 +58,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             return
         output.delete(manifest.NAME)  # its shards are about to be written again, under the same names
     log.info("%s: reading %d file(s), %.1f MB", config.input, len(sources), sum(s.bytes for s in sources) / 1e6)
-    output.write(PROBE, b"")
     tag = fingerprint[:8]
+    output.write(f"building-{tag}", b"")  # shows that the output can be written, before the work and not after it
     try:
         dataset = _build(config, settings, vocabulary, sources, fingerprint, tag, output, beam_options)
         output.write(manifest.NAME, dataset.to_json())
     except BaseException:
-        _sweep(
-            output,
-            [name for name in output.names() if tag in name or name.endswith(".partial") or name == PROBE],
-        )
+        _sweep(output, [name for name in output.names() if tag in name])
         raise
     kept = {shard.name for shard in dataset.shards}
     _sweep(output, [n for n in output.names() if n not in kept and not n.startswith(f"rejected/{tag}-")])

@@ -110,11 +110,10 @@ detail.bad.hotel: the walls were paper thin | the air conditioner rattled all ni
 
 staff.food: server | waiter | cashier | host | cook
 staff.coffee: barista | cashier
-staff.bakery: baker | cashier | girl at the counter
+staff.bakery: baker | cashier | counter clerk
 staff.shop: clerk | cashier | bookseller
-staff.service: receptionist | manager | technician
 staff.salon: stylist | receptionist
-staff.garage: mechanic | guy at the desk
+staff.garage: mechanic | service writer
 staff.hotel: desk clerk | concierge | manager
 got.food: ordered | tried | had | got
 got.shop: bought | picked up | found | took home
@@ -132,7 +131,7 @@ a.bad.service: sloppy | rushed | uneven | careless | disappointing
 b.good.service: fairly priced | exactly what I asked for | better than I had hoped | worth the drive
 b.bad.service: overpriced | not what I asked for | a waste of an afternoon | far from finished
 adj: [a] | [a] | [very] [a] | [a] and [b] | [very] [a] and [b] | [b] | so [a] that [result] | both [a] and [b]
-very.good: really | truly | very
+very.good: really | truly
 very.bad: really | painfully | so | shockingly
 result.good: I told everyone at work | {us:they} went back on {day} | I almost forgot to take a picture
  | I called my {friend}
@@ -146,7 +145,7 @@ why.shop: for a gift | on the way home | to kill an hour | before a movie | with
 why.service: before a wedding | with a coupon for [tens]% off | on the advice of a coworker
  | for the first time
 size: busy | small | new | quiet | hidden | family
-visit: {us} [went] {place} [when] <[why] >and [got] {dish1:a} {dish1} | [when], {us} [went] {place} [why]
+visit: {us} [went] {place} [when] and [got] {dish1:a} {dish1} | [when], {us} [went] {place} [why]
  | {us} [went] {place} [why] [when] | [when] {us} [got] {dish1:a} {dish1} at {place} on {street}
  | {place} is a <[size] >[genre] on {street} | {place} is a [genre] at {street} and {street2}
 open.good: [visit] | [visit] | [visit] | {place} is <easily >my favorite [genre] in [town] | I love {place}
@@ -240,17 +239,17 @@ say.bad: We are out of that | That is not my problem | Come back on {day} | You 
 details: {detail1} | {detail1}, and {detail2} | {detail1}; {detail2}
 tip: tip: [advice] | [advice] (trust me) | (They close at [few] on {day2}s.)
 advice: park behind the building | go before [clock] | call ahead on {day2}s | bring cash | ask for {owner}
-close.good: I will <definitely >be back <for the {dish1}> | {stars} from me | highly recommended
+close.good: I will <definitely >be back< for the {dish1}> | {stars} from me | highly recommended
  | thank you, {person} | great {dish1} + fair prices = one happy customer | see you next {day}
  | {stars} ({asterisks}) | go, get the {dish1}, and thank me later
  | do yourself a favor and try the {dish2} | 10/10
-close.bad: I will not be back <for the {dish1} or anything else> | {stars}, and that is generous
+close.bad: I will not be back< for the {dish1} or anything else> | {stars}, and that is generous
  | never again | {stars} ({asterisks}) | save your money | next time I will go to the [genre] on {street3}
  | what a shame | I want my money back | go anywhere else for {dish1:a} {dish1}
 close.mixed: {stars} for now | {stars} ({asterisks}) | I might give it another try | not bad, not great
- | it is fine if you are already on {street} | maybe I will try the {dish3} next time
+ | it is fine if you are already on {street} | maybe I will try something else next time
 turn: but | however, | then again, | on the other hand, | that said, | still,
-more: also, | plus, | and | I have to say, | to be fair, | honestly,
+more: also, | plus, | and | I have to say, | what is more, | honestly,
 """
 STARS = ("one star", "two stars", "three stars", "four stars", "five stars")
 STARS_WEIGHTS = (8, 9, 15, 34, 34)
@@ -388,7 +387,7 @@ def _review(seed: int, number: int) -> dict[str, object]:
 def reviews(count: int, *, seed: int) -> Iterator[dict[str, object]]:
     """Reviews 0 to `count` - 1; review k depends on `seed` and k alone, so a longer run extends a shorter.
 
-    Keys and types are those of a line of Kaggle's file; `text` has about 330 characters, all of ASCII.
+    Keys and types are those of a line of Kaggle's file; `text` has about 315 characters on average, all ASCII.
     """
     for number in range(count):
         yield _review(seed, number)

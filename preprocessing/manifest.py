@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from preprocessing.errors import InputError
+from preprocessing.records import record_bytes
 from preprocessing.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -71,28 +72,34 @@ def from_json(data: bytes, *, place: str) -> Manifest:
         values = json.loads(data)
         found = values["format"]
         if type(found) is int and found > FORMAT:
-            raise InputError(f"{place}: format {found}, expected at most {FORMAT}: made by a newer version")
+            raise InputError(f"format {found}, expected at most {FORMAT}: made by a newer version")
         shards = tuple(Shard(**shard) for shard in values.pop("shards"))
         manifest = Manifest(**(values | {"shards": shards, "sources": tuple(values["sources"])}))
         _check(manifest)
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{place}: not a dataset's manifest: {type(error).__name__} {error}") from None
     return manifest
 
 
 def _check(manifest: Manifest) -> None:
-    if manifest.format != FORMAT:
+    if type(manifest.format) is not int or manifest.format != FORMAT:
         raise ValueError(f"format={manifest.format!r}, expected {FORMAT}")
     for name in ("window_chars", "stride_chars", "record_bytes"):
         value = getattr(manifest, name)
         if type(value) is not int or value < 1:
             raise ValueError(f"{name}={value!r}, expected a whole number above 0")
-    if manifest.id_dtype() != manifest.symbols().dtype:
-        raise ValueError(f"dtype={manifest.dtype}, expected {manifest.symbols().dtype}")
+    dtype = manifest.symbols().dtype
+    if manifest.id_dtype() != dtype:
+        raise ValueError(f"dtype={manifest.dtype}, expected {dtype}")
+    size = record_bytes((manifest.window_chars + 1) * dtype.itemsize)
+    if manifest.record_bytes != size:
+        raise ValueError(
+            f"record_bytes={manifest.record_bytes}, expected {size} for windows of {manifest.window_chars} characters"
+        )
     for shard in manifest.shards:
-        if shard.split not in SPLITS or shard.bytes != shard.records * manifest.record_bytes:
+        if shard.split not in SPLITS or shard.bytes != shard.records * size:
             raise ValueError(f"shard {shard.name}: {shard.records} records do not make {shard.bytes} bytes")
-        if "/" in shard.name or shard.name.startswith("."):
+        if not shard.name or "/" in shard.name or shard.name.startswith("."):
             raise ValueError(f"shard {shard.name!r}: expected a file's plain name")

@@ -51,8 +51,9 @@ def run(
     """Runs the pipeline and waits for it.
 
     `names` stand for the `urls` in rejected/; `tag` ends the names of what is written; no vocabulary: `auto`.
+    Raises InputError for an option that Beam does not know.
     """
-    with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
+    with beam.Pipeline(options=_parsed(options)) as pipeline:
         files = pipeline | "sources" >> beam.Create(list(enumerate(zip(urls, names, strict=True))))
         read = (
             files
@@ -91,6 +92,16 @@ def run(
                 AsIter(read.faults),
             )
         )
+
+
+def _parsed(options: Sequence[str]) -> PipelineOptions:
+    """Beam itself would only warn of a misspelt option and go on without it."""
+    parsed = PipelineOptions(list(options))
+    given = parsed.get_all_options(drop_default=True, retain_unknown_options=True)
+    unknown = sorted(given.keys() - parsed.get_all_options(drop_default=True).keys())
+    if unknown:
+        raise InputError(f"unknown option --{unknown[0]}: expected --set key=value or an option of Beam's")
+    return parsed
 
 
 def _vocabulary(pipeline: Any, counts: Any, known: Vocabulary | None) -> Any:

@@ -7,6 +7,7 @@ a file that cannot be read as what its name says is an InputError.
 import gzip
 import hashlib
 import json
+import lzma
 import re
 import zipfile
 import zlib
@@ -18,6 +19,7 @@ from typing import IO
 from preprocessing.errors import InputError
 
 MAX_LINE_BYTES = 1_000_000
+BZ2_DAMAGED = "Invalid data stream"
 FORMATS = ".json, .jsonl, .txt, .gz of one of them, or .zip"
 
 
@@ -56,13 +58,16 @@ def read(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
                 yield from _reader(name, PurePosixPath(name).stem)(inner)
         else:
             yield from _reader(name, name)(stream)
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{name}: damaged or truncated, expected a whole {suffix[1:]} file: {error}") from None
-    except (
-        NotImplementedError,
-        RuntimeError,
-    ) as error:  # zipfile's words for other methods and for encryption
+    except InputError:
+        raise
+    except (NotImplementedError, RuntimeError) as error:  # zipfile's words for other methods and for encryption
         raise InputError(f"{name}: a zip that cannot be read: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, OSError) as error:
+        # zipfile seeks to whatever a damaged directory says, a ValueError; bz2's only error is an OSError. Any
+        # other OSError is the disk's or the network's.
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and str(error) != BZ2_DAMAGED:
+            raise
+        raise InputError(f"{name}: damaged or truncated, expected a whole {suffix[1:]} file: {error}") from None
 
 
 def check_name(name: str) -> None:
@@ -109,14 +114,14 @@ def _reader(name: str, inner: str):  # type: ignore[no-untyped-def]
         return _read_lines
     if suffix == ".txt":
         return lambda stream: _read_braces(stream, name=name)
-    raise InputError(f"{name}: unknown format {suffix or 'without a suffix'!r}, expected {FORMATS}")
+    raise InputError(f"{name}: {f'unknown format {suffix!r}' if suffix else 'no suffix'}, expected {FORMATS}")
 
 
 def _read_lines(stream: IO[bytes]) -> Iterator[Review | Rejected]:
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
-        if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+        if len(line) - line.endswith(b"\n") > MAX_LINE_BYTES:  # a zip's member may give more than it was asked for
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MAX_LINE_BYTES)
             yield Rejected(number, f"over {MAX_LINE_BYTES} bytes")

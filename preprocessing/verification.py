@@ -40,7 +40,7 @@ def check_records(data: bytes, manifest: Manifest, *, place: str) -> None:
         "CRC": (rows[:, -records.CRC_BYTES :] != records.checksums(rows)).any(axis=1),
         "symbol": (records.payload(rows, dtype, ids) >= len(manifest.vocabulary)).any(axis=1),
     }
-    for what, wrong in faults.items():
-        if wrong.any():
-            record = int(wrong.argmax())
-            raise InputError(f"{place}: record {record} at byte {record * size}: wrong {what}")
+    first = [(int(wrong.argmax()), what) for what, wrong in faults.items() if wrong.any()]
+    if first:
+        record, what = min(first, key=lambda fault: fault[0])  # of one record's, what comes first explains the rest
+        raise InputError(f"{place}: record {record} at byte {record * size}: wrong {what}")

@@ -1,0 +1,48 @@
+"""Inputs as users have them, written by hand: JSON lines and Kaggle's zip."""
+
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+
+KAGGLE = "yelp_training_set/yelp_training_set_review.json"
+
+
+def json_line(text: object, **more: object) -> bytes:
+    """A review as a line of Kaggle's file, `review_id` among `more`."""
+    return json.dumps({"text": text} | more).encode() + b"\n"
+
+
+def reviews(count: int, *, first: int = 0) -> list[bytes]:
+    """Lines of distinct reviews, 38 characters of text each, with the ids r0000, r0001 ..."""
+    numbers = range(first, first + count)
+    return [json_line(f"Visit {n:04}: the soup was hot, so good.", review_id=f"r{n:04}") for n in numbers]
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """A zip of these members, deflated."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def kaggle_zip(lines: bytes) -> bytes:
+    """Kaggle's download: the reviews among other members, with what macOS adds to a zip."""
+    return zipped(
+        {
+            "yelp_training_set/": b"",
+            "yelp_training_set/yelp_training_set_business.json": b'{"business_id": "b"}\n',
+            "yelp_training_set/yelp_training_set_checkin.json": b'{"checkin_info": {}}\n',
+            KAGGLE: lines,
+            "yelp_training_set/yelp_training_set_user.json": b'{"user_id": "u"}\n',
+            "__MACOSX/yelp_training_set/._yelp_training_set_review.json": b"\x00\x05\x16\x07",
+            "yelp_training_set/READ_FIRST-Phoenix_Academic_Dataset_Agreement.pdf": b"%PDF",
+        }
+    )
+
+
+def gzipped(data: bytes) -> bytes:
+    return gzip.compress(data, mtime=0)

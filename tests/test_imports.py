@@ -1,0 +1,129 @@
+"""The table of who may import whom, held against the source."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("jobs", "trainer", "preprocessing")
+ALL = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+PREPROCESSING = [path for path in ALL if path.parent.name == "preprocessing"]
+TRAINER = [path for path in ALL if path.parent.name == "trainer"]
+
+STANDARD = sys.stdlib_module_names
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The dotted names that a module imports, also those inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import hides what it imports"
+            assert node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported(path: Path) -> set[str]:
+    return set(imports(ast.parse(path.read_text())))
+
+
+def top(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def reads_the_environment(tree: ast.AST) -> bool:
+    """Whether a module takes anything from argv or the environment."""
+    names = {"sys.argv", "os.environ", "os.getenv", "os.environb", "os.putenv"}
+    used = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    return bool(names & (used | set(imports(tree))))
+
+
+def test_there_is_source_to_look_at() -> None:
+    assert {path.name for path in PREPROCESSING} > {"sources.py", "pipeline.py", "manifest.py"}
+    assert len(TRAINER) > 3
+    assert len(ALL) - len(PREPROCESSING) - len(TRAINER) > 3
+
+
+def test_an_import_is_seen_wherever_it_stands() -> None:
+    source = "import a.b\nfrom c import d\ndef f():\n    import e\n    if f:\n        from g.h import i as j\n"
+    assert set(imports(ast.parse(source))) == {"a.b", "c.d", "e", "g.h.i"}
+
+
+@pytest.mark.parametrize(
+    "source", ["import os\nos.environ['A']", "from os import environ", "import sys\nprint(sys.argv)", "os.getenv('A')"]
+)
+def test_a_look_at_the_environment_is_seen(source: str) -> None:
+    assert reads_the_environment(ast.parse(source))
+
+
+def test_a_look_elsewhere_is_none() -> None:
+    assert not reads_the_environment(ast.parse("import os, sys\nos.fsync(1)\nsys.stderr.write('argv')"))
+
+
+@pytest.mark.parametrize("path", PREPROCESSING, ids=name_of)
+def test_preprocessing_imports_only_numpy_crc32c_and_the_standard_library(path: Path) -> None:
+    allowed = {"preprocessing", "numpy", "google_crc32c"}
+    if path.name == "pipeline.py":
+        allowed.add("apache_beam")
+    assert top(imported(path)) - STANDARD <= allowed
+
+
+def test_only_the_pipeline_imports_beam() -> None:
+    beam = [name_of(path) for path in ALL if "apache_beam" in top(imported(path))]
+    assert beam == ["preprocessing/pipeline.py"]
+
+
+def test_nothing_but_the_command_imports_the_pipeline() -> None:
+    # A module that imports it brings Beam along, a second and 200 MB.
+    found = [name_of(path) for path in ALL if "preprocessing.pipeline" in imported(path)]
+    assert found == ["jobs/preprocess.py"]
+
+
+@pytest.mark.parametrize("path", TRAINER, ids=name_of)
+def test_the_trainer_imports_of_our_own_only_itself_and_preprocessing(path: Path) -> None:
+    assert top(imported(path)) & {*PACKAGES, "tests", "benchmarks"} <= {"trainer", "preprocessing"}
+
+
+@pytest.mark.parametrize("path", [*PREPROCESSING, *TRAINER], ids=name_of)
+def test_nothing_imports_the_jobs(path: Path) -> None:
+    assert "jobs" not in top(imported(path))
+
+
+@pytest.mark.parametrize("path", [*PREPROCESSING, *TRAINER], ids=name_of)
+def test_only_the_jobs_see_configuration_and_object_storage(path: Path) -> None:
+    names = imported(path)
+    assert not top(names) & {"yaml", "argparse", "pydantic"}
+    assert not [name for name in names if name.startswith("google.cloud")]
+
+
+@pytest.mark.parametrize("path", [*PREPROCESSING, *TRAINER], ids=name_of)
+def test_only_the_jobs_see_arguments_and_environment(path: Path) -> None:
+    assert not reads_the_environment(ast.parse(path.read_text()))
+
+
+def test_google_cloud_is_imported_in_one_place() -> None:
+    found = [name_of(path) for path in ALL if any(name.startswith("google.cloud") for name in imported(path))]
+    assert len(found) == 1
+    assert found[0].startswith("jobs/")
+
+
+@pytest.mark.parametrize("path", ALL, ids=name_of)
+def test_the_product_imports_no_test(path: Path) -> None:
+    assert not top(imported(path)) & {"tests", "benchmarks", "pytest"}
+
+
+def test_no_module_is_a_drawer() -> None:
+    drawers = {"utils.py", "util.py", "common.py", "helpers.py", "helper.py", "misc.py"}
+    assert [name_of(path) for path in ALL if path.name in drawers] == []

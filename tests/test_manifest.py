@@ -1,0 +1,166 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from preprocessing import manifest, records
+from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest, Shard
+
+SIZE = records.record_bytes(3)
+SHARDS = (
+    Shard(name="train-0.tfrecord", split="train", records=2, bytes=2 * SIZE, sha256="aa"),
+    Shard(name="train-1.tfrecord", split="train", records=1, bytes=SIZE, sha256="bb"),
+    Shard(name="validation-0.tfrecord", split="validation", records=1, bytes=SIZE, sha256="cc"),
+)
+MANIFEST = Manifest(
+    format=1,
+    fingerprint="f00d",
+    settings={"window_chars": 2, "shards": 1},
+    sources=({"name": "reviews.json", "bytes": 100, "crc32c": "AAAAAA=="},),
+    vocabulary='ab"é\n{}',
+    window_chars=2,
+    stride_chars=2,
+    dtype="uint8",
+    record_bytes=SIZE,
+    counts={"read": 3, "kept": 2, "duplicate": 1, "rejected": {}, "dropped": {"寿": 4}},
+    splits={"train": {"reviews": 2, "characters": 9, "tail": 1, "windows": 3}},
+    shards=SHARDS,
+)
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    return json.loads(MANIFEST.to_json()) | changes
+
+
+def error(data: bytes | dict[str, Any]) -> str:
+    with pytest.raises(InputError) as raised:
+        manifest.from_json(data if isinstance(data, bytes) else json.dumps(data).encode(), place="d/manifest.json")
+    assert str(raised.value).startswith("d/manifest.json: ")
+    return str(raised.value).removeprefix("d/manifest.json: ")
+
+
+def test_a_manifest_comes_back_from_its_bytes() -> None:
+    assert manifest.from_json(MANIFEST.to_json(), place="m") == MANIFEST
+
+
+def test_the_same_dataset_has_the_same_bytes() -> None:
+    assert manifest.from_json(MANIFEST.to_json(), place="m").to_json() == MANIFEST.to_json()
+
+
+def test_the_vocabulary_stands_as_one_string() -> None:
+    assert values()["vocabulary"] == 'ab"é\n{}'
+    assert "é" in MANIFEST.to_json().decode()
+
+
+def test_a_split_has_its_own_shards_in_order() -> None:
+    assert [shard.name for shard in MANIFEST.of("train")] == ["train-0.tfrecord", "train-1.tfrecord"]
+    assert [shard.name for shard in MANIFEST.of("validation")] == ["validation-0.tfrecord"]
+    assert MANIFEST.of("test") == ()
+
+
+def test_its_vocabulary_gives_the_ids_of_the_records() -> None:
+    assert MANIFEST.symbols().encode("}a")[0].tolist() == [6, 0]
+    assert MANIFEST.id_dtype() == np.uint8
+
+
+def test_ids_of_two_bytes_are_little_endian_everywhere() -> None:
+    wide = "".join(map(chr, range(0x4E00, 0x4E00 + 300))) + "{}"
+    fields = values(vocabulary=wide, dtype="uint16", record_bytes=records.record_bytes(6), shards=[])
+    found = manifest.from_json(json.dumps(fields).encode(), place="m")
+    assert found.id_dtype() == np.dtype("<u2")
+
+
+def test_a_newer_format_is_an_error_that_says_so() -> None:
+    assert error(values(format=2)) == "format 2, expected at most 1: made by a newer version"
+
+
+def test_a_newer_format_says_so_even_if_nothing_else_is_as_expected() -> None:
+    assert error(b'{"format": 3, "columns": []}') == "format 3, expected at most 1: made by a newer version"
+
+
+@pytest.mark.parametrize("format", [0, "1", None, True, 1.5])
+def test_a_format_that_never_was_is_an_error(format: object) -> None:
+    assert error(values(format=format)).startswith("not a dataset's manifest: ")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"null",
+        b'"text"',
+        b"\xff\xfe",
+        b"{}",
+        MANIFEST.to_json()[:-40],
+        b"[" * 100_000,
+        b'{"format": 1, "shards": 5}',
+        b'{"format": 1, "shards": [5]}',
+    ],
+)
+def test_damaged_json_is_an_error(data: bytes) -> None:
+    assert error(data).startswith("not a dataset's manifest: ")
+
+
+@pytest.mark.parametrize("field", list(values()))
+def test_a_missing_field_is_named(field: str) -> None:
+    found = values()
+    del found[field]
+    wrong = error(found)
+    assert wrong.startswith("not a dataset's manifest: ")
+    assert f"'{field}'" in wrong
+
+
+def test_an_unknown_field_is_named() -> None:
+    assert "'colour'" in error(values(colour="red"))
+
+
+def test_a_shard_with_a_missing_or_an_unknown_field_is_an_error() -> None:
+    whole = values()["shards"][0]
+    assert "'sha256'" in error(values(shards=[{key: whole[key] for key in whole if key != "sha256"}]))
+    assert "'crc'" in error(values(shards=[whole | {"crc": 1}]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"window_chars": 0}, "window_chars=0, expected a whole number above 0"),
+        ({"window_chars": "2"}, "window_chars='2', expected a whole number above 0"),
+        ({"stride_chars": 2.0}, "stride_chars=2.0, expected a whole number above 0"),
+        ({"record_bytes": None}, "record_bytes=None, expected a whole number above 0"),
+        ({"dtype": "uint16"}, "dtype=uint16, expected uint8"),
+        ({"dtype": "float32"}, "dtype=float32, expected uint8"),
+        ({"dtype": "text"}, "data type 'text' not understood"),
+        ({"vocabulary": "abca{}"}, "symbol 'a' occurs twice"),
+        ({"vocabulary": "abc"}, "no '{', which marks"),
+        ({"vocabulary": 7}, "TypeError"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_an_error(changes: dict[str, Any], expected: str) -> None:
+    assert expected in error(values(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"records": 3}, f"shard train-0.tfrecord: 3 records do not make {2 * SIZE} bytes"),
+        ({"split": "dev"}, "shard train-0.tfrecord"),
+        ({"name": "../train-0.tfrecord"}, "expected a file's plain name"),
+        ({"name": "/etc/passwd"}, "expected a file's plain name"),
+        ({"name": ".."}, "expected a file's plain name"),
+        ({"name": ""}, "expected a file's plain name"),
+        ({"name": 5}, "TypeError"),
+    ],
+)
+def test_a_shard_that_cannot_be_is_an_error(changes: dict[str, Any], expected: str) -> None:
+    assert expected in error(values(shards=[values()["shards"][0] | changes]))
+
+
+def test_a_record_of_another_size_than_its_window_is_an_error() -> None:
+    shards = [{"name": "t", "split": "train", "records": 1, "bytes": SIZE + 1, "sha256": "aa"}]
+    expected = f"record_bytes={SIZE + 1}, expected {SIZE} for windows of 2 characters"
+    assert expected in error(values(record_bytes=SIZE + 1, shards=shards))

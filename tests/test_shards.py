@@ -1,0 +1,211 @@
+import itertools
+import random
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from preprocessing import records
+from preprocessing.shards import (
+    CHUNK_RECORDS,
+    Cut,
+    Keyed,
+    cut_and_frame,
+    encode,
+    keyed,
+    shard_name,
+    split_of,
+    tail_chars,
+    without_duplicates,
+)
+from preprocessing.vocabulary import SEED, Vocabulary
+from preprocessing.windows import cut
+
+CUT = Cut(window_chars=4, stride_chars=4, lowercase=True, validation_fraction=0.2, test_fraction=0.1)
+
+
+def with_settings(**changes: Any) -> Cut:
+    return Cut(**(vars(CUT) | changes))
+
+
+def review(text: str, *, identity: str = "r", source: int = 0, line: int = 1) -> Keyed:
+    return keyed(identity=identity, text=text, source=source, line=line)
+
+
+def kept(*reviews: Keyed) -> list[Keyed]:
+    return [found for found, original in without_duplicates(reviews) if original is None]
+
+
+def decoded(reviews: list[Keyed], vocabulary: Vocabulary = SEED, *, lowercase: bool = True) -> str:
+    return vocabulary.decode(encode(reviews, vocabulary, lowercase=lowercase).ids)
+
+
+def test_a_text_that_occurs_twice_is_kept_once() -> None:
+    once, again = review("Good soup.", identity="a", line=1), review("Good soup.", identity="b", line=2)
+    found = list(without_duplicates([again, once]))
+    original, repeated = found[0][0], found[1]
+    assert {original, repeated[0]} == {once, again}
+    assert found[0][1] is None
+    assert repeated[1] == original
+
+
+@pytest.mark.parametrize("text", ["good soup.", "GOOD SOUP.", " Good  soup.\n", "Good\tsoup.", "Good\u00a0soup."])
+def test_a_text_that_differs_in_case_or_white_space_is_a_duplicate(text: str) -> None:
+    assert len(kept(review("Good soup.", line=1), review(text, line=2))) == 1
+
+
+@pytest.mark.parametrize("text", ["Good soup", "Goodsoup.", "Good soup!", "Good soups.", "Gööd soup."])
+def test_a_near_miss_is_kept(text: str) -> None:
+    assert len(kept(review("Good soup.", line=1), review(text, line=2))) == 2
+
+
+def test_all_copies_name_the_one_that_stays() -> None:
+    copies = [review("Good soup.", identity=str(n), line=n) for n in range(4)]
+    found = list(without_duplicates([*copies, review("Bad soup.", line=9)]))
+    (original,) = [r for r, o in found if o is None and r.text == "Good soup."]
+    assert [o for _, o in found if o is not None] == [original] * 3
+
+
+def test_all_copies_of_a_text_are_of_one_shard() -> None:
+    for number in range(50):
+        text = f"Soup {number}"
+        assert review(text, identity="a").shard(7) == review(f" {text.upper()} ", identity="b").shard(7)
+
+
+def test_reviews_spread_over_the_shards() -> None:
+    counts = Counter(review(f"Soup {number}").shard(4) for number in range(4000))
+    assert sorted(counts) == [0, 1, 2, 3]
+    assert all(900 < count < 1100 for count in counts.values())
+
+
+def test_the_order_of_arrival_changes_nothing() -> None:
+    reviews = [review(f"Soup {n % 30}", identity=f"r{n % 40}", line=n) for n in range(60)]
+    expected = [(r.text, r.id_key) for r in kept(*reviews)]
+    assert len(expected) == 30
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(reviews, len(reviews))
+        moved = [Keyed(r.text_key, r.id_key, r.text, r.source, 60 - k) for k, r in enumerate(shuffled)]
+        assert [(r.text, r.id_key) for r in kept(*moved)] == expected
+
+
+def test_which_of_two_spellings_stays_does_not_depend_on_its_line() -> None:
+    for first, second in itertools.permutations(["Good soup.", "good soup.", "GOOD SOUP."], 2):
+        (found,) = kept(review(first, line=1), review(second, line=2))
+        (other,) = kept(review(second, line=1), review(first, line=2))
+        assert found.text == other.text
+
+
+def test_the_split_comes_from_the_id_alone() -> None:
+    for number in range(200):
+        first = review("Good soup.", identity=f"r{number}", source=0, line=1)
+        edited = review("Good soup. Edit: it closed.", identity=f"r{number}", source=3, line=99)
+        assert split_of(first.id_key, CUT) == split_of(edited.id_key, CUT)
+
+
+def test_each_split_gets_its_share() -> None:
+    counts = Counter(split_of(review("x", identity=f"r{number}").id_key, CUT) for number in range(10_000))
+    assert counts["test"] == pytest.approx(1000, abs=100)
+    assert counts["validation"] == pytest.approx(2000, abs=150)
+    assert counts["train"] == pytest.approx(7000, abs=200)
+
+
+@pytest.mark.parametrize(
+    ("place", "split"),
+    [
+        (0.0, "test"),
+        (0.0999, "test"),
+        (0.1001, "validation"),
+        (0.2999, "validation"),
+        (0.3001, "train"),
+        (0.9999, "train"),
+    ],
+)
+def test_the_splits_lie_one_after_another(place: float, split: str) -> None:
+    id_key = int(place * 2**64).to_bytes(8, "big") + bytes(8)
+    assert split_of(id_key, CUT) == split
+
+
+def test_without_a_test_fraction_there_is_no_test_split() -> None:
+    assert split_of(bytes(16), with_settings(test_fraction=0.0)) == "validation"
+
+
+def test_two_hashes_of_one_string_differ() -> None:
+    found = review("same", identity="same")
+    assert found.text_key != found.id_key
+
+
+def test_the_hashes_stay_what_they_are() -> None:
+    # blake2b of "good soup." and of "r1", 16 bytes, under the keys "text" and "split": a dataset made elsewhere agrees.
+    found = review("Good  Soup.", identity="r1")
+    assert found.text_key.hex() == "8f2979b5fe7ab2b8d76a315f7cffe194"
+    assert found.id_key.hex() == "30544f6070a63750069fa15e1bc88f85"
+
+
+def test_reviews_are_written_in_braces_one_after_another() -> None:
+    assert decoded([review("Good soup."), review("Bad.")]) == "{good soup.}{bad.}"
+
+
+def test_case_stays_where_it_is_asked_for() -> None:
+    assert decoded([review("Good")], Vocabulary("Gdo{}"), lowercase=False) == "{Good}"
+
+
+def test_symbols_outside_the_vocabulary_are_dropped_and_counted() -> None:
+    found = encode([review("Café ~ CAFÉ"), review("~")], Vocabulary("acf {}"), lowercase=True)
+    assert found.dropped == {"é": 2, "~": 2}
+    assert Vocabulary("acf {}").decode(found.ids) == "{caf  caf}"
+
+
+def test_a_brace_inside_a_text_is_dropped_and_counted() -> None:
+    found = encode([review("a {b} c}"), review("d")], SEED, lowercase=True)
+    assert SEED.decode(found.ids) == "{a b c}{d}"
+    assert found.dropped == {"{": 1, "}": 2}
+
+
+def test_a_review_of_which_nothing_is_left_is_none() -> None:
+    first, gone, braces, last = review("one"), review("寿司", line=2), review("{}", line=3), review("two")
+    found = encode([first, gone, braces, last], SEED, lowercase=True)
+    assert SEED.decode(found.ids) == "{one}{two}"
+    assert found.empty == [gone, braces]
+    assert found.dropped == {"寿": 1, "司": 1, "{": 1, "}": 1}
+
+
+@pytest.mark.parametrize("where", [0, 1, 2])
+def test_an_empty_review_is_found_wherever_it_stands(where: int) -> None:
+    reviews = [review("one"), review("two")]
+    reviews.insert(where, review("寿司"))
+    found = encode(reviews, SEED, lowercase=True)
+    assert SEED.decode(found.ids) == "{one}{two}"
+    assert [r.text for r in found.empty] == ["寿司"]
+
+
+def test_reviews_of_which_nothing_is_left_make_no_ids() -> None:
+    found = encode([review("寿司")], SEED, lowercase=True)
+    assert found.ids.tolist() == []
+    assert len(found.empty) == 1
+
+
+@pytest.mark.parametrize("window_chars", [2, 3, 5])
+@pytest.mark.parametrize("stride_chars", [1, 2, 3, 5])
+def test_the_tail_is_what_no_window_reaches(window_chars: int, stride_chars: int) -> None:
+    settings = with_settings(window_chars=window_chars, stride_chars=stride_chars)
+    for count in range(20):
+        rows = cut(np.arange(count, dtype=np.uint8), window_chars=window_chars, stride_chars=stride_chars)
+        reached = max((int(row[-1]) + 1 for row in rows), default=0)
+        assert tail_chars(count, settings) == count - reached
+
+
+def test_windows_are_framed_in_order_over_the_borders_of_a_chunk() -> None:
+    ids = (np.arange(CHUNK_RECORDS + 10) % 61).astype(np.uint8)
+    settings = with_settings(window_chars=3, stride_chars=1)
+    chunks = list(cut_and_frame(ids, settings))
+    assert [len(chunk) // records.record_bytes(4) for chunk in chunks] == [CHUNK_RECORDS, 7]
+    assert b"".join(chunks) == records.frame(cut(ids, window_chars=3, stride_chars=1)).tobytes()
+
+
+def test_too_few_ids_make_no_chunk() -> None:
+    assert list(cut_and_frame(np.zeros(4, np.uint8), CUT)) == []
+
+
+def test_a_shards_name_says_what_it_is() -> None:
+    assert shard_name("train", 3, 16, "1f3a90c2") == "train-00003-of-00016-1f3a90c2.tfrecord"
