@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 REVIEWS ?= $(DEMO)/reviews.jsonl
+# Half the default's length: twice the steps from as many characters.
+DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
 .PHONY: setup demo test lint bench lock clean
 
@@ -18,8 +20,8 @@ setup: .venv/installed
 $(DEMO)/reviews.jsonl: .venv/installed
 	$(BIN)/python -m jobs.demo_reviews --set output=$@
 
-demo: .venv/installed $(REVIEWS)
-	$(BIN)/python -m jobs.preprocess --set input=$(REVIEWS) --set output=$(DEMO)/dataset
+demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
+	$(BIN)/python -m jobs.preprocess --set input=$(REVIEWS) --set output=$(DEMO)/dataset $(DEMO_WINDOWS)
 	rm -rf $(DEMO)/runs/demo
 	$(BIN)/python -m jobs.train --config jobs/demo.yaml --run demo --set dataset=$(DEMO)/dataset --set runs=$(DEMO)/runs
 	$(BIN)/python -m jobs.evaluate $(DEMO)/runs/demo --set split=test
@@ -34,7 +36,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 bench: .venv/installed
-	$(BIN)/python -m benchmarks.seed_script
+	$(BIN)/python -m benchmarks.seed_model
 
 # Needs uv, the lock tool: pip install uv.
 lock:

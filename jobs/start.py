@@ -13,6 +13,7 @@ from jobs.run import open_run
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from trainer import checkpoints, precision, warm_start
+from trainer.replicas import mirrored
 from trainer.state import WEIGHTS, restore
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ HDF5 = (".h5", ".hdf5")
 def replicas() -> tf.distribute.Strategy:
     """One replica for each GPU of the machine; without any, for each logical CPU device, of which there is one."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return mirrored([device.name for device in devices])
 
 
 def set_up(setting: str, *, seed: int) -> bool | str:

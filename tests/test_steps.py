@@ -6,6 +6,7 @@ import tensorflow as tf
 from preprocessing.errors import InputError
 from trainer import model
 from trainer.data import Batch, fill_up
+from trainer.replicas import mirrored
 from trainer.state import restore, snapshot
 from trainer.steps import Steps
 
@@ -18,7 +19,7 @@ class Trained:
     def __init__(
         self, replicas: int, batches: list[Batch], *, clip_norm: float = 0.01, policy: str = "float32"
     ) -> None:
-        strategy = tf.distribute.MirroredStrategy([f"CPU:{k}" for k in range(replicas)])
+        strategy = mirrored([f"CPU:{k}" for k in range(replicas)])
         keras.mixed_precision.set_global_policy(policy)
         try:
             keras.utils.set_random_seed(3)
@@ -86,7 +87,7 @@ def test_evaluation_sums_nats_over_the_characters_that_count() -> None:
 
 
 def test_a_batch_that_replicas_cannot_share_evenly_is_refused() -> None:
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = mirrored(["CPU:0", "CPU:1"])
     with pytest.raises(InputError, match="batch_windows=7 is not divisible by 2 replicas"):
         Steps(strategy, None, None, objective="every", clip_norm=0, batch_windows=7)
 
