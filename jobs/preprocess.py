@@ -12,7 +12,6 @@ import json
 import logging
 import re
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from preprocessing import manifest, records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.shards import SPLIT_RULE, Cut
+from preprocessing.summary import check_counts, summed_up
 from preprocessing.verification import check_digest, check_records
 from preprocessing.vocabulary import Vocabulary
 
@@ -139,72 +139,12 @@ def _build(
     summary = json.loads(output.read(pipeline.summary_name(tag)))
     if summary["faults"]:
         raise InputError(summary["faults"][0])
-    counts = Counter({tuple(key): count for key, count in summary["counts"]})
-    dataset = _manifest(settings, fingerprint, sources, counts, Vocabulary(summary["vocabulary"]), summary["shards"])
-    _check_counts(dataset, config)
+    content = [{"name": source.name, "bytes": source.bytes, "crc32c": source.crc32c} for source in sources]
+    dataset = summed_up(summary, settings=settings, fingerprint=fingerprint, sources=content)
+    check_counts(dataset, place=config.input)
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda shard: _verify(output, dataset, shard), dataset.shards))
     return dataset
-
-
-def _manifest(
-    settings: dict[str, Any],
-    fingerprint: str,
-    sources: Sequence[Source],
-    counts: Counter[tuple[str, ...]],
-    vocabulary: Vocabulary,
-    written: Sequence[dict[str, Any]],
-) -> Manifest:
-    ids = settings["window_chars"] + 1
-    size = records.record_bytes(ids * vocabulary.dtype.itemsize)
-    splits = {
-        split: {what: counts[split, what] for what in ("reviews", "characters", "tail")}
-        | {"windows": sum(shard["bytes"] // size for shard in written if shard["split"] == split)}
-        for split in manifest.SPLITS
-    }
-    return Manifest(
-        format=manifest.FORMAT,
-        fingerprint=fingerprint,
-        settings=settings,
-        sources=tuple({"name": s.name, "bytes": s.bytes, "crc32c": s.crc32c} for s in sources),
-        vocabulary=vocabulary.symbols,
-        window_chars=settings["window_chars"],
-        stride_chars=settings["stride_chars"],
-        dtype=vocabulary.dtype.name,
-        record_bytes=size,
-        counts={
-            **{what: counts[(what,)] for what in ("read", "kept", "duplicate")},
-            **{what: _below(counts, what) for what in ("rejected", "dropped")},
-        },
-        splits=splits,
-        shards=tuple(Shard(**shard, records=shard["bytes"] // size) for shard in written),
-    )
-
-
-def _below(counts: Counter[tuple[str, ...]], what: str) -> dict[str, int]:
-    return {key[1]: counts[key] for key in sorted(counts) if key[0] == what}
-
-
-def _check_counts(dataset: Manifest, config: schema.Preprocess) -> None:
-    counts = dataset.counts
-    ends = counts["kept"] + counts["duplicate"] + sum(counts["rejected"].values())
-    if counts["read"] != ends:
-        raise RuntimeError(f"{counts['read']} lines were read but {ends} are accounted for: {counts}")
-    if not counts["kept"]:
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in counts["rejected"].items())
-        raise InputError(f"{config.input}: none of its {counts['read']} lines is a review: {reasons or 'no lines'}")
-    for split, fraction in (
-        ("train", 1.0),
-        ("validation", config.validation_fraction),
-        ("test", config.test_fraction),
-    ):
-        found = dataset.splits[split]
-        if fraction and not found["windows"]:
-            raise InputError(
-                f"{config.input}: the {split} split has {found['characters']} characters in {found['reviews']} "
-                f"reviews, expected at least window_chars + 1 = {dataset.window_chars + 1} in one of "
-                f"{dataset.settings['shards']} shard(s): lower window_chars or shards, or raise the split's fraction"
-            )
 
 
 def _verify(output: Bucket, dataset: Manifest, shard: Shard) -> None:
