@@ -6,15 +6,18 @@ to an emulator, without credentials.
 """
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from jobs.objects import checked, conflict, crc32c
+from jobs.objects import checked, conflict, hidden, replacing
 from preprocessing.errors import InputError
 from trainer.store import ABSENT, Version
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 class GoogleBucket:
@@ -22,14 +25,24 @@ class GoogleBucket:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import DefaultCredentialsError
         from google.cloud import storage
+
+        if not NAME.fullmatch(bucket):
+            raise InputError(f"gs://{bucket}: not a bucket's name: expected lower-case letters, digits, -, _ and .")
 
         self.url = f"gs://{bucket}/{prefix}".rstrip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         if "STORAGE_EMULATOR_HOST" in os.environ:
             client = storage.Client(project="emulator", credentials=AnonymousCredentials())
         else:
-            client = storage.Client()
+            try:
+                client = storage.Client()
+            except DefaultCredentialsError as error:
+                # A pod's first seconds may have no metadata server yet: there a retry can help.
+                if "KUBERNETES_SERVICE_HOST" in os.environ:
+                    raise
+                raise InputError(f"gs://{bucket}: no Google Cloud credentials: {error}") from None
         self._bucket = client.bucket(bucket)
         self._retry = storage.retry.DEFAULT_RETRY
 
@@ -47,6 +60,9 @@ class GoogleBucket:
 
         blob = self._blob(name)
         condition = None if if_version is None else int(if_version)
+        mark = {"write": uuid.uuid4().hex}
+        if condition is not None:
+            blob.metadata = mark
         with self._errors():
             try:
                 blob.upload_from_string(
@@ -57,9 +73,10 @@ class GoogleBucket:
                     retry=self._retry,
                 )
             except PreconditionFailed:
-                # Perhaps it was our own write, whose answer was lost and which the client then repeated.
+                # Perhaps it was our own write, whose answer was lost and which the client then repeated. Its
+                # mark tells; its content would not, as two owners of a run may write the same.
                 current = self._bucket.get_blob(blob.name, retry=self._retry)
-                if current is None or current.crc32c != crc32c([data]):
+                if current is None or current.metadata != mark:
                     found = ABSENT if current is None else str(current.generation)
                     raise conflict(f"{self.url}/{name}", expected=if_version or ABSENT, found=found) from None
                 return str(current.generation)
@@ -68,7 +85,9 @@ class GoogleBucket:
     def names(self, prefix: str = "") -> list[str]:
         with self._errors():
             blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, retry=self._retry))
-        return sorted(blob.name.removeprefix(self._prefix) for blob in blobs)
+        found = (blob.name.removeprefix(self._prefix) for blob in blobs)
+        # The console's "create folder" makes an empty object NAME/.
+        return sorted(name for name in found if not name.endswith("/") and not hidden(name) and name)
 
     def size(self, name: str) -> int:
         return int(self._existing(name).size)
@@ -81,14 +100,8 @@ class GoogleBucket:
             self._blob(name).upload_from_filename(str(path), checksum="crc32c", retry=self._retry)
 
     def download(self, name: str, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            with self._errors(name):
-                self._blob(name).download_to_filename(str(beside), checksum="crc32c", retry=self._retry)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with self._errors(name), replacing(path) as file:
+            self._blob(name).download_to_file(file, checksum="crc32c", retry=self._retry)
 
     def local(self, name: str, scratch: Path) -> Path:
         path = scratch / checked(name)
@@ -96,23 +109,27 @@ class GoogleBucket:
         return path
 
     def delete(self, name: str) -> None:
-        from google.api_core.exceptions import NotFound
-
-        with self._errors(name):
-            try:
-                self._blob(name).delete(retry=self._retry)
-            except NotFound:
-                return
+        with suppress(FileNotFoundError), self._errors(name):
+            self._blob(name).delete(retry=self._retry)
 
     def _blob(self, name: str) -> Any:
         return self._bucket.blob(self._prefix + checked(name))
 
     def _existing(self, name: str) -> Any:
+        blob = self._blob(name)
         with self._errors(name):
-            blob = self._bucket.get_blob(self._prefix + checked(name), retry=self._retry)
-        if blob is None:
-            raise FileNotFoundError(f"{self.url}/{name}")
+            blob.reload(retry=self._retry)
         return blob
+
+    def _exists(self) -> bool:
+        """Asked by listing, for which the roles that can use objects are enough."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            next(iter(self._bucket.list_blobs(max_results=1, retry=self._retry)), None)
+        except NotFound:
+            return False
+        return True
 
     @contextmanager
     def _errors(self, name: str | None = None) -> Iterator[None]:
@@ -121,8 +138,8 @@ class GoogleBucket:
 
         try:
             yield
-        except exceptions.NotFound as error:
-            if name is None or "bucket does not exist" in str(error):
+        except exceptions.NotFound:
+            if name is None or not self._exists():
                 raise InputError(f"gs://{self._bucket.name}: no such bucket") from None
             raise FileNotFoundError(f"{self.url}/{name}") from None
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:

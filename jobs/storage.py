@@ -5,6 +5,7 @@ is how two processes that want one run, or one model, find out about each other.
 bucket's URL, with / between their parts.
 """
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,13 +40,13 @@ class Bucket(Protocol):
 
 
 def open_bucket(url: str) -> Bucket:
-    """A folder by its path, or `gs://bucket/prefix`; nothing is read or made yet. InputError for other URLs."""
+    """A folder by its path, or `gs://bucket/prefix`; nothing in it is read or made yet. InputError for other URLs."""
     if url.startswith("gs://"):
         bucket, _, prefix = url.removeprefix("gs://").partition("/")
         if not bucket:
             raise InputError(f"{url}: expected gs://bucket/path")
         return GoogleBucket(bucket, prefix.strip("/"))
-    if not url or "://" in url:
+    if not url.strip() or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", url):
         raise InputError(f"{url!r}: expected a local path or gs://bucket/path")
     return Folder(Path(url))
 

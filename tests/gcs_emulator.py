@@ -9,7 +9,7 @@ It ignores `if_generation_match`, on which a run's pointer relies, and does not 
 import argparse
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -28,10 +28,17 @@ class Mended(RequestHandler):
     """The emulator's requests, each alone, with preconditions checked first."""
 
     outage = 0  # requests still to be answered with 503
+    lost = 0  # uploads still to be carried out and yet answered with 503
     alone = threading.Lock()
     rfile: Any
 
     def do_POST(self) -> None:  # noqa: N802 (the standard library's name)
+        self._upload(super().do_POST)
+
+    def do_PUT(self) -> None:  # noqa: N802 (the last request of an upload above 8 MiB)
+        self._upload(super().do_PUT)
+
+    def _upload(self, go_on: Callable[[], None]) -> None:
         body: bytes = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.rfile = BytesIO(body)
         if self._out():
@@ -43,11 +50,17 @@ class Mended(RequestHandler):
                 self._answer(HTTPStatus.PRECONDITION_FAILED)
                 return
             self.rfile = BytesIO(body)
-            super().do_POST()
+            go_on()
 
     def do_GET(self) -> None:  # noqa: N802
         if not self._out():
             super().do_GET()
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        if Mended.lost > 0 and self.command in ("POST", "PUT"):
+            Mended.lost -= 1
+            code, message = HTTPStatus.SERVICE_UNAVAILABLE, None
+        super().send_response(code, message)
 
     def end_headers(self) -> None:
         """Adds the header that tells a download's generation, which Cloud Storage sends."""
@@ -59,8 +72,13 @@ class Mended(RequestHandler):
 
     def _generation(self, bucket: str) -> str:
         """Of the object that a POST is about to write; 0 if there is none."""
-        request = Request(self, "POST")
-        name = request.query["name"][0] if "name" in request.query else request.data["meta"]["name"]
+        request = Request(self, self.command)
+        if "upload_id" in request.query:
+            name = self.storage.get_resumable_file_obj(request.query["upload_id"][0])["name"]
+        elif "name" in request.query:
+            name = request.query["name"][0]
+        else:  # a resumable upload's first request is the metadata alone
+            name = request.data.get("meta", request.data)["name"]
         return self._current(bucket, name)
 
     def _current(self, bucket: str, name: str) -> str:
