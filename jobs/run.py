@@ -5,6 +5,7 @@ config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jso
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -40,7 +41,7 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest) -> Buck
     bucket = open_bucket(f"{runs.rstrip('/')}/{name}")
     text = configuration.as_yaml(config)
     _keep(bucket, CONFIG, text.encode())
-    found = yaml.safe_load(bucket.read(CONFIG))
+    found = _read_config(bucket)
     changed = configuration.differences(found, yaml.safe_load(text))
     if changed:
         raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
@@ -56,11 +57,21 @@ def open_run(url: str) -> Run:
     """A run's folder as it is; InputError if it is none."""
     bucket = open_bucket(url)
     try:
-        config = yaml.safe_load(bucket.read(CONFIG))
+        config = _read_config(bucket)
         dataset = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
         raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run") from None
     return Run(bucket, configuration.validated(schema.Train, config), dataset)
+
+
+def _read_config(bucket: Bucket) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(bucket.read(CONFIG))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{bucket.url}/{CONFIG}: not a run's configuration: a YAML mapping was expected")
+    return found
 
 
 def _keep(bucket: Bucket, name: str, data: bytes) -> None:

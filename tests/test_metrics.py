@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.storage import open_bucket
+from preprocessing.errors import InputError
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
 from trainer.store import Conflict
@@ -48,3 +49,11 @@ def test_a_row_says_nothing_of_the_clock(tmp_path: Path) -> None:
         {"kind": "train", "step": 1, "epoch": 1, "loss": math.log(2), "bits_per_char": 1.0, "learning_rate": 0.1},
         {"kind": "validation", "step": 1, "epoch": 1, "loss": 2 * math.log(2), "bits_per_char": 2.0, "chars": 5},
     ]
+
+
+@pytest.mark.parametrize("damage", [b"{}", b"[1]", b"no JSON", b"\xff", b'{"step": 1}'])
+def test_a_line_that_is_no_row_is_named(tmp_path: Path, damage: bytes) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    bucket.write("metrics.jsonl", b'{"kind": "train", "step": 1}\n' + damage + b"\n")
+    with pytest.raises(InputError, match=f"{bucket.url}/metrics.jsonl: line 2 is no row of metrics"):
+        Metrics(bucket, step=0, scratch=tmp_path)

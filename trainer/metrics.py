@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from preprocessing.errors import InputError
 from trainer.evaluation import Evaluation
 from trainer.store import ABSENT, Store, Version
 
@@ -77,4 +78,11 @@ def _read(store: Store) -> tuple[list[dict[str, Any]], Version]:
         data, version = store.read_versioned(NAME)
     except FileNotFoundError:
         return [], ABSENT
-    return [json.loads(line) for line in data.decode().splitlines()], version
+    rows = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            rows.append(row | {"step": int(row["step"]), "kind": str(row["kind"])})
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{store.url}/{NAME}: line {number} is no row of metrics: remove it to go on") from None
+    return rows, version
