@@ -17,14 +17,20 @@ class Trained:
     """A small model after some steps on one or two replicas, and the loss at each of them."""
 
     def __init__(
-        self, replicas: int, batches: list[Batch], *, clip_norm: float = 0.01, policy: str = "float32"
+        self,
+        replicas: int,
+        batches: list[Batch],
+        *,
+        clip_norm: float = 0.01,
+        policy: str = "float32",
+        embedding_units: int = 0,
     ) -> None:
         strategy = mirrored([f"CPU:{k}" for k in range(replicas)])
         keras.mixed_precision.set_global_policy(policy)
         try:
             keras.utils.set_random_seed(3)
             with strategy.scope():
-                self.model = model.build(symbols=7, lstm_units=[6, 5], embedding_units=0)
+                self.model = model.build(symbols=7, lstm_units=[6, 5], embedding_units=embedding_units)
                 self.optimizer = model.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
                 self.optimizer.build(self.model.trainable_variables)
         finally:
@@ -41,8 +47,9 @@ class Trained:
 BATCHES = [fill_up(IDS[first : first + 8], 8) for first in (0, 8, 16)]
 
 
-def test_two_replicas_train_as_one_does_with_clipping_over_the_global_batch() -> None:
-    one, two = Trained(1, BATCHES), Trained(2, BATCHES)
+@pytest.mark.parametrize("embedding_units", [0, 3])
+def test_two_replicas_train_as_one_does_with_clipping_over_the_global_batch(embedding_units: int) -> None:
+    one, two = (Trained(n, BATCHES, embedding_units=embedding_units) for n in (1, 2))
     np.testing.assert_allclose(one.losses, two.losses, rtol=1e-5)
     for name, array in one.arrays().items():
         np.testing.assert_allclose(array, two.arrays()[name], atol=2e-4, err_msg=name)

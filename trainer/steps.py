@@ -62,7 +62,8 @@ class Steps:
             loss = tf.reduce_sum(nats * weights[:, None]) / (windows * tf.cast(tf.shape(nats)[1], tf.float32))
             scaled = self._optimizer.scale_loss(loss)
         variables = self._model.trainable_variables
-        gradients = tape.gradient(scaled, variables)
+        # An embedding's gradient comes as the rows that were looked up.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, variables)]
         # Summed before they are clipped, so that the norm is the global batch's, whatever the replicas; Keras
         # would clip each replica's own. As it then sums once more, each replica gives its even share.
         context = tf.distribute.get_replica_context()
