@@ -1,7 +1,7 @@
 """What every command shares: its arguments, its log lines and its exit code.
 
 0 done; 2 the user's mistake, one line on stderr; 143 stopped by SIGTERM after saving; anything else is a
-fault of the world or of ours, with a traceback, worth a retry.
+fault of the world or of ours, worth a retry: another owner of the run in one line, the rest with a traceback.
 """
 
 import argparse
@@ -86,5 +86,3 @@ def run(main: Callable[[], None]) -> None:
     except Conflict as error:
         log.error("another process owns this run, nothing of it was changed: %s", error)
         sys.exit(1)
-    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
-        sys.stderr.close()

@@ -15,7 +15,7 @@ from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
-from trainer.store import ABSENT, Conflict
+from trainer.store import POINTER
 
 CONFIG = "config.yaml"
 # A Kubernetes name, which is what a Job has, of at most 63 characters.
@@ -32,7 +32,7 @@ class Run:
 
 
 def begin(runs: str, name: str, config: schema.Train, dataset: Manifest) -> Bucket:
-    """The folder of a new run, or of one to continue.
+    """The folder of a new run, or of one to continue, which is one that has a checkpoint.
 
     InputError if the run that is there had another configuration or dataset; it says which keys differ.
     """
@@ -40,12 +40,15 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest) -> Buck
         raise InputError(f"--run {name}: expected lower-case letters, digits, - and ., at most 63")
     bucket = open_bucket(f"{runs.rstrip('/')}/{name}")
     text = configuration.as_yaml(config)
-    _keep(bucket, CONFIG, text.encode())
+    if not _has_checkpoint(bucket):
+        # A mistake that shows only later, in warm_start say, must not use the name up.
+        bucket.write(CONFIG, text.encode())
+        bucket.write(manifest.NAME, dataset.to_json())
+        return bucket
     found = _read_config(bucket)
     changed = configuration.differences(found, yaml.safe_load(text))
     if changed:
         raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
-    _keep(bucket, manifest.NAME, dataset.to_json())
     before = manifest.from_json(bucket.read(manifest.NAME), place=f"{bucket.url}/{manifest.NAME}")
     if before.fingerprint != dataset.fingerprint:
         changed = configuration.differences(before.settings, dataset.settings) or ["its sources differ"]
@@ -74,8 +77,9 @@ def _read_config(bucket: Bucket) -> dict[str, Any]:
     return found
 
 
-def _keep(bucket: Bucket, name: str, data: bytes) -> None:
+def _has_checkpoint(bucket: Bucket) -> bool:
     try:
-        bucket.write(name, data, if_version=ABSENT)
-    except Conflict:
-        return  # one is there already: the caller holds it against what it wants
+        bucket.size(POINTER)
+    except FileNotFoundError:
+        return False
+    return True

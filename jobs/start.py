@@ -14,7 +14,7 @@ from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from trainer import checkpoints, precision, warm_start
 from trainer.replicas import mirrored
-from trainer.state import WEIGHTS, restore
+from trainer.state import Arrays, restore
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +54,11 @@ def first_weights(model: keras.Model, config: schema.Train, manifest: Manifest, 
                 folder.download(name, path)
             except FileNotFoundError:
                 raise InputError(f"warm_start={url}: no such file") from None
-            arrays = warm_start.read_keras2(path, place=url)
+            arrays: Arrays = warm_start.read_keras2(path, place=url)
     else:
         other = open_run(url)
         theirs = other.manifest.symbols()
-        _, found = checkpoints.newest(other.bucket, scratch)
-        arrays = dict(found)
+        _, arrays = checkpoints.newest(other.bucket, scratch)
     expected = {variable.path: tuple(variable.shape) for variable in model.weights}
     weights = warm_start.matched(arrays, theirs=theirs, ours=manifest.symbols(), expected=expected, place=url)
-    restore({name: weights[name] for name in weights if name.startswith(WEIGHTS)}, model, None)
+    restore(weights, model, None)

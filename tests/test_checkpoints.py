@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import InputError
-from trainer.checkpoints import POINTER, Checkpoints, newest
-from trainer.store import ABSENT, Conflict
+from trainer.checkpoints import Checkpoints, newest
+from trainer.store import ABSENT, POINTER, Conflict
 
 
 class Memory:
@@ -162,6 +162,20 @@ def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> Non
 def test_a_pointer_that_cannot_be_read_stops_and_says_so(tmp_path: Path, pointer: bytes) -> None:
     store = Memory()
     store.objects[POINTER] = pointer
+    with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint pointer"):
+        opened(store, tmp_path).restore()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"step": "11"}, {"step": 0}, {"epoch": None}, {"file": "../x"}, {"file": "config.yaml"}, {"losses": ["a"]}],
+)
+def test_a_pointer_whose_entry_was_altered_stops_and_says_so(tmp_path: Path, change: dict[str, object]) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1)
+    pointer = json.loads(store.objects[POINTER])
+    pointer["checkpoints"][0] |= change
+    store.objects[POINTER] = json.dumps(pointer).encode()
     with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint pointer"):
         opened(store, tmp_path).restore()
 

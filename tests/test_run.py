@@ -2,7 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.run import open_run
+from jobs import schema, train
+from jobs.config import load
+from jobs.dataset import open_dataset
+from jobs.run import begin, open_run
 from preprocessing.errors import InputError
 
 
@@ -18,6 +21,20 @@ def test_a_configuration_of_other_keys_is_refused(tmp_path: Path, dataset: Path)
     (tmp_path / "config.yaml").write_text("epochs: 3\n")
     with pytest.raises(InputError, match="missing"):
         open_run(str(tmp_path))
+
+
+def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Path, tmp_path: Path) -> None:
+    made = open_dataset(str(dataset)).manifest
+    for seed in (1, 2):
+        begin(str(tmp_path), "name", config(seed), made)
+    (tmp_path / "name/checkpoint.json").write_text("{}")
+    with pytest.raises(InputError, match="a run of another configuration: seed=2, now 3: use another run name"):
+        begin(str(tmp_path), "name", config(3), made)
+    begin(str(tmp_path), "name", config(2), made)
+
+
+def config(seed: int) -> schema.Train:
+    return load(schema.Train, train.DEFAULT, sets=["dataset=d", "runs=r", f"seed={seed}"])
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:

@@ -14,22 +14,23 @@ Writing and uploading happen in a thread beside training, on a copy of the array
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.numpy
 
 from preprocessing.errors import InputError
 from trainer.state import Arrays
-from trainer.store import ABSENT, Store
+from trainer.store import ABSENT, POINTER, Store
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-POINTER = "checkpoint.json"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Checkpoints:
         self._saved = _parse(data, place=f"{self._store.url}/{POINTER}")
         for saved in self._saved:
             try:
-                return saved, self._load(saved)
+                return saved, _load(self._store, saved, self._scratch)
             except (FileNotFoundError, InputError) as error:
                 log.error("checkpoint of step %d is damaged, trying the one before: %s", saved.step, error)
         raise InputError(
@@ -113,9 +114,6 @@ class Checkpoints:
             self._store.delete(old.file)
         log.info("checkpoint of step %d: %.1f MB", step, size / 1e6)
 
-    def _load(self, saved: Saved) -> Arrays:
-        return load(self._store, saved, self._scratch)
-
 
 def newest(store: Store, scratch: Path) -> tuple[Saved, Arrays]:
     """The newest whole checkpoint of a run that is only read; InputError if there is none."""
@@ -125,7 +123,7 @@ def newest(store: Store, scratch: Path) -> tuple[Saved, Arrays]:
     return found
 
 
-def load(store: Store, saved: Saved, scratch: Path) -> Arrays:
+def _load(store: Store, saved: Saved, scratch: Path) -> Arrays:
     """A checkpoint's arrays. FileNotFoundError if it is gone, InputError if it is not what was saved."""
     local = scratch / "restoring.safetensors"
     try:
@@ -146,13 +144,22 @@ def _parse(data: bytes, *, place: str) -> list[Saved]:
         pointer = json.loads(data)
         if pointer["format"] > FORMAT:
             raise InputError(f"{place}: format {pointer['format']}, expected at most {FORMAT}: of a newer version")
-        saved = [Saved(**(one | {"losses": tuple(one["losses"])})) for one in pointer["checkpoints"]]
+        saved = [_one(values) for values in pointer["checkpoints"]]
         if not saved:
             raise ValueError("no checkpoints in it")
     except InputError:
         raise
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{place}: not a checkpoint pointer: {type(error).__name__} {error}") from None
+    return saved
+
+
+def _one(values: Mapping[str, Any]) -> Saved:
+    saved = Saved(**{**values, "losses": tuple(float(loss) for loss in values["losses"])})
+    if type(saved.step) is not int or type(saved.epoch) is not int or saved.step < 1:
+        raise ValueError(f"step={saved.step!r}, epoch={saved.epoch!r}")
+    if not re.fullmatch(r"checkpoints/\w[-.\w]*", saved.file):
+        raise ValueError(f"file={saved.file!r}")
     return saved
 
 

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.errors import InputError
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
@@ -20,13 +22,13 @@ def snapshot(model: keras.Model, optimizer: Any) -> dict[str, npt.NDArray[Any]]:
 def restore(arrays: Arrays, model: keras.Model, optimizer: Any | None) -> None:
     """Sets the variables to the arrays, the weights alone without an optimizer.
 
-    Raises ValueError with the name and both shapes if an array is missing or does not fit.
+    Raises InputError with the name and both shapes if an array is missing or does not fit.
     """
     for name, variable in _variables(model, optimizer).items():
         if name not in arrays:
-            raise ValueError(f"{name} {tuple(variable.shape)} is not in the checkpoint")
+            raise InputError(f"{name} {tuple(variable.shape)} is not in the checkpoint")
         if arrays[name].shape != tuple(variable.shape):
-            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {tuple(variable.shape)}")
+            raise InputError(f"{name} has shape {arrays[name].shape}, expected {tuple(variable.shape)}")
         variable.assign(arrays[name])
 
 
