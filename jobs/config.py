@@ -82,7 +82,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def _yaml(text: str, *, place: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         problem = getattr(error, "problem", None) or "unreadable"
         raise InputError(f"{place}: not YAML: {problem}") from None
 

@@ -167,11 +167,14 @@ def _report(dataset: Manifest, url: str, seconds: float) -> None:
         *(counts["read"], counts["kept"], counts["duplicate"], rejected, sum(counts["dropped"].values())),
     )
     for split, found in dataset.splits.items():
-        log.info("%-10s %8d reviews %12d characters %10d windows", split, *(found[k] for k in _SHOWN))
+        log.info(
+            "%-10s %8d reviews %12d characters %10d windows",
+            split,
+            found["reviews"],
+            found["characters"],
+            found["windows"],
+        )
     log.info("%s: %d shards, %d symbols, %.1f s", url, len(dataset.shards), len(dataset.vocabulary), seconds)
-
-
-_SHOWN = ("reviews", "characters", "windows")
 
 
 if __name__ == "__main__":

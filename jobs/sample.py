@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument("--count", type=int, default=1, help="samples (default 1)")
     arguments.add_argument("--json", action="store_true", help="one JSON object a line")
     asked = arguments.parse_args(argv)
+    if asked.seed >= 2**31:
+        raise InputError(f"--seed {asked.seed}: expected less than {2**31}")
     for name, least in (("diversity", 0), ("chars", 1), ("seed", 0), ("count", 1)):
         if not getattr(asked, name) >= least:  # not <, so that NaN is caught as well
             raise InputError(f"--{name} {getattr(asked, name)}: expected at least {least}")

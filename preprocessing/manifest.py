@@ -103,3 +103,9 @@ def _check(manifest: Manifest) -> None:
             raise ValueError(f"shard {shard.name}: {shard.records} records do not make {shard.bytes} bytes")
         if not shard.name or "/" in shard.name or shard.name.startswith("."):
             raise ValueError(f"shard {shard.name!r}: expected a file's plain name")
+    if type(manifest.settings.get("lowercase")) is not bool:
+        raise ValueError("settings: no lowercase")
+    for split in SPLITS:
+        windows = sum(shard.records for shard in manifest.of(split))
+        if manifest.splits[split]["windows"] != windows:
+            raise ValueError(f"{split}: {manifest.splits[split]['windows']} windows, its shards hold {windows}")

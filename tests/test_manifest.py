@@ -17,7 +17,7 @@ SHARDS = (
 MANIFEST = Manifest(
     format=1,
     fingerprint="f00d",
-    settings={"window_chars": 2, "shards": 1},
+    settings={"window_chars": 2, "shards": 1, "lowercase": True},
     sources=({"name": "reviews.json", "bytes": 100, "crc32c": "AAAAAA=="},),
     vocabulary='ab"é\n{}',
     window_chars=2,
@@ -25,7 +25,7 @@ MANIFEST = Manifest(
     dtype="uint8",
     record_bytes=SIZE,
     counts={"read": 3, "kept": 2, "duplicate": 1, "rejected": {}, "dropped": {"寿": 4}},
-    splits={"train": {"reviews": 2, "characters": 9, "tail": 1, "windows": 3}},
+    splits={"train": {"windows": 3}, "validation": {"windows": 1}, "test": {"windows": 0}},
     shards=SHARDS,
 )
 
@@ -67,7 +67,8 @@ def test_its_vocabulary_gives_the_ids_of_the_records() -> None:
 
 def test_ids_of_two_bytes_are_little_endian_everywhere() -> None:
     wide = "".join(map(chr, range(0x4E00, 0x4E00 + 300))) + "{}"
-    fields = values(vocabulary=wide, dtype="uint16", record_bytes=records.record_bytes(6), shards=[])
+    none = {split: {"windows": 0} for split in manifest.SPLITS}
+    fields = values(vocabulary=wide, dtype="uint16", record_bytes=records.record_bytes(6), shards=[], splits=none)
     found = manifest.from_json(json.dumps(fields).encode(), place="m")
     assert found.id_dtype() == np.dtype("<u2")
 
@@ -164,3 +165,12 @@ def test_a_record_of_another_size_than_its_window_is_an_error() -> None:
     shards = [{"name": "t", "split": "train", "records": 1, "bytes": SIZE + 1, "sha256": "aa"}]
     expected = f"record_bytes={SIZE + 1}, expected {SIZE} for windows of 2 characters"
     assert expected in error(values(record_bytes=SIZE + 1, shards=shards))
+
+
+@pytest.mark.parametrize("splits", [{}, {"train": {}}, {**MANIFEST.splits, "train": {"windows": 99}}])
+def test_a_split_counts_the_windows_that_its_shards_hold(splits: dict[str, Any]) -> None:
+    assert "not a dataset's manifest" in error(values(splits=splits))
+
+
+def test_how_a_prompt_is_to_be_cased_is_in_the_settings() -> None:
+    assert "settings: no lowercase" in error(values(settings={}))
