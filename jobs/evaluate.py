@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if dataset.manifest.vocabulary != run.manifest.vocabulary:
         raise InputError(f"dataset={dataset.bucket.url}: its vocabulary is not the one that {asked.RUN} was trained on")
 
-    from jobs.start import replicas, set_up
-    from trainer import evaluation, model
+    from jobs.start import build, replicas, set_up
+    from trainer import evaluation
     from trainer.checkpoints import newest
     from trainer.data import Windows
     from trainer.state import restore
@@ -41,12 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         strategy = replicas()
         use_cudnn = set_up(run.config.precision, seed=run.config.seed)
         with strategy.scope():
-            net = model.build(
-                symbols=len(dataset.manifest.vocabulary),
-                lstm_units=run.config.model.lstm_units,
-                embedding_units=run.config.model.embedding_units,
-                use_cudnn=use_cudnn,
-            )
+            net = build(run.config.model, dataset.manifest, use_cudnn=use_cudnn)
         restore(arrays, net, None)
         objective = run.config.objective
         result = evaluation.evaluate(

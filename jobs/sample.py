@@ -45,8 +45,7 @@ def write(asked: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from jobs.start import set_up
-    from trainer import model
+    from jobs.start import build, set_up
     from trainer.checkpoints import newest
     from trainer.samples import Sample
     from trainer.sampling import draws, generate, stepper
@@ -55,11 +54,7 @@ def write(asked: argparse.Namespace) -> None:
     set_up("float32", seed=asked.seed)
     with tempfile.TemporaryDirectory(prefix="sample-") as scratch:
         _, arrays = newest(run.bucket, Path(scratch))
-    net = model.build(
-        symbols=len(vocabulary),
-        lstm_units=run.config.model.lstm_units,
-        embedding_units=run.config.model.embedding_units,
-    )
+    net = build(run.config.model, run.manifest)
     restore(arrays, net, None)
     step, state = stepper(net, asked.count)
     ids = generate(

@@ -12,7 +12,7 @@ from jobs.inputs import load_vocabulary, split_url
 from jobs.run import open_run
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
-from trainer import checkpoints, precision, warm_start
+from trainer import checkpoints, model, precision, warm_start
 from trainer.replicas import mirrored
 from trainer.state import Arrays, restore
 
@@ -40,7 +40,17 @@ def set_up(setting: str, *, seed: int) -> bool | str:
     return True if gpus else "auto"
 
 
-def first_weights(model: keras.Model, config: schema.Train, manifest: Manifest, scratch: Path) -> None:
+def build(run: schema.Model, dataset: Manifest, *, use_cudnn: bool | str = "auto") -> keras.Model:
+    """The model that a run's configuration and its dataset's vocabulary describe."""
+    return model.build(
+        symbols=len(dataset.vocabulary),
+        lstm_units=run.lstm_units,
+        embedding_units=run.embedding_units,
+        use_cudnn=use_cudnn,
+    )
+
+
+def first_weights(net: keras.Model, config: schema.Train, manifest: Manifest, scratch: Path) -> None:
     """Sets the model's weights to those of `warm_start`, a run or a Keras 2 weights file."""
     url = config.warm_start
     if url.endswith(HDF5):
@@ -59,6 +69,6 @@ def first_weights(model: keras.Model, config: schema.Train, manifest: Manifest, 
         other = open_run(url)
         theirs = other.manifest.symbols()
         _, arrays = checkpoints.newest(other.bucket, scratch)
-    expected = {variable.path: tuple(variable.shape) for variable in model.weights}
+    expected = {variable.path: tuple(variable.shape) for variable in net.weights}
     weights = warm_start.matched(arrays, theirs=theirs, ours=manifest.symbols(), expected=expected, place=url)
-    restore(weights, model, None)
+    restore(weights, net, None)

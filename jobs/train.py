@@ -40,7 +40,7 @@ def train(
     """Wires the run together and runs it to its end."""
     # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
     from jobs.progress import progress
-    from jobs.start import first_weights, replicas, set_up
+    from jobs.start import build, first_weights, replicas, set_up
     from jobs.write_samples import SampleWriter
     from trainer import loop, model
     from trainer.checkpoints import Checkpoints
@@ -64,12 +64,7 @@ def train(
     strategy = replicas()
     use_cudnn = set_up(config.precision, seed=config.seed)
     with strategy.scope():
-        net = model.build(
-            symbols=len(manifest.vocabulary),
-            lstm_units=config.model.lstm_units,
-            embedding_units=config.model.embedding_units,
-            use_cudnn=use_cudnn,
-        )
+        net = build(config.model, manifest, use_cudnn=use_cudnn)
         adam = model.optimizer(
             learning_rate=config.learning_rate,
             schedule=config.schedule,
