@@ -40,7 +40,7 @@ bench: .venv/installed
 
 # Needs uv, the lock tool: pip install uv.
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header setup.py --extra preprocess --extra train requirements.in -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header setup.py --extra preprocess --extra train --extra describe requirements.in -o requirements.lock
 
 clean:
 	rm -rf .venv $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

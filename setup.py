@@ -15,7 +15,7 @@ setup(
     packages=["jobs", "preprocessing", "trainer"],
     package_data={"jobs": ["*.yaml"]},
     install_requires=[
-        "google-cloud-storage>=3.17,<4",
+        "google-cloud-storage>=3.13,<4",  # 3.13 is what Beam's worker images have
         "google-crc32c>=1.6",
         "numpy>=2.2,<3",
         "pydantic>=2.10,<3",
@@ -23,7 +23,8 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "preprocess": ["apache-beam[gcp]>=2.77,<2.78"],
+        "preprocess": ["apache-beam[gcp]>=2.77,<2.78", "backports.zstd>=1.0", "orjson>=3.10"],
+        "describe": ["matplotlib>=3.10,<4"],
         "train": [
             # The CPU build is a fifth of the size where it exists; elsewhere `tensorflow` is the CPU build.
             "tensorflow-cpu>=2.21,<2.22; sys_platform == 'linux' and platform_machine == 'x86_64'",

@@ -108,6 +108,14 @@ class GoogleBucket:
         self.download(name, path)
         return path
 
+    def move(self, name: str, to: str) -> None:
+        source, target = self._blob(name), self._blob(to)
+        with self._errors(name):
+            token, _, _ = target.rewrite(source, retry=self._retry)
+            while token is not None:
+                token, _, _ = target.rewrite(source, token=token, retry=self._retry)
+        self.delete(name)
+
     def delete(self, name: str) -> None:
         with suppress(FileNotFoundError), self._errors(name):
             self._blob(name).delete(retry=self._retry)

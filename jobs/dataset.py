@@ -1,15 +1,18 @@
 """A dataset as a trainer needs it: its manifest, and its shards on the local disk, whole."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.storage import Bucket, download_many, open_bucket
+from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.verification import check_file
+
+DOWNLOAD_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -20,20 +23,37 @@ class Dataset:
     manifest: Manifest
 
     def stage(self, split: str, scratch: Path) -> list[Path]:
-        """The split's shards as local files, each whole by the manifest; InputError names the first that is not."""
+        """The split's shards as local files, each checked as soon as it is there; InputError names one not whole."""
         shards = self.manifest.of(split)
         if not shards:
             raise InputError(f"dataset={self.bucket.url}: no {split} split")
+        with ThreadPoolExecutor(DOWNLOAD_THREADS) as threads:
+            return list(threads.map(lambda shard: self._staged(shard, scratch), shards))
+
+    def _staged(self, shard: Shard, scratch: Path) -> Path:
+        path = self._local(shard, scratch)
+        check_file(path, shard, place=self.place(shard))
+        return path
+
+    @contextmanager
+    def local(self, shard: Shard, scratch: Path) -> Iterator[Path]:
+        """A shard as a local file; if it is a copy, in `scratch`, for the block only."""
+        path = self._local(shard, scratch)
         try:
-            paths = download_many(self.bucket, [shard.name for shard in shards], scratch)
+            yield path
+        finally:
+            if path.parent == scratch:
+                path.unlink()
+
+    def place(self, shard: Shard) -> str:
+        """Where a shard is, for messages."""
+        return f"{self.bucket.url}/{shard.name}"
+
+    def _local(self, shard: Shard, scratch: Path) -> Path:
+        try:
+            return self.bucket.local(shard.name, scratch)
         except FileNotFoundError as error:
             raise InputError(f"{error}: missing, but named in {manifest.NAME}") from None
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(lambda path, shard: check_file(path, shard, place=self._place(shard)), paths, shards))
-        return paths
-
-    def _place(self, shard: Shard) -> str:
-        return f"{self.bucket.url}/{shard.name}"
 
 
 def open_dataset(url: str) -> Dataset:

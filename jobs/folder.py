@@ -72,11 +72,29 @@ class Folder:
         with self._reading(name):
             return self._path(name)
 
+    def move(self, name: str, to: str) -> None:
+        source, target = self._path(name), self._path(to)
+        with as_input_error(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+        self._drop_empty_folders(source)
+
     def delete(self, name: str) -> None:
         path = self._path(name)
         # Below a file, or a folder itself: no object, as in Cloud Storage.
         with as_input_error(path), suppress(NotADirectoryError, IsADirectoryError):
             path.unlink(missing_ok=True)
+            self._drop_empty_folders(path)
+
+    def _drop_empty_folders(self, path: Path) -> None:
+        """Those above `path` that its object was the last of; Cloud Storage has none."""
+        for folder in path.parents:
+            if folder == self._root:
+                return
+            try:
+                folder.rmdir()
+            except OSError:
+                return
 
     def _path(self, name: str) -> Path:
         return self._root / checked(name)
@@ -96,13 +114,28 @@ class Folder:
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         """Alone among processes with conditional writes in the folder of `path`."""
-        with as_input_error(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A file of its own and not the folder: on NFS only what is open for writing can be locked.
-            lock = (path.parent / LOCK).open("ab")
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        # A file of its own and not the folder: on NFS only what is open for writing can be locked.
+        place = path.parent / LOCK
+        while True:
+            with as_input_error(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = place.open("ab")
+            with lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not _is_open_at(lock, place):
+                    continue  # its last holder deleted it while we waited for it
+                try:
+                    yield
+                finally:
+                    place.unlink()
+                return
+
+
+def _is_open_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _write(path: Path, data: bytes) -> None:

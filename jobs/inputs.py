@@ -1,22 +1,25 @@
-"""What preprocessing reads: the files behind a URL, a vocabulary, and the fingerprint of it all."""
+"""What preprocessing reads: the files behind URLs, a vocabulary, and the fingerprint of it all."""
 
 import fnmatch
 import hashlib
+import itertools
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
+from jobs.config import differences
 from jobs.storage import Bucket, open_bucket
-from preprocessing import manifest
+from preprocessing import archives, manifest
 from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest
 from preprocessing.sources import check_name
 from preprocessing.vocabulary import SEED, Vocabulary, from_table
 
-SHARD_BYTES = 32 << 20  # of records, about, if `shards` is auto: a worker holds the reviews of one shard
+SHARD_BYTES = 32 << 20  # of records, about, if `shards` is auto
+PARTITION_BYTES = 32 << 20  # of reviews, about, that a worker holds at a time, whatever the stride
 COMPRESSION = 3  # JSON reviews shrink to about a third
 
 
@@ -43,16 +46,28 @@ def split_url(url: str) -> tuple[Bucket, str]:
     return open_bucket(folder if folder else slash or "."), name
 
 
-def find(url: str) -> list[Source]:
-    """The files behind a path, gs:// URL or glob, by name. InputError if there is none or one is of no use."""
+def find(urls: str | Sequence[str]) -> list[Source]:
+    """The files behind paths, gs:// URLs and globs, by name; each is read once.
+
+    InputError if there is none, one is of no use, or two have one name, which would then tell nothing.
+    """
+    found: dict[str, Source] = {}
+    for url in [urls] if isinstance(urls, str) else urls:
+        found |= {source.url: source for source in _behind(url)}
+    sources = sorted(found.values(), key=lambda source: source.name)
+    for one, other in itertools.pairwise(sources):
+        if one.name == other.name:
+            raise InputError(f"input: {one.url} and {other.url} have one name, expected each its own")
+    return sources
+
+
+def _behind(url: str) -> Iterator[Source]:
     folder, pattern = split_url(url)
+    names = [pattern]
     if re.search(r"[*?\[]", pattern):
         names = [name for name in folder.names() if _matches(name, pattern)]
         if not names:
             raise InputError(f"input={url}: no file matches")
-    else:
-        names = [pattern]
-    sources = []
     for name in names:
         try:
             size = folder.size(name)
@@ -61,8 +76,7 @@ def find(url: str) -> list[Source]:
         check_name(name)
         if not size:
             raise InputError(f"input={url}: {name} is empty")
-        sources.append(Source(f"{folder.url.rstrip('/')}/{name}", name, size, folder.checksum(name)))
-    return sources
+        yield Source(f"{folder.url.rstrip('/')}/{name}", name, size, folder.checksum(name))
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -71,17 +85,48 @@ def _matches(name: str, pattern: str) -> bool:
     return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
-def shard_count(sources: Sequence[Source], record_bytes: int, stride_chars: int) -> int:
-    """`shards: auto`: as many as make about SHARD_BYTES of records each, from the sources' sizes alone."""
-    compressed = (".gz", ".zip")
-    chars = sum(s.bytes * (COMPRESSION if PurePosixPath(s.name).suffix.lower() in compressed else 1) for s in sources)
-    return min(99_999, max(1, math.ceil(chars * record_bytes / stride_chars / SHARD_BYTES)))
+def shard_count(
+    asked: int | Literal["auto"], sources: Sequence[Source], record_bytes: int, stride_chars: int
+) -> tuple[int, str]:
+    """How many shards, and the rule in words; `auto` goes by the sources' sizes alone, so nothing is read for it."""
+    if asked != "auto":
+        return asked, "as asked for"
+    count = math.ceil(_plain_bytes(sources) * record_bytes / stride_chars / SHARD_BYTES)
+    rule = (
+        f"source bytes (x {COMPRESSION} if compressed) x record_bytes {record_bytes} / stride_chars {stride_chars} "
+        f"/ {SHARD_BYTES}, rounded up"
+    )
+    return min(99_999, max(1, count)), rule
+
+
+def partition_count(sources: Sequence[Source], shards: int) -> int:
+    """How many sets of shards are made, one at a time by a worker: as many as keep its memory flat."""
+    return min(shards, max(1, math.ceil(_plain_bytes(sources) / PARTITION_BYTES)))
+
+
+def _plain_bytes(sources: Sequence[Source]) -> int:
+    return sum(source.bytes * (1 if archives.is_plain(source.name) else COMPRESSION) for source in sources)
 
 
 def fingerprint_of(settings: Mapping[str, Any], sources: Sequence[Source]) -> str:
     """SHA-256 of what decides the dataset's bytes."""
-    content = [[source.name, source.bytes, source.crc32c] for source in sources]
-    return hashlib.sha256(json.dumps([manifest.FORMAT, settings, content]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([manifest.FORMAT, settings, described(sources)]).encode()).hexdigest()
+
+
+def described(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """What the manifest says of the sources: not where they were."""
+    return [{"name": source.name, "bytes": source.bytes, "crc32c": source.crc32c} for source in sources]
+
+
+def changes(old: Manifest, settings: Mapping[str, Any], sources: Sequence[Source]) -> str:
+    """What is no longer as it was for the dataset that stands there, in words."""
+    before = {source["name"]: (source["bytes"], source["crc32c"]) for source in old.sources}
+    after = {source.name: (source.bytes, source.crc32c) for source in sources}
+    changed = differences(old.settings, settings)
+    changed += [f"{name} is new" for name in sorted(after.keys() - before.keys())]
+    changed += [f"{name} is no longer read" for name in sorted(before.keys() - after.keys())]
+    changed += [f"{name} has changed" for name in sorted(after.keys() & before.keys()) if after[name] != before[name]]
+    return "; ".join(changed) or "a shard is missing or damaged"
 
 
 def load_vocabulary(setting: str) -> Vocabulary | None:

@@ -3,13 +3,26 @@
 import logging
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
 LINE_SECONDS = 30.0
+Item = TypeVar("Item")
+
+
+def counted(done: Iterable[Item], *, total: int, unit: str) -> Iterator[Item]:
+    """The items as they are done, with a bar on a terminal or else a line now and then: how many, and how long yet."""
+    began = shown = time.monotonic()
+    for number, item in enumerate(tqdm(done, total=total, unit=unit, disable=not sys.stderr.isatty()), start=1):
+        yield item
+        now = time.monotonic()
+        if not sys.stderr.isatty() and now > shown + LINE_SECONDS:
+            shown = now
+            log.info("%d of %d %ss, %.0f s left", number, total, unit, (now - began) / number * (total - number))
 
 
 class Bar:

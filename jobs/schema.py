@@ -17,7 +17,7 @@ Url = Annotated[str, Field(min_length=1)]
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Preprocess:
-    input: Url
+    input: Url | Annotated[tuple[Url, ...], Field(min_length=1)]
     output: Url
     window_chars: Annotated[int, Field(ge=2, le=65536)]
     stride_chars: Annotated[int, Field(ge=1, le=65536)]

@@ -6,8 +6,6 @@ bucket's URL, with / between their parts.
 """
 
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +13,6 @@ from jobs.cloud import GoogleBucket
 from jobs.folder import Folder
 from preprocessing.errors import InputError
 from trainer.store import Version
-
-DOWNLOAD_THREADS = 8
 
 
 class Bucket(Protocol):
@@ -36,6 +32,7 @@ class Bucket(Protocol):
     def upload(self, path: Path, name: str) -> None: ...
     def download(self, name: str, path: Path) -> None: ...
     def local(self, name: str, scratch: Path) -> Path: ...
+    def move(self, name: str, to: str) -> None: ...
     def delete(self, name: str) -> None: ...
 
 
@@ -51,7 +48,6 @@ def open_bucket(url: str) -> Bucket:
     return Folder(Path(url))
 
 
-def download_many(bucket: Bucket, names: Sequence[str], scratch: Path) -> list[Path]:
-    """Each object as a local file, several at a time; in the order of `names`."""
-    with ThreadPoolExecutor(DOWNLOAD_THREADS) as threads:
-        return list(threads.map(lambda name: bucket.local(name, scratch), names))
+def absolute(url: str) -> str:
+    """The URL as a process in another folder may use it."""
+    return url if url.startswith("gs://") else str(Path(url).absolute())

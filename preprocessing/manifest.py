@@ -26,12 +26,14 @@ class Shard:
     records: int
     bytes: int
     sha256: str
+    crc32c: str  # of the whole file, in base64 as Cloud Storage gives it
 
 
 @dataclass(frozen=True)
 class Manifest:
     """All that a reader of the dataset needs to know, and what became of each line read.
 
+    shard_rule: why there are as many training shards as there are, in words.
     counts: `read` = `kept` + `duplicate` + the sum of `rejected` by reason; `dropped` by symbol.
     splits: for each split its reviews, characters, windows and the `tail` of characters in no window.
     """
@@ -40,6 +42,7 @@ class Manifest:
     fingerprint: str
     settings: Mapping[str, Any]
     sources: tuple[Mapping[str, Any], ...]
+    shard_rule: str
     vocabulary: str
     window_chars: int
     stride_chars: int

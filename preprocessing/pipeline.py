@@ -1,94 +1,107 @@
 """The Beam pipeline from source files to shards, on any runner.
 
-    read and parse -> key by shard -> group -> drop duplicates, split, encode, cut, frame, write
+    read and parse -> blocks by partition -> group -> drop duplicates, split, encode, cut, frame, write
 
-It leaves in the output folder `{split}-*-{tag}.tfrecord`, `rejected/{tag}-*.jsonl` and `summary-{tag}.json`;
-nothing comes back in memory, so the caller may be on another machine than the workers. Each file is written
-under a name that ends in .partial and then renamed. A damaged source does not raise in a worker, where a
-runner would retry it: it becomes a line under `faults` in the summary, for the caller to end on.
+All that it writes goes to the folder of one build, under names of chance, and `summary.json` there says what
+is what; nothing comes back in memory, so the caller may be on another machine than the workers. A damaged
+source does not raise in a worker, where a runner would retry it: it becomes a line under `faults` in the
+summary, for the caller to end on.
 """
 
-import hashlib
 import json
 import logging
 import time
-import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import AsIter, AsSingleton, TaggedOutput
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.pvalue import AsDict, AsIter, AsSingleton, TaggedOutput
 
-from preprocessing import shards, sources
+from preprocessing import blocks, files, rejections, shards, sources
+from preprocessing.blocks import Gathered
 from preprocessing.errors import InputError
-from preprocessing.shards import Cut, Keyed
-from preprocessing.vocabulary import Vocabulary, covering
+from preprocessing.rejections import Key, Rejections
+from preprocessing.shards import Cut, Keyed, Place
+from preprocessing.sources import Part
+from preprocessing.vocabulary import Vocabulary, count_symbols, covering
 
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 10
-PARTIAL = ".partial"
-REJECTED_LINES = 100_000  # source lines that one file under rejected/ answers for, so that none outgrows memory
+SUMMARY = "summary.json"
+COUNTED_REVIEWS = 1000  # whose symbols are counted at once
 
 Count = tuple[str, ...]  # what is counted: ("read",), ("rejected", reason), ("dropped", symbol), (split, what)
 
 
 def run(
     *,
-    urls: Sequence[str],
+    parts: Sequence[Part],
     names: Sequence[str],
-    output: str,
+    folder: str,
     tag: str,
     cut: Cut,
     vocabulary: Vocabulary | None,
     shard_count: int,
+    partitions: int,
     options: Sequence[str] = (),
 ) -> None:
     """Runs the pipeline and waits for it.
 
-    `names` stand for the `urls` in rejected/; `tag` ends the names of what is written; no vocabulary: `auto`.
-    Raises InputError for an option that Beam does not know.
+    `names` stand for the sources in rejected/; `tag` ends the names that the summary gives to what is written
+    in `folder`; no vocabulary: `auto`. Raises InputError for an option that Beam does not know, or with which it
+    would not run the pipeline to its end.
     """
-    with beam.Pipeline(options=_parsed(options)) as pipeline:
-        files = pipeline | "sources" >> beam.Create(list(enumerate(zip(urls, names, strict=True))))
+    parsed = _parsed(options)
+    elsewhere = [url for url in (folder, *(part.url for part in parts)) if not url.startswith("gs://")]
+    if "Dataflow" in str(parsed.view_as(StandardOptions).runner) and elsewhere:
+        raise InputError(
+            f"{elsewhere[0]}: on this machine, where Dataflow's workers are not; expected gs://bucket/path"
+        )
+    with _pipeline(parsed) as pipeline:
         read = (
-            files
-            | "one bundle a file" >> beam.Reshuffle()
+            pipeline
+            | "parts" >> beam.Create(parts)
+            | "one bundle a part" >> beam.Reshuffle()
             | "read and parse"
-            >> beam.ParDo(Read(count_symbols=vocabulary is None, lowercase=cut.lowercase)).with_outputs(main="reviews")
+            >> beam.ParDo(
+                Read(
+                    folder=folder,
+                    count_symbols=vocabulary is None,
+                    lowercase=cut.lowercase,
+                    shard_count=shard_count,
+                    partitions=partitions,
+                )
+            ).with_outputs(main="blocks")
         )
         symbols = _vocabulary(pipeline, read.symbols, vocabulary)
         written = (
-            read.reviews
-            | "key by shard" >> beam.Map(lambda review: (review.shard(shard_count), review))
-            | "group" >> beam.GroupByKey()
+            read.blocks
+            | "group by partition" >> beam.GroupByKey()
             | "write shards"
             >> beam.ParDo(
-                WriteShards(output=output, tag=tag, names=names, cut=cut, shard_count=shard_count),
-                AsSingleton(symbols),
+                WriteShards(folder=folder, tag=tag, cut=cut, shard_count=shard_count), AsSingleton(symbols)
             ).with_outputs(main="shards")
         )
-        _ = (
+        rejected = (
             (read.rejected, written.rejected)
             | "all rejected" >> beam.Flatten()
-            | "key by source" >> beam.Map(lambda row: ((row[0], row[1] // REJECTED_LINES), row))
             | "group rejected" >> beam.GroupByKey()
-            | "write rejected" >> beam.Map(write_rejected, output=output, tag=tag, names=names)
+            | "write rejected" >> beam.Map(write_rejected, AsDict(read.lines), folder=folder, tag=tag, names=names)
         )
         counts = (read.counts, written.counts) | "all counts" >> beam.Flatten() | "add up" >> beam.CombineGlobally(_sum)
         _ = (
             pipeline
-            | "one summary" >> beam.Create([(output, summary_name(tag))])
+            | "one summary" >> beam.Create([folder])
             | "write summary"
             >> beam.Map(
                 write_summary,
                 AsSingleton(counts),
                 AsSingleton(symbols),
                 AsIter(written.shards),
+                AsIter(rejected),
                 AsIter(read.faults),
             )
         )
@@ -101,7 +114,17 @@ def _parsed(options: Sequence[str]) -> PipelineOptions:
     unknown = sorted(given.keys() - parsed.get_all_options(drop_default=True).keys())
     if unknown:
         raise InputError(f"unknown option --{unknown[0]}: expected --set key=value or an option of Beam's")
+    for option in ("no_wait_until_finish", "template_location", "output_executable_path", "dry_run"):
+        if given.get(option):
+            raise InputError(f"--{option}: the job has to run to its end, where the manifest is written")
     return parsed
+
+
+def _pipeline(options: PipelineOptions) -> beam.Pipeline:
+    try:
+        return beam.Pipeline(options=options)
+    except ValueError as error:  # no such runner, or none without an option that is missing
+        raise InputError(str(error)) from None
 
 
 def _vocabulary(pipeline: Any, counts: Any, known: Vocabulary | None) -> Any:
@@ -118,121 +141,162 @@ def _sum(counters: Iterable[Counter]) -> Counter:
     return total
 
 
-def summary_name(tag: str) -> str:
-    """The file in which the pipeline says what it did."""
-    return f"summary-{tag}.json"
-
-
 class Read(beam.DoFn):
-    """A source file into Keyed reviews; `rejected`: (source, line, reason); `counts`, `symbols`, `faults`."""
+    """A part of a source into (partition, block file).
 
-    def __init__(self, *, count_symbols: bool, lowercase: bool) -> None:
-        self._count_symbols, self._lowercase = count_symbols, lowercase
+    Beside them `rejected`: packed rows by Key; `lines`: how many lines the part has; `counts`, `symbols`, `faults`.
+    """
 
-    def process(self, file: tuple[int, tuple[str, str]]) -> Iterator[Any]:
-        source, (url, name) = file
+    def __init__(self, *, folder: str, count_symbols: bool, lowercase: bool, shard_count: int, partitions: int) -> None:
+        self._folder, self._count_symbols, self._lowercase = folder, count_symbols, lowercase
+        self._shard_count, self._partitions = shard_count, partitions
+
+    def process(self, part: Part) -> Iterator[Any]:
         counts: Counter[Count] = Counter()
         symbols: Counter[str] = Counter()
-        shown = time.monotonic()
+        gathered = Gathered(shards=self._shard_count, partitions=self._partitions)
+        rejected = Rejections()
+        lines = 0
+        progress = _Progress()
         try:
-            with FileSystems.open(url, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-                for found in sources.read(stream, name=name):
-                    counts["read",] += 1
-                    if found.line % 1000 == 0 and time.monotonic() > shown + LOG_SECONDS:
-                        shown = time.monotonic()
-                        log.info("%s: line %d", name, found.line)
+            with files.open_to_read(part.url) as stream:
+                for found in sources.read(stream, part):
+                    lines += 1
+                    place = Place(part.source, part.part, found.line)
                     if isinstance(found, sources.Rejected):
                         counts["rejected", found.reason] += 1
-                        yield TaggedOutput("rejected", (source, found.line, found.reason))
-                        continue
-                    if self._count_symbols:
-                        symbols.update(found.text.lower() if self._lowercase else found.text)
-                    yield shards.keyed(identity=found.id, text=found.text, source=source, line=found.line)
+                        rejected.add(place, found.reason)
+                    else:
+                        gathered.add(shards.keyed(identity=found.id, text=found.text, place=place))
+                    if gathered.bytes >= blocks.BLOCK_BYTES:
+                        yield from self._written(gathered, symbols)
+                    if rejected.enough:
+                        yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
+                    if progress.is_due():
+                        done = (stream.tell() - part.start) / (part.stop - part.start)
+                        log.info("%s: part %d, %.0f%% read, line %d", part.name, part.part, 100 * done, found.line)
         except InputError as error:
             yield TaggedOutput("faults", str(error))
+        yield from self._written(gathered, symbols)
+        yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
+        counts["read",] = lines
+        yield TaggedOutput("lines", ((part.source, part.part), lines))
         yield TaggedOutput("counts", counts)
         yield TaggedOutput("symbols", symbols)
 
+    def _written(self, gathered: Gathered, symbols: Counter[str]) -> Iterator[tuple[int, str]]:
+        for partition, reviews in gathered.taken():
+            if self._count_symbols:
+                for k in range(0, len(reviews), COUNTED_REVIEWS):
+                    text = b"".join(review.text for review in reviews[k : k + COUNTED_REVIEWS]).decode()
+                    symbols.update(count_symbols(text.lower() if self._lowercase else text))
+            written = files.write(self._folder, [blocks.pack(reviews)])
+            assert written
+            yield partition, written.file
+
 
 class WriteShards(beam.DoFn):
-    """The reviews of one shard number into a file for each split; `shards`: what was written."""
+    """The reviews of one partition into a file for each of its shards and splits: `shards`, what was written."""
 
-    def __init__(self, *, output: str, tag: str, names: Sequence[str], cut: Cut, shard_count: int) -> None:
-        self._output, self._tag, self._names = output, tag, names
-        self._cut, self._shard_count = cut, shard_count
+    def __init__(self, *, folder: str, tag: str, cut: Cut, shard_count: int) -> None:
+        self._folder, self._tag, self._cut, self._shard_count = folder, tag, cut, shard_count
 
-    def process(self, group: tuple[int, Iterable[Keyed]], vocabulary: Vocabulary) -> Iterator[Any]:
-        number, reviews = group
+    def process(self, group: tuple[int, Iterable[str]], vocabulary: Vocabulary) -> Iterator[Any]:
+        partition, block_files = group
         counts: Counter[Count] = Counter()
+        rejected = Rejections()
+        progress = _Progress()
+        by_shard: dict[int, list[Keyed]] = {}
+        for file in block_files:
+            for review in blocks.unpack(files.read(self._folder, file)):
+                by_shard.setdefault(shards.shard_of(review.text_key, self._shard_count), []).append(review)
+        for done, number in enumerate(sorted(by_shard), start=1):
+            yield from self._shard(number, by_shard.pop(number), vocabulary, counts, rejected)
+            yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
+            if progress.is_due():
+                log.info("partition %d: %d of %d shards written", partition, done, done + len(by_shard))
+        yield TaggedOutput("counts", counts)
+
+    def _shard(
+        self,
+        number: int,
+        reviews: list[Keyed],
+        vocabulary: Vocabulary,
+        counts: Counter[Count],
+        rejected: Rejections,
+    ) -> Iterator[dict[str, Any]]:
         kept: dict[str, list[Keyed]] = {}
         for review, original in shards.without_duplicates(reviews):
             if original is None:
                 kept.setdefault(shards.split_of(review.id_key, self._cut), []).append(review)
             else:
                 counts["duplicate",] += 1
-                place = f"{self._names[original.source]} line {original.line}"
-                yield TaggedOutput("rejected", (review.source, review.line, f"same text as {place}"))
+                rejected.add(review.place, original.place)
         for split in sorted(kept):
             encoded = shards.encode(kept[split], vocabulary, lowercase=self._cut.lowercase)
             for review in encoded.empty:
                 counts["rejected", "no symbol of the vocabulary"] += 1
-                yield TaggedOutput("rejected", (review.source, review.line, "no symbol of the vocabulary"))
+                rejected.add(review.place, "no symbol of the vocabulary")
             stayed = len(kept[split]) - len(encoded.empty)
             counts["kept",] += stayed
             counts.update({("dropped", symbol): count for symbol, count in encoded.dropped.items()})
             counts[split, "reviews"] += stayed
             counts[split, "characters"] += len(encoded.ids)
             counts[split, "tail"] += shards.tail_chars(len(encoded.ids), self._cut)
-            name = shards.shard_name(split, number, self._shard_count, self._tag)
-            size, digest = write(self._output, name, shards.cut_and_frame(encoded.ids, self._cut))
-            if size:
-                yield {"name": name, "split": split, "bytes": size, "sha256": digest}
-        yield TaggedOutput("counts", counts)
-
-
-def write(folder: str, name: str, chunks: Iterable[bytes]) -> tuple[int, str]:
-    """Writes a file whole or not at all; its size and SHA-256. None is written if there is nothing in it."""
-    final = FileSystems.join(folder, name)
-    partial = f"{final}.{uuid.uuid4().hex}{PARTIAL}"
-    size, digest, stream = 0, hashlib.sha256(), None
-    try:
-        for chunk in chunks:
-            stream = stream or FileSystems.create(partial, compression_type=CompressionTypes.UNCOMPRESSED)
-            stream.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-    finally:
-        if stream:
-            stream.close()
-    if size:
-        FileSystems.rename([partial], [final])
-    return size, digest.hexdigest()
+            written = files.write(self._folder, shards.cut_and_frame(encoded.ids, self._cut))
+            if written:
+                name = shards.shard_name(split, number, self._shard_count, self._tag)
+                yield written._asdict() | {"name": name, "split": split}
 
 
 def write_rejected(
-    group: tuple[tuple[int, int], Iterable[tuple[int, int, str]]], *, output: str, tag: str, names: Sequence[str]
-) -> None:
-    """One file of rejected lines: source, line number and reason, in the order of the lines."""
-    (source, part), rows = group
-    lines = (
-        json.dumps({"source": names[row[0]], "line": row[1], "reason": row[2]}, ensure_ascii=False) + "\n"
-        for row in sorted(rows)
-    )
-    write(output, f"rejected/{tag}-{source:03}-{part:05}.jsonl", ["".join(lines).encode()])
+    group: tuple[Key, Iterable[bytes]],
+    lines: Mapping[tuple[int, int], int],
+    *,
+    folder: str,
+    tag: str,
+    names: Sequence[str],
+) -> dict[str, str]:
+    """One file of rejected lines; its name and what it is to be called."""
+    key, packed = group
+    first_lines, total, source = {}, 0, None
+    for place in sorted(lines):
+        total = total if place[0] == source else 0
+        first_lines[place], total, source = total, total + lines[place], place[0]
+    written = files.write(folder, [rejections.as_lines(key, packed, names=names, first_lines=first_lines)])
+    assert written
+    return {"file": written.file, "name": rejections.file_name(key, tag)}
 
 
 def write_summary(
-    place: tuple[str, str],
+    folder: str,
     counts: Counter[Count],
     vocabulary: Vocabulary,
     written: Iterable[dict],
+    rejected: Iterable[dict],
     faults: Iterable[str],
 ) -> None:
-    """What the caller needs for the manifest, in one file."""
+    """What the caller needs to know, in one file."""
     summary = {
         "counts": sorted([list(key), count] for key, count in counts.items()),
         "vocabulary": vocabulary.symbols,
         "shards": sorted(written, key=lambda shard: shard["name"]),
+        "rejected": sorted(rejected, key=lambda file: file["name"]),
         "faults": sorted(faults),
     }
-    write(*place, [json.dumps(summary).encode()])
+    with files.create(folder, SUMMARY) as stream:
+        stream.write(json.dumps(summary).encode())
+
+
+class _Progress:
+    """Whether it is time for another line in the log."""
+
+    def __init__(self) -> None:
+        self._shown = time.monotonic()
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now < self._shown + LOG_SECONDS:
+            return False
+        self._shown = now
+        return True

@@ -60,7 +60,7 @@ def frame(windows: Ids) -> npt.NDArray[np.uint8]:
     start = prefix(payload_bytes)
     records = np.empty((count, len(start) + payload_bytes + CRC_BYTES), np.uint8)
     records[:, : len(start)] = np.frombuffer(start, np.uint8)
-    records[:, len(start) : -CRC_BYTES] = np.ascontiguousarray(windows).view(np.uint8)
+    records[:, len(start) : -CRC_BYTES] = windows.view(np.uint8)
     records[:, -CRC_BYTES:] = checksums(records)
     return records
 

@@ -7,16 +7,19 @@ two versions of one review never stand on both sides of it. Neither depends on t
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from preprocessing import records, windows
+from preprocessing.encoder import Encoder
 from preprocessing.vocabulary import CLOSE, OPEN, Ids, Vocabulary
 
 SPLIT_RULE = "blake2b(id, key='split') / 2^64: test below test_fraction, then validation, then train"
-CHUNK_RECORDS = 32_768  # framed at a time: about 10 MB, whatever the stride
+CHUNK_RECORDS = 2048  # framed at a time: half a megabyte, which stays in the cache
+KEY_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -30,29 +33,36 @@ class Cut:
     test_fraction: float
 
 
-@dataclass(frozen=True, order=True)
-class Keyed:
+class Place(NamedTuple):
+    """Where a line stands: its file's number, its part of the file, its number in the part."""
+
+    source: int
+    part: int
+    line: int
+
+
+class Keyed(NamedTuple):
     """A review on its way to its shard; the order of the fields is the order inside the shard."""
 
     text_key: bytes
     id_key: bytes
-    text: str
-    source: int
-    line: int
-
-    def shard(self, shards: int) -> int:
-        """Which of `shards` it belongs to."""
-        return int.from_bytes(self.text_key[:8], "big") % shards
+    text: bytes  # UTF-8, whose order is that of the characters
+    place: Place
 
 
-def keyed(*, identity: str, text: str, source: int, line: int) -> Keyed:
+def keyed(*, identity: str, text: str, place: Place) -> Keyed:
     """The review with its two hashes."""
     folded = " ".join(text.casefold().split())
-    return Keyed(_hash(b"text", folded), _hash(b"split", identity), text, source, line)
+    return Keyed(_hash(b"text", folded), _hash(b"split", identity), text.encode(), place)
 
 
 def _hash(key: bytes, value: str) -> bytes:
-    return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16, key=key).digest()
+    return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES, key=key).digest()
+
+
+def shard_of(text_key: bytes, shards: int) -> int:
+    """Which of `shards` a text belongs to."""
+    return int.from_bytes(text_key[:8], "big") % shards
 
 
 def split_of(id_key: bytes, cut: Cut) -> str:
@@ -88,23 +98,19 @@ class Encoded:
     empty: list[Keyed]
 
 
-def encode(reviews: list[Keyed], vocabulary: Vocabulary, *, lowercase: bool) -> Encoded:
-    """`{text}{text}...` as ids, [n]. A brace inside a text is left out: it would look like an end."""
-    dropped: Counter[str] = Counter()
-    texts = []
+def encode(reviews: Sequence[Keyed], vocabulary: Vocabulary, *, lowercase: bool) -> Encoded:
+    """`{text}{text}...` as ids, [n]; a brace inside a text is left out."""
+    encoder = Encoder(vocabulary, lowercase=lowercase)
+    start, end = (vocabulary.encode(brace)[0].tobytes() for brace in (OPEN, CLOSE))
+    pieces: list[bytes] = []
+    empty: list[Keyed] = []
     for review in reviews:
-        text = review.text.lower() if lowercase else review.text
-        for brace in (OPEN, CLOSE):
-            if brace in text:
-                dropped[brace] += text.count(brace)
-                text = text.replace(brace, "")
-        texts.append(OPEN + text + CLOSE)
-    ids, others = vocabulary.encode("".join(texts))
-    starts = np.flatnonzero(ids == vocabulary.symbols.index(OPEN))
-    lengths = np.diff(starts, append=len(ids))
-    keep = np.repeat(lengths > 2, lengths)
-    empty = [reviews[k] for k in np.flatnonzero(lengths == 2)]
-    return Encoded(ids[keep], dropped + others, empty)
+        ids = encoder.encode(review.text)
+        if ids:
+            pieces += start, ids, end
+        else:
+            empty.append(review)
+    return Encoded(np.frombuffer(b"".join(pieces), vocabulary.dtype), encoder.dropped, empty)
 
 
 def cut_and_frame(ids: Ids, cut: Cut) -> Iterator[bytes]:

@@ -1,90 +1,143 @@
-"""Reviews out of files: Kaggle's zip, JSON lines, gzip of them, and {review}{review} text.
+"""Reviews out of a file: JSON lines, CSV with a header, and {review}{review} text.
 
-A format is told by the file's name. Each line ends as a Review or as a Rejected with its number and reason;
-a file that cannot be read as what its name says is an InputError.
+Each line ends as a Review or as a Rejected with its number and reason; a file that cannot be read as what its
+name says is an InputError. Plain JSON lines may be read in parts, side by side.
 """
 
-import gzip
+import csv
 import hashlib
+import io
 import json
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any, NamedTuple
 
+import orjson
+
+from preprocessing import archives
 from preprocessing.errors import InputError
 
 MAX_LINE_BYTES = 1_000_000
-BZ2_DAMAGED = "Invalid data stream"
-FORMATS = ".json, .jsonl, .txt, .gz of one of them, or .zip"
+PART_BYTES = 32 << 20
+FORMATS = ".json, .jsonl, .csv or .txt, plain or as .gz, .bz2 or .zst, or a .zip, .tar or .tgz"
+
+TOO_LONG = f"over {MAX_LINE_BYTES} bytes"
 
 
-@dataclass(frozen=True)
-class Review:
-    """One review; `line` counts from 1 in its file (for {review}{review} text it counts reviews)."""
+class Review(NamedTuple):
+    """One review; `line` counts from 1 in its part of the file (for {review}{review} text it counts reviews)."""
 
     line: int
     id: str
     text: str
 
 
-@dataclass(frozen=True)
-class Rejected:
+class Rejected(NamedTuple):
     """A line that is no review, and why."""
 
     line: int
     reason: str
 
 
-def read(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
-    """The reviews and rejected lines of one file, in order. `stream` must be seekable if it is a zip.
+@dataclass(frozen=True)
+class Part:
+    """What is read in one go: the lines of a file that begin at bytes `start` to `stop` - 1 of its `bytes`."""
+
+    source: int
+    part: int
+    url: str
+    name: str
+    bytes: int
+    start: int
+    stop: int
+
+
+def parts(source: int, *, url: str, name: str, size: int, part_bytes: int = PART_BYTES) -> list[Part]:
+    """A file's parts, in order: one, if its lines can only be told from the file's start."""
+    plain = PurePosixPath(name).suffix.lower() in (".json", ".jsonl")
+    starts = range(0, size, part_bytes) if plain else [0]
+    stops = [*starts[1:], size]
+    return [
+        Part(source, number, url, name, size, start, stop)
+        for number, (start, stop) in enumerate(zip(starts, stops, strict=True))
+    ]
+
+
+def read(stream: IO[bytes], part: Part) -> Iterator[Review | Rejected]:
+    """The reviews and rejected lines of one part of a file, in order.
 
     Raises InputError, naming the file, if it is damaged or not of the format that its name says.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    try:
-        if suffix == ".zip":
-            with (
-                zipfile.ZipFile(stream) as archive,
-                archive.open(reviews_member(archive, name=name)) as member,
-            ):
-                yield from _read_lines(member)
-        elif suffix == ".gz":
-            with gzip.GzipFile(fileobj=stream) as inner:
-                yield from _reader(name, PurePosixPath(name).stem)(inner)
-        else:
-            yield from _reader(name, name)(stream)
-    except InputError:
-        raise
-    except (NotImplementedError, RuntimeError) as error:  # zipfile's words for other methods and for encryption
-        raise InputError(f"{name}: a zip that cannot be read: {error}") from None
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, OSError) as error:
-        # zipfile seeks to whatever a damaged directory says, a ValueError; bz2's only error is an OSError. Any
-        # other OSError is the disk's or the network's.
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and str(error) != BZ2_DAMAGED:
-            raise
-        raise InputError(f"{name}: damaged or truncated, expected a whole {suffix[1:]} file: {error}") from None
+    if part.start or part.stop < part.bytes:
+        yield from _lines_between(io.BufferedReader(stream, archives.BUFFER_BYTES), part)  # type: ignore[type-var]
+        return
+    with archives.opened(stream, name=part.name, size=part.bytes) as (inner, innermost):
+        match _format(part.name, innermost):
+            case ".csv":
+                yield from _read_csv(inner, name=part.name)
+            case ".txt":
+                yield from _read_braces(inner, name=part.name)
+            case _:
+                yield from _read_lines(inner)
 
 
 def check_name(name: str) -> None:
     """InputError unless the file's name says a format that `read` knows."""
-    path = PurePosixPath(name)
-    if path.suffix.lower() != ".zip":
-        _reader(name, path.stem if path.suffix.lower() == ".gz" else name)
+    inner = archives.inner_name(name)
+    if inner is not None:
+        _format(name, inner)
+
+
+def _format(name: str, inner: str) -> str:
+    suffix = PurePosixPath(inner).suffix.lower()
+    if suffix in (".json", ".jsonl", ".csv", ".txt"):
+        return suffix
+    raise InputError(f"{name}: {f'unknown format {suffix!r}' if suffix else 'no suffix'}, expected {FORMATS}")
+
+
+def _lines_between(stream: IO[bytes], part: Part) -> Iterator[Review | Rejected]:
+    """The lines that begin in the part; the one that reaches into it belongs to the part before."""
+    place = max(0, part.start - 1)
+    stream.seek(place)
+    at_start = part.start == 0
+    while not at_start and place < part.stop:
+        piece = stream.readline(MAX_LINE_BYTES)
+        if not piece:
+            return
+        place += len(piece)
+        at_start = piece.endswith(b"\n")
+    yield from _read_lines(stream, limit=part.stop - place)
+
+
+def _read_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[Review | Rejected]:
+    """The lines that begin before byte `limit` of the stream, from where it stands."""
+    number, place = 0, 0
+    while (limit is None or place < limit) and (line := stream.readline(MAX_LINE_BYTES + 1)):
+        number += 1
+        place += len(line)
+        if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE_BYTES)
+                place += len(line)
+            yield Rejected(number, TOO_LONG)
+        else:
+            yield parse(line, number)
 
 
 def parse(line: bytes, number: int) -> Review | Rejected:
-    """A JSON line with the keys of Kaggle's reviews, of which `review_id` and `text` are read."""
+    """A JSON line with the keys of Yelp's reviews, of which `review_id` and `text` are read."""
     try:
-        record = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        return Rejected(number, "not UTF-8")
-    except (ValueError, RecursionError):
-        return Rejected(number, "not JSON")
+        record = orjson.loads(line)
+    except ValueError:
+        # Strict to the letter. The standard library has the last word: it takes more, and knows why it does not.
+        try:
+            record = json.loads(line.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            return Rejected(number, "not UTF-8")
+        except (ValueError, RecursionError):
+            return Rejected(number, "not JSON")
     if not isinstance(record, dict):
         return Rejected(number, "not a JSON object")
     if "text" not in record:
@@ -92,41 +145,67 @@ def parse(line: bytes, number: int) -> Review | Rejected:
     return _review(number, record.get("review_id"), record["text"])
 
 
-def reviews_member(archive: zipfile.ZipFile, *, name: str) -> str:
-    """The one member of the zip that holds reviews, `.../yelp_training_set_review.json` in Kaggle's."""
-    members = [member for member in archive.namelist() if _is_reviews(member)]
-    if len(members) != 1:
-        found = ", ".join(members or archive.namelist()[:5]) or "nothing"
-        raise InputError(f"{name}: expected one member named *review.json, found {found}")
-    if members[0].startswith(("/", "\\")) or ".." in re.split(r"[/\\]", members[0]) or ":" in members[0]:
-        raise InputError(f"{name}: member {members[0]!r} points outside the zip")
-    return members[0]
-
-
-def _is_reviews(member: str) -> bool:
-    # macOS puts a ._NAME beside each NAME, in a folder of its own.
-    return re.search(r"reviews?\.jsonl?$", member) is not None and not PurePosixPath(member).name.startswith("._")
-
-
-def _reader(name: str, inner: str):  # type: ignore[no-untyped-def]
-    suffix = PurePosixPath(inner).suffix.lower()
-    if suffix in (".json", ".jsonl"):
-        return _read_lines
-    if suffix == ".txt":
-        return lambda stream: _read_braces(stream, name=name)
-    raise InputError(f"{name}: {f'unknown format {suffix!r}' if suffix else 'no suffix'}, expected {FORMATS}")
-
-
-def _read_lines(stream: IO[bytes]) -> Iterator[Review | Rejected]:
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if len(line) - line.endswith(b"\n") > MAX_LINE_BYTES:  # a zip's member may give more than it was asked for
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_LINE_BYTES)
-            yield Rejected(number, f"over {MAX_LINE_BYTES} bytes")
+def _read_csv(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
+    """Rows with the columns `text` and, if there, `review_id`; a row's number is that of its first line."""
+    lines = _Lines(stream)
+    csv.field_size_limit(MAX_LINE_BYTES)
+    rows = csv.reader(lines, strict=True)
+    header = _row(rows, lines)
+    if not isinstance(header, list) or "text" not in header:
+        raise InputError(f"{name}: line 1: expected a header with a column named text, found {str(header)[:100]}")
+    text, identity = header.index("text"), header.index("review_id") if "review_id" in header else None
+    while (row := _row(rows, lines)) is not None:
+        if isinstance(row, str):
+            yield Rejected(lines.first, row)
+        elif len(row) != len(header):
+            yield Rejected(lines.first, "another number of columns than the header")
         else:
-            yield parse(line, number)
+            found = _review(lines.first, None if identity is None else row[identity], row[text])
+            # A byte that is no UTF-8 came through as half a surrogate pair.
+            yield Rejected(found.line, "not UTF-8") if found[1:] == ("text has a lone surrogate",) else found
+
+
+def _row(rows: Iterator[list[str]], lines: "_Lines") -> list[str] | str | None:
+    """The next row, why it is none, or None at the end."""
+    lines.begin()
+    try:
+        return next(rows, None)
+    except csv.Error as error:
+        return TOO_LONG if "field limit" in str(error) else "not CSV"
+    except _TooLongError:
+        return TOO_LONG
+
+
+class _TooLongError(Exception):
+    """A row of CSV that is over MAX_LINE_BYTES."""
+
+
+class _Lines:
+    """Lines of text for csv.reader, which asks for as many as a row has."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._number = self._bytes = 0
+        self.first = 0  # the line that the row begins with
+
+    def begin(self) -> None:
+        self.first, self._bytes = self._number + 1, 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(MAX_LINE_BYTES + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._bytes += len(line)
+        if self._bytes > MAX_LINE_BYTES:
+            while line and not line.endswith(b"\n"):
+                line = self._stream.readline(MAX_LINE_BYTES)
+            raise _TooLongError
+        text = line.decode("utf-8", "surrogateescape")
+        return text.removeprefix("\ufeff") if self._number == 1 else text
 
 
 def _read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
@@ -143,15 +222,16 @@ def _read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]
         yield _review(number, None, review)
 
 
-def _review(number: int, identity: object, text: object) -> Review | Rejected:
+def _review(number: int, identity: object, text: Any) -> Review | Rejected:
     if not isinstance(text, str):
         return Rejected(number, "text is not a string")
-    if not text.strip():
+    if not text or text.isspace():
         return Rejected(number, "text is empty")
-    try:
-        encoded = text.encode()
-    except UnicodeEncodeError:
-        return Rejected(number, "text has a lone surrogate")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return Rejected(number, "text has a lone surrogate")
     if isinstance(identity, str) and identity:
         return Review(number, identity, text)
-    return Review(number, "text:" + hashlib.blake2b(encoded, digest_size=16).hexdigest(), text)
+    return Review(number, "text:" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), text)

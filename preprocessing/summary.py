@@ -13,7 +13,12 @@ Counts = Counter[tuple[str, ...]]  # as the pipeline counts: ("read",), ("reject
 
 
 def summed_up(
-    summary: Mapping[str, Any], *, settings: Mapping[str, Any], fingerprint: str, sources: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any],
+    *,
+    settings: Mapping[str, Any],
+    fingerprint: str,
+    sources: Sequence[Mapping[str, Any]],
+    shard_rule: str,
 ) -> Manifest:
     """The manifest of what the pipeline's summary names."""
     counts: Counts = Counter({tuple(key): count for key, count in summary["counts"]})
@@ -24,6 +29,7 @@ def summed_up(
         fingerprint=fingerprint,
         settings=settings,
         sources=tuple(sources),
+        shard_rule=shard_rule,
         vocabulary=vocabulary.symbols,
         window_chars=settings["window_chars"],
         stride_chars=settings["stride_chars"],
@@ -38,7 +44,10 @@ def summed_up(
             | {"windows": sum(shard["bytes"] // size for shard in written if shard["split"] == split)}
             for split in manifest.SPLITS
         },
-        shards=tuple(Shard(**shard, records=shard["bytes"] // size) for shard in written),
+        shards=tuple(
+            Shard(records=shard["bytes"] // size, **{key: shard[key] for key in shard if key != "file"})
+            for shard in written
+        ),
     )
 
 

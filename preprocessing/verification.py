@@ -1,7 +1,8 @@
-"""A shard's bytes held against the manifest."""
+"""A dataset's files held against its manifest."""
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -9,38 +10,69 @@ from preprocessing import records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 
+CHUNK_BYTES = 1 << 20  # of records, checked at a time
+
 
 def check_file(path: Path, shard: Shard, *, place: str) -> None:
     """InputError unless the file's length and SHA-256 are what the manifest says of the shard."""
     with path.open("rb") as file:
-        _check(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest(), shard, place)
+        _check_digest(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest(), shard, place)
 
 
-def check_digest(data: bytes, shard: Shard, *, place: str) -> None:
-    """InputError unless the bytes' length and SHA-256 are what the manifest says of the shard."""
-    _check(len(data), hashlib.sha256(data).hexdigest(), shard, place)
+def check_shard(file: BinaryIO, shard: Shard, manifest: Manifest, *, place: str) -> None:
+    """InputError at the first record whose frame, CRC or symbols are wrong, with its number and its byte offset.
+
+    Records that are all in order but not those that the manifest means, as their SHA-256 tells, are one, too.
+    """
+    step = max(1, CHUNK_BYTES // manifest.record_bytes) * manifest.record_bytes
+    digest, start = hashlib.sha256(), 0
+    while data := file.read(step):
+        whole = len(data) // manifest.record_bytes
+        _check_records(data[: whole * manifest.record_bytes], start // manifest.record_bytes, manifest, place)
+        if whole * manifest.record_bytes < len(data):
+            first = start // manifest.record_bytes + whole
+            raise InputError(f"{place}: record {first} at byte {first * manifest.record_bytes}: cut short")
+        digest.update(data)
+        start += len(data)
+    _check_digest(start, digest.hexdigest(), shard, place)
 
 
-def _check(size: int, digest: str, shard: Shard, place: str) -> None:
+def check_totals(manifest: Manifest, *, place: str) -> None:
+    """InputError unless the manifest's counts add up, and its shards have room for its characters and no more."""
+    counts = manifest.counts
+    ends = counts["kept"] + counts["duplicate"] + sum(counts["rejected"].values())
+    if counts["read"] != ends:
+        raise InputError(f"{place}: {counts['read']} lines read, {ends} accounted for")
+    reviews = sum(split["reviews"] for split in manifest.splits.values())
+    if counts["kept"] != reviews:
+        raise InputError(f"{place}: {counts['kept']} reviews kept, {reviews} in the splits")
+    for name, split in manifest.splits.items():
+        held = sum((s.records - 1) * manifest.stride_chars + manifest.window_chars + 1 for s in manifest.of(name))
+        if split["characters"] != held + split["tail"]:
+            raise InputError(
+                f"{place}: {name}: {split['characters']} characters, "
+                f"its shards hold {held} and {split['tail']} are left"
+            )
+
+
+def _check_digest(size: int, digest: str, shard: Shard, place: str) -> None:
     if size != shard.bytes:
         raise InputError(f"{place}: {size} bytes, expected {shard.bytes}: the shard is cut or altered")
     if digest != shard.sha256:
         raise InputError(f"{place}: SHA-256 {digest}, expected {shard.sha256}: the shard is altered")
 
 
-def check_records(data: bytes, manifest: Manifest, *, place: str) -> None:
-    """InputError, with record and byte offset, at the first record whose frame, CRC or symbols are wrong."""
+def _check_records(data: bytes, first: int, manifest: Manifest, place: str) -> None:
+    """Of whole records, `first` being the number of the first of them."""
     size, ids, dtype = manifest.record_bytes, manifest.window_chars + 1, manifest.id_dtype()
     prefix = np.frombuffer(records.prefix(ids * dtype.itemsize), np.uint8)
-    if len(data) % size:
-        raise InputError(f"{place}: {len(data)} bytes are not whole records of {size}")
     rows = np.frombuffer(data, np.uint8).reshape(-1, size)
     faults = {
         "frame": (rows[:, : len(prefix)] != prefix).any(axis=1),
         "CRC": (rows[:, -records.CRC_BYTES :] != records.checksums(rows)).any(axis=1),
         "symbol": (records.payload(rows, dtype, ids) >= len(manifest.vocabulary)).any(axis=1),
     }
-    first = [(int(wrong.argmax()), what) for what, wrong in faults.items() if wrong.any()]
-    if first:
-        record, what = min(first, key=lambda fault: fault[0])  # of one record's, what comes first explains the rest
+    wrong = [(first + int(rows.argmax()), what) for what, rows in faults.items() if rows.any()]
+    if wrong:
+        record, what = min(wrong, key=lambda fault: fault[0])  # of one record's, what comes first explains the rest
         raise InputError(f"{place}: record {record} at byte {record * size}: wrong {what}")

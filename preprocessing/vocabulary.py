@@ -76,6 +76,12 @@ def _ids_by_point(symbols: str) -> npt.NDArray[np.uint16]:
     return table
 
 
+def count_symbols(text: str) -> Counter[str]:
+    """How often each character occurs in a text."""
+    counts = np.bincount(code_points(text))
+    return Counter({chr(point): int(counts[point]) for point in np.flatnonzero(counts)})
+
+
 def covering(counts: Mapping[str, int]) -> Vocabulary:
     """`auto`: the symbols that occur at least RARE_PER_MILLION times in a million, by code point."""
     total = sum(counts.values())

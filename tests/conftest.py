@@ -7,12 +7,17 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import hypothesis
 import tensorflow as tf
 
 # Two virtual devices on the CPU stand in for two GPUs; only before TensorFlow's first use can they be made.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+# The same examples in each run, and none against the clock: this machine may be slow.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("same")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -1,8 +1,9 @@
-"""Inputs as users have them, written by hand: JSON lines and Kaggle's zip."""
+"""Inputs as users have them, written by hand: JSON lines, Kaggle's zip and Yelp's tar."""
 
 import gzip
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Mapping
 
@@ -40,6 +41,29 @@ def kaggle_zip(lines: bytes) -> bytes:
             "yelp_training_set/yelp_training_set_user.json": b'{"user_id": "u"}\n',
             "__MACOSX/yelp_training_set/._yelp_training_set_review.json": b"\x00\x05\x16\x07",
             "yelp_training_set/READ_FIRST-Phoenix_Academic_Dataset_Agreement.pdf": b"%PDF",
+        }
+    )
+
+
+def tarred(members: Mapping[str, bytes]) -> bytes:
+    """A tar of these members."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def yelp_tar(lines: bytes) -> bytes:
+    """Yelp's own download: the reviews among other members."""
+    return tarred(
+        {
+            "Dataset_User_Agreement.pdf": b"%PDF",
+            "yelp_academic_dataset_business.json": b'{"business_id": "b"}\n',
+            "yelp_academic_dataset_review.json": lines,
+            "yelp_academic_dataset_tip.json": b'{"text": "a tip"}\n',
         }
     )
 

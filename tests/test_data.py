@@ -11,6 +11,7 @@ MANIFEST = Manifest(
     fingerprint="0",
     settings={},
     sources=(),
+    shard_rule="as asked for",
     vocabulary="ab{}",
     window_chars=2,
     stride_chars=2,

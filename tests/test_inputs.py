@@ -2,8 +2,18 @@ from pathlib import Path
 
 import pytest
 
-from jobs.inputs import Source, find, fingerprint_of, load_vocabulary, shard_count, split_url
+from jobs.inputs import (
+    Source,
+    changes,
+    find,
+    fingerprint_of,
+    load_vocabulary,
+    partition_count,
+    shard_count,
+    split_url,
+)
 from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest
 from preprocessing.vocabulary import SEED
 
 MIB = 1 << 20
@@ -65,11 +75,64 @@ def test_a_source_is_known_by_its_name_size_and_checksum(tmp_path: Path) -> None
     ],
 )
 def test_auto_makes_shards_of_32_mib(sources: list[Source], shards: int) -> None:
-    assert shard_count(sources, record_bytes=300, stride_chars=300) == shards
+    count, rule = shard_count("auto", sources, record_bytes=300, stride_chars=300)
+    assert count == shards
+    assert rule == "source bytes (x 3 if compressed) x record_bytes 300 / stride_chars 300 / 33554432, rounded up"
 
 
 def test_a_smaller_stride_makes_more_shards() -> None:
-    assert shard_count([source(32 * MIB)], record_bytes=300, stride_chars=3) == 100
+    assert shard_count("auto", [source(32 * MIB)], record_bytes=300, stride_chars=3)[0] == 100
+
+
+def test_shards_may_be_asked_for() -> None:
+    assert shard_count(7, [source(32 * MIB)], record_bytes=300, stride_chars=3) == (7, "as asked for")
+
+
+@pytest.mark.parametrize(("size", "shards", "partitions"), [(1, 1, 1), (100, 100, 4), (100, 3, 3), (32, 100, 1)])
+def test_a_worker_holds_32_mib_of_reviews_whatever_the_stride(size: int, shards: int, partitions: int) -> None:
+    assert partition_count([source(size * MIB)], shards) == partitions
+
+
+def test_several_inputs_are_read_by_name_each_once(tmp_path: Path) -> None:
+    for name in ("b/two.json", "a/three.json", "a/one.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    found = find([f"{tmp_path}/b/two.json", f"{tmp_path}/a/*.json", f"{tmp_path}/a/one.json"])
+    assert [s.name for s in found] == ["one.json", "three.json", "two.json"]
+
+
+def test_two_inputs_of_one_name_are_an_error_that_names_both(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "r.json").write_text("{}")
+    with pytest.raises(InputError) as raised:
+        find([f"{tmp_path}/b/r.json", f"{tmp_path}/a/r.json"])
+    assert str(raised.value) == (
+        f"input: {tmp_path}/b/r.json and {tmp_path}/a/r.json have one name, expected each its own"
+    )
+
+
+def test_what_changed_is_said() -> None:
+    settings = {"stride_chars": 256, "shards": 3}
+    old = Manifest(
+        format=1,
+        fingerprint="f",
+        settings=settings,
+        sources=tuple({"name": name, "bytes": 5, "crc32c": "AAAAAA=="} for name in ("r.json", "old.json")),
+        shard_rule="as asked for",
+        vocabulary="{}",
+        window_chars=2,
+        stride_chars=2,
+        dtype="uint8",
+        record_bytes=9,
+        counts={},
+        splits={},
+        shards=(),
+    )
+    assert changes(old, settings, [source(5), source(5, "old.json")]) == "a shard is missing or damaged"
+    assert changes(old, settings | {"stride_chars": 16}, [source(6), source(5, "new.json")]) == (
+        "stride_chars=256, now 16; new.json is new; old.json is no longer read; r.json has changed"
+    )
 
 
 def test_the_fingerprint_changes_with_settings_names_and_content() -> None:

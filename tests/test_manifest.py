@@ -10,15 +10,16 @@ from preprocessing.manifest import Manifest, Shard
 
 SIZE = records.record_bytes(3)
 SHARDS = (
-    Shard(name="train-0.tfrecord", split="train", records=2, bytes=2 * SIZE, sha256="aa"),
-    Shard(name="train-1.tfrecord", split="train", records=1, bytes=SIZE, sha256="bb"),
-    Shard(name="validation-0.tfrecord", split="validation", records=1, bytes=SIZE, sha256="cc"),
+    Shard(name="train-0.tfrecord", split="train", records=2, bytes=2 * SIZE, sha256="aa", crc32c=""),
+    Shard(name="train-1.tfrecord", split="train", records=1, bytes=SIZE, sha256="bb", crc32c=""),
+    Shard(name="validation-0.tfrecord", split="validation", records=1, bytes=SIZE, sha256="cc", crc32c=""),
 )
 MANIFEST = Manifest(
     format=1,
     fingerprint="f00d",
     settings={"window_chars": 2, "shards": 1, "lowercase": True},
     sources=({"name": "reviews.json", "bytes": 100, "crc32c": "AAAAAA=="},),
+    shard_rule="as asked for",
     vocabulary='ab"é\n{}',
     window_chars=2,
     stride_chars=2,
@@ -162,7 +163,7 @@ def test_a_shard_that_cannot_be_is_an_error(changes: dict[str, Any], expected: s
 
 
 def test_a_record_of_another_size_than_its_window_is_an_error() -> None:
-    shards = [{"name": "t", "split": "train", "records": 1, "bytes": SIZE + 1, "sha256": "aa"}]
+    shards = [{"name": "t", "split": "train", "records": 1, "bytes": SIZE + 1, "sha256": "aa", "crc32c": ""}]
     expected = f"record_bytes={SIZE + 1}, expected {SIZE} for windows of 2 characters"
     assert expected in error(values(record_bytes=SIZE + 1, shards=shards))
 

@@ -286,10 +286,10 @@ def test_a_manifest_that_cannot_be_read_is_replaced(content: bytes, good: Path, 
 
 
 def test_what_a_killed_run_left_is_swept_away(good: Path, existing: Path) -> None:
-    write(existing / f"train-00000-of-00002-0badf00d.tfrecord.{'0' * 32}.partial", b"half")
     write(existing / "train-00000-of-00002-0badf00d.tfrecord", b"whole")
-    write(existing / "rejected" / "0badf00d-000-00000.jsonl", b"{}\n")
-    write(existing / "building-0badf00d", b"")
+    write(existing / "rejected" / "0badf00d-000-00000-00000.jsonl", b"{}\n")
+    write(existing / f"building-{'0' * 32}" / "started", b"")
+    write(existing / f"building-{'0' * 32}" / f"{'1' * 32}", b"half a shard")
     (existing / manifest.NAME).unlink()
     run(existing.parent / "reviews.json", existing)
     assert files(existing) == files(good / "dataset")
@@ -299,6 +299,7 @@ USERS_FILES = [
     "notes.txt",
     "summary-2024.md",
     "building",
+    "building-mine/shard",
     "train-mine.tfrecord",
     "rejected/why.txt",
     "download.partial",
@@ -360,20 +361,24 @@ def nothing_is_there(output: Path) -> bool:
 BAD_SOURCES: dict[str, tuple[bytes | None, str]] = {
     "absent.json": (None, "input={source}: no such file"),
     "empty.json": (b"", "input={source}: empty.json is empty"),
-    "reviews.csv": (b"a,b\n", "reviews.csv: unknown format '.csv', expected .json"),
+    "reviews.tsv": (b"a\tb\n", "reviews.tsv: unknown format '.tsv', expected .json"),
+    "columns.csv": (b"a,b\n", "columns.csv: line 1: expected a header with a column named text, found ['a', 'b']"),
     "noSuffix": (b"a,b\n", "noSuffix: no suffix, expected .json"),
     "text.zip": (b"not a zip", "text.zip: damaged or truncated, expected a whole zip file"),
     "cut.zip": (kaggle_zip(b"".join(GOOD))[:-30], "cut.zip: damaged or truncated, expected a whole zip file"),
     "other.zip": (zipped({"x/user.json": b"{}"}), "other.zip: expected one member named *review.json, found x/user"),
-    "up.zip": (zipped({"../review.json": b"{}"}), "up.zip: member '../review.json' points outside the zip"),
-    "root.zip": (zipped({"/etc/review.json": b"{}"}), "root.zip: member '/etc/review.json' points outside the zip"),
+    "up.zip": (zipped({"../review.json": b"{}"}), "up.zip: member '../review.json' points outside the archive"),
+    "root.zip": (zipped({"/etc/review.json": b"{}"}), "root.zip: member '/etc/review.json' points outside the archive"),
     "cut.json.gz": (gzipped(b"".join(GOOD))[:-40], "cut.json.gz: damaged or truncated, expected a whole gz file"),
     "text.json.gz": (b"not gzip", "text.json.gz: damaged or truncated, expected a whole gz file"),
-    "bad.json": (b"bad\n\n", "{source}: none of its 2 lines is a review: not JSON (2)"),
-    "sushi.json": (json_line("寿司"), "{source}: none of its 1 lines is a review: no symbol of the vocabulary (1)"),
-    "blank.txt": (b" \n", "{source}: none of its 0 lines is a review: no lines"),
+    "bad.json": (b"bad\n\n", "{source.name}: none of its 2 lines is a review: not JSON (2)"),
+    "sushi.json": (
+        json_line("寿司"),
+        "{source.name}: none of its 1 lines is a review: no symbol of the vocabulary (1)",
+    ),
+    "blank.txt": (b" \n", "{source.name}: none of its 0 lines is a review: no lines"),
     "loose.txt": (b"no braces", "loose.txt: expected {{review}}{{review}}, found 9 characters without both ends"),
-    "few.json": (b"".join(reviews(1)), "{source}: the "),
+    "few.json": (b"".join(reviews(1)), "{source.name}: the "),
 }
 
 

@@ -11,10 +11,12 @@ from preprocessing.shards import (
     CHUNK_RECORDS,
     Cut,
     Keyed,
+    Place,
     cut_and_frame,
     encode,
     keyed,
     shard_name,
+    shard_of,
     split_of,
     tail_chars,
     without_duplicates,
@@ -30,7 +32,7 @@ def with_settings(**changes: Any) -> Cut:
 
 
 def review(text: str, *, identity: str = "r", source: int = 0, line: int = 1) -> Keyed:
-    return keyed(identity=identity, text=text, source=source, line=line)
+    return keyed(identity=identity, text=text, place=Place(source, 0, line))
 
 
 def kept(*reviews: Keyed) -> list[Keyed]:
@@ -63,18 +65,20 @@ def test_a_near_miss_is_kept(text: str) -> None:
 def test_all_copies_name_the_one_that_stays() -> None:
     copies = [review("Good soup.", identity=str(n), line=n) for n in range(4)]
     found = list(without_duplicates([*copies, review("Bad soup.", line=9)]))
-    (original,) = [r for r, o in found if o is None and r.text == "Good soup."]
+    (original,) = [r for r, o in found if o is None and r.text == b"Good soup."]
     assert [o for _, o in found if o is not None] == [original] * 3
 
 
 def test_all_copies_of_a_text_are_of_one_shard() -> None:
     for number in range(50):
         text = f"Soup {number}"
-        assert review(text, identity="a").shard(7) == review(f" {text.upper()} ", identity="b").shard(7)
+        assert shard_of(review(text, identity="a").text_key, 7) == shard_of(
+            review(f" {text.upper()} ", identity="b").text_key, 7
+        )
 
 
 def test_reviews_spread_over_the_shards() -> None:
-    counts = Counter(review(f"Soup {number}").shard(4) for number in range(4000))
+    counts = Counter(shard_of(review(f"Soup {number}").text_key, 4) for number in range(4000))
     assert sorted(counts) == [0, 1, 2, 3]
     assert all(900 < count < 1100 for count in counts.values())
 
@@ -85,7 +89,7 @@ def test_the_order_of_arrival_changes_nothing() -> None:
     assert len(expected) == 30
     for seed in range(5):
         shuffled = random.Random(seed).sample(reviews, len(reviews))
-        moved = [Keyed(r.text_key, r.id_key, r.text, r.source, 60 - k) for k, r in enumerate(shuffled)]
+        moved = [r._replace(place=Place(0, 0, 60 - k)) for k, r in enumerate(shuffled)]
         assert [(r.text, r.id_key) for r in kept(*moved)] == expected
 
 
@@ -176,7 +180,7 @@ def test_an_empty_review_is_found_wherever_it_stands(where: int) -> None:
     reviews.insert(where, review("寿司"))
     found = encode(reviews, SEED, lowercase=True)
     assert SEED.decode(found.ids) == "{one}{two}"
-    assert [r.text for r in found.empty] == ["寿司"]
+    assert [r.text for r in found.empty] == ["寿司".encode()]
 
 
 def test_reviews_of_which_nothing_is_left_make_no_ids() -> None:

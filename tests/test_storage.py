@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.storage import Bucket, download_many, open_bucket
+from jobs.storage import Bucket, open_bucket
 from preprocessing.errors import InputError
 from tests.gcs_emulator import Mended, emulator
 from trainer.store import ABSENT, Conflict
@@ -84,14 +84,6 @@ def test_a_file_goes_up_and_comes_down(bucket: Bucket, tmp_path: Path) -> None:
     bucket.download("deep/er/x", tmp_path / "down" / "x")
     assert (tmp_path / "down" / "x").read_bytes() == data
     assert bucket.local("deep/er/x", tmp_path / "scratch").read_bytes() == data
-
-
-def test_many_objects_come_down_at_once_in_their_order(bucket: Bucket, tmp_path: Path) -> None:
-    names = [f"shard-{k}" for k in range(50)]
-    for name in names:
-        bucket.write(name, name.encode())
-    paths = download_many(bucket, names[::-1], tmp_path / "scratch")
-    assert [path.read_text() for path in paths] == names[::-1]
 
 
 def test_an_object_that_must_be_new_is_written_once(bucket: Bucket) -> None:
@@ -294,3 +286,39 @@ def test_a_bucket_s_prefix_ends_at_a_slash(bucket: Bucket) -> None:
 def test_the_longest_name_of_a_file_can_be_written(bucket: Bucket) -> None:
     bucket.write("n" * 255, b"x")
     assert bucket.names() == ["n" * 255]
+
+
+def test_a_moved_object_is_where_it_was_moved_to_and_only_there(bucket: Bucket) -> None:
+    bucket.write("building/a", b"new")
+    bucket.write("b/c", b"old")
+    bucket.move("building/a", "b/c")
+    assert bucket.names() == ["b/c"]
+    assert bucket.read("b/c") == b"new"
+
+
+def test_an_object_that_is_not_there_cannot_be_moved(bucket: Bucket) -> None:
+    with pytest.raises(FileNotFoundError):
+        bucket.move("a", "b")
+    assert bucket.names() == []
+
+
+def test_a_folder_goes_with_its_last_object(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "out"))
+    for name in ("a/b/one", "a/two", "three"):
+        bucket.write(name, b"x")
+    bucket.delete("a/b/one")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["a", "three", "two"]
+    bucket.move("a/two", "two")
+    bucket.delete("three")
+    bucket.delete("two")
+    assert list((tmp_path / "out").rglob("*")) == []
+    assert (tmp_path / "out").is_dir()
+
+
+def test_a_conditional_write_leaves_no_lock_behind(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path))
+    version = bucket.write("a", b"1", if_version=ABSENT)
+    with pytest.raises(Conflict):
+        bucket.write("a", b"2", if_version=ABSENT)
+    bucket.write("a", b"3", if_version=version)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -1,4 +1,6 @@
+import dataclasses
 import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,15 @@ import pytest
 from preprocessing import records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
-from preprocessing.verification import check_digest, check_file, check_records
+from preprocessing.verification import check_file, check_shard, check_totals
 
 ROWS = np.array([[0, 1, 2], [2, 1, 0], [3, 0, 4], [4, 3, 2]], np.uint8)
 DATA = records.frame(ROWS).tobytes()
 SIZE = records.record_bytes(3)
 HEAD = SIZE - 4 - 3  # the bytes of a record before its ids
-SHARD = Shard(name="t.tfrecord", split="train", records=4, bytes=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
+SHARD = Shard(
+    name="t.tfrecord", split="train", records=4, bytes=len(DATA), sha256=hashlib.sha256(DATA).hexdigest(), crc32c=""
+)
 
 
 def dataset(**changes: Any) -> Manifest:
@@ -25,6 +29,7 @@ def dataset(**changes: Any) -> Manifest:
         "fingerprint": "f",
         "settings": {},
         "sources": (),
+        "shard_rule": "as asked for",
         "vocabulary": "abc{}",
         "window_chars": 2,
         "stride_chars": 2,
@@ -43,8 +48,17 @@ def error(check: Callable[[], None]) -> str:
     return str(raised.value)
 
 
+def shard_of(data: bytes) -> Shard:
+    """What a manifest would say of it: only its records can be wrong."""
+    return dataclasses.replace(SHARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def check(data: bytes, manifest: Manifest) -> None:
+    check_shard(io.BytesIO(data), shard_of(data), manifest, place="t")
+
+
 def records_error(data: bytes) -> str:
-    return error(lambda: check_records(data, dataset(), place="t"))
+    return error(lambda: check(data, dataset()))
 
 
 def changed(*places: int, data: bytes = DATA) -> bytes:
@@ -62,8 +76,7 @@ def test_a_whole_shard_passes(tmp_path: Path) -> None:
     path = tmp_path / "t.tfrecord"
     path.write_bytes(DATA)
     check_file(path, SHARD, place="t")
-    check_digest(DATA, SHARD, place="t")
-    check_records(DATA, dataset(), place="t")
+    check_shard(io.BytesIO(DATA), SHARD, dataset(), place="t")
 
 
 @pytest.mark.parametrize("data", [DATA[:-1], DATA[:-SIZE], DATA + DATA[:SIZE], b""])
@@ -72,7 +85,6 @@ def test_a_shard_of_another_length_names_both(data: bytes, tmp_path: Path) -> No
     path.write_bytes(data)
     expected = f"t: {len(data)} bytes, expected {len(DATA)}: the shard is cut or altered"
     assert error(lambda: check_file(path, SHARD, place="t")) == expected
-    assert error(lambda: check_digest(data, SHARD, place="t")) == expected
 
 
 @pytest.mark.parametrize("place", [0, HEAD, len(DATA) - 1])
@@ -82,11 +94,11 @@ def test_a_shard_with_another_byte_names_both_digests(place: int, tmp_path: Path
     path.write_bytes(data)
     expected = f"t: SHA-256 {hashlib.sha256(data).hexdigest()}, expected {SHARD.sha256}: the shard is altered"
     assert error(lambda: check_file(path, SHARD, place="t")) == expected
-    assert error(lambda: check_digest(data, SHARD, place="t")) == expected
 
 
 def test_a_part_of_a_record_is_an_error() -> None:
-    assert records_error(DATA[:-1]) == f"t: {len(DATA) - 1} bytes are not whole records of {SIZE}"
+    assert records_error(DATA[:-1]) == f"t: record 3 at byte {3 * SIZE}: cut short"
+    assert records_error(DATA[: SIZE - 1]) == "t: record 0 at byte 0: cut short"
 
 
 @pytest.mark.parametrize("place", [0, 7, 8, 11, 12, HEAD - 1])
@@ -123,8 +135,56 @@ def test_ids_of_two_bytes_are_checked() -> None:
     vocabulary = "".join(map(chr, range(0x4E00, 0x4E00 + 300))) + "{}"
     wide = dataset(vocabulary=vocabulary, dtype="uint16", record_bytes=records.record_bytes(6))
     good = np.array([[0, 301, 256], [1, 2, 3]], "<u2")
-    check_records(with_ids(good), wide, place="t")
+    check(with_ids(good), wide)
     wrong = good.copy()
     wrong[1, 1] = 302
     expected = f"t: record 1 at byte {records.record_bytes(6)}: wrong symbol"
-    assert error(lambda: check_records(with_ids(wrong), wide, place="t")) == expected
+    assert error(lambda: check(with_ids(wrong), wide)) == expected
+
+
+def test_records_that_are_in_order_but_not_those_of_the_manifest_are_an_error() -> None:
+    other = with_ids(ROWS[::-1])
+    wrong = error(lambda: check_shard(io.BytesIO(other), SHARD, dataset(), place="t"))
+    assert wrong == f"t: SHA-256 {hashlib.sha256(other).hexdigest()}, expected {SHARD.sha256}: the shard is altered"
+
+
+def test_a_record_that_is_missing_is_an_error() -> None:
+    short = error(lambda: check_shard(io.BytesIO(DATA[:-SIZE]), SHARD, dataset(), place="t"))
+    assert short == f"t: {3 * SIZE} bytes, expected {4 * SIZE}: the shard is cut or altered"
+
+
+def test_a_fault_far_into_a_shard_has_its_own_number() -> None:
+    rows = np.tile(ROWS, (30_000, 1))
+    data = with_ids(rows)
+    check(data, dataset())
+    wrong = records_error(changed(100_001 * SIZE + 3, data=data))
+    assert wrong == f"t: record 100001 at byte {100_001 * SIZE}: wrong frame"
+
+
+COUNTS = {"read": 9, "kept": 5, "duplicate": 3, "rejected": {"not JSON": 1}, "dropped": {}}
+# 4 records of 2 + 1 characters, each 2 after the one before, hold 9.
+SPLITS = {
+    "train": {"reviews": 4, "characters": 10, "tail": 1, "windows": 4},
+    "validation": {"reviews": 1, "characters": 2, "tail": 2, "windows": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"counts": COUNTS | {"read": 8}}, "t: 8 lines read, 9 accounted for"),
+        ({"counts": COUNTS | {"kept": 6, "read": 10}}, "t: 6 reviews kept, 5 in the splits"),
+        (
+            {"splits": SPLITS | {"train": SPLITS["train"] | {"characters": 11}}},
+            "t: train: 11 characters, its shards hold 9 and 1 are left",
+        ),
+        (
+            {"splits": SPLITS | {"validation": SPLITS["validation"] | {"tail": 0}}},
+            "t: validation: 2 characters, its shards hold 0 and 0 are left",
+        ),
+    ],
+)
+def test_counts_that_do_not_add_up_are_an_error(changes: dict[str, Any], expected: str) -> None:
+    check_totals(dataset(counts=COUNTS, splits=SPLITS), place="t")
+    wrong = dataset(**({"counts": COUNTS, "splits": SPLITS} | changes))
+    assert error(lambda: check_totals(wrong, place="t")) == expected

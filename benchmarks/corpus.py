@@ -1,0 +1,51 @@
+"""A file of the shape of Kaggle's yelp_training_set.zip, of 229,907 reviews if asked for its size.
+
+Each review is the first half of one real review and the second half of another, no pair twice, under a new id,
+in random order: lengths, characters and compression stay as they are, and no text repeats. Where the real
+reviews are not there, the demo's grammar invents the halves.
+"""
+
+import gzip
+import itertools
+import json
+import random
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from preprocessing import grammar
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "kaggle_format_yelp10k.jsonl.gz"
+KAGGLE_REVIEWS = 229_907
+MEMBER = "yelp_training_set/yelp_training_set_review.json"
+ORIGINALS = 10_000
+
+
+def write_zip(path: Path, count: int) -> int:
+    """Writes `count` reviews, zipped as Kaggle ships them; how many characters they have."""
+    characters = 0
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("yelp_training_set/yelp_training_set_business.json", '{"business_id": "b"}\n')
+        with archive.open(MEMBER, "w", force_zip64=True) as member:
+            for review in reviews(count):
+                characters += len(review["text"])
+                member.write(json.dumps(review).encode() + b"\n")
+    return characters
+
+
+def reviews(count: int, *, seed: int = 1) -> Iterator[dict[str, str]]:
+    """Reviews with the keys of Kaggle's."""
+    originals = list(_originals())
+    for number, pair in enumerate(random.Random(seed).sample(range(len(originals) ** 2), count)):
+        one, other = (originals[k] for k in divmod(pair, len(originals)))
+        text = one["text"][: len(one["text"]) // 2] + other["text"][len(other["text"]) // 2 :]
+        yield one | {"review_id": f"{number:022}", "text": text}
+
+
+def _originals() -> Iterator[dict[str, str]]:
+    if REAL.exists():
+        with gzip.open(REAL) as stream:
+            yield from map(json.loads, itertools.islice(stream, ORIGINALS))
+    else:
+        for review in grammar.reviews(ORIGINALS, seed=1):
+            yield json.loads(json.dumps(review))

@@ -1,0 +1,115 @@
+"""A dataset in the making, and how it takes the place of what stands in its output folder.
+
+All that a build writes goes to a folder of its own, `building-*/`. It is published by moving the files to their
+names, which hold the dataset's fingerprint, and then writing the manifest on the condition that it is still
+the one that stood there when the build began. So of several builds into one output the first to end wins, the
+others change nothing, and at each instant the manifest's shards are whole. What was in the way when it was
+published is deleted last; a build that is killed leaves its folder for the next one to delete.
+"""
+
+import logging
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from jobs.storage import Bucket
+from preprocessing import manifest
+from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest, Shard
+from trainer.store import ABSENT, Conflict, Version
+
+log = logging.getLogger(__name__)
+
+THREADS = 8
+# All that a build writes beside the manifest, and all that it may delete: a user's files may lie there too.
+OURS = re.compile(
+    rf"({'|'.join(manifest.SPLITS)})-\d{{5}}-of-\d{{5}}-[0-9a-f]{{8}}\.tfrecord"
+    r"|rejected/[0-9a-f]{8}-\d+-\d+-\d+\.jsonl|building-[0-9a-f]{32}/[^/]+"
+)
+
+
+class Build:
+    """One attempt to make the dataset of a fingerprint; `url` is the folder that its pipeline may write to."""
+
+    def __init__(self, output: Bucket, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self._output, self._folder = output, f"building-{uuid.uuid4().hex}"
+        self.url = f"{output.url}/{self._folder}"
+        self.standing, self._version = _standing(output)
+
+    def is_done(self) -> bool:
+        """Whether the dataset stood there, whole, when this build began."""
+        standing = self.standing
+        if standing is None or standing.fingerprint != self.fingerprint:
+            return False
+        return damaged_shard(self._output, standing.shards) is None
+
+    def open(self) -> None:
+        """Shows that the output can be written, before the work and not after it."""
+        self._output.write(f"{self._folder}/started", b"")
+
+    def read(self, file: str) -> bytes:
+        """A file that the pipeline wrote."""
+        return self._output.read(f"{self._folder}/{file}")
+
+    def publish(self, dataset: Manifest, files: Iterable[Mapping[str, str]]) -> None:
+        """The `files` of the build under their names, and the manifest over them.
+
+        Raises Conflict if another build was published meanwhile, OSError if the store does not hold what was written.
+        """
+        in_the_way = [name for name in self._output.names() if OURS.fullmatch(name)]
+        moves = {f"{self._folder}/{file['file']}": file["name"] for file in files}
+        with ThreadPoolExecutor(THREADS) as threads:
+            list(threads.map(self._output.move, moves.keys(), moves.values()))
+        damaged = damaged_shard(self._output, dataset.shards)
+        if damaged:
+            raise OSError(f"{self._output.url}/{damaged}: not what was written there")
+        published = set(moves.values())
+        try:
+            self._output.write(manifest.NAME, dataset.to_json(), if_version=self._version)
+        except Conflict:
+            if not Build(self._output, self.fingerprint).is_done():
+                delete(self._output, list(published))
+            raise
+        delete(self._output, [name for name in in_the_way if name not in published])
+
+    def was_overtaken(self) -> bool:
+        """Whether another build was published since this one began, and deleted what was in its way."""
+        return _standing(self._output)[1] != self._version
+
+    def remove(self) -> None:
+        """Deletes what is left in the build's folder."""
+        delete(self._output, self._output.names(f"{self._folder}/"))
+
+
+def _standing(output: Bucket) -> tuple[Manifest | None, Version]:
+    """The manifest that stands in the output, and its version; one that cannot be read is as good as none."""
+    try:
+        data, version = output.read_versioned(manifest.NAME)
+    except FileNotFoundError:
+        return None, ABSENT
+    try:
+        return manifest.from_json(data, place=manifest.NAME), version
+    except InputError as error:
+        log.warning("%s: %s; writing the dataset anew", output.url, error)
+        return None, version
+
+
+def damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:
+    """The name of the first shard that is missing, or not what the manifest says by the store's own checksum."""
+
+    def is_whole(shard: Shard) -> bool:
+        try:
+            return bucket.size(shard.name) == shard.bytes and bucket.checksum(shard.name) == shard.crc32c
+        except FileNotFoundError:
+            return False
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        whole = list(threads.map(is_whole, shards))
+    return next((shard.name for shard, fine in zip(shards, whole, strict=True) if not fine), None)
+
+
+def delete(bucket: Bucket, names: Sequence[str]) -> None:
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(bucket.delete, names))

@@ -1,0 +1,100 @@
+"""A description as one HTML file that needs no other, with plots drawn by matplotlib."""
+
+import base64
+import html
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from jobs.description import LENGTHS, SPLITS, SYMBOLS, Section, ranked
+from jobs.table import named
+from preprocessing.contents import Contents
+from preprocessing.manifest import Manifest
+
+BINS = 50
+BARS = 100  # symbols: more would not be told apart
+INCHES = (10, 3)
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<style>body {{ margin: 2em; font-family: sans-serif }} img {{ max-width: 100% }}</style>
+<h1>{title}</h1>
+{sections}
+</html>
+"""
+
+
+def page(title: str, sections: Sequence[Section], manifest: Manifest, contents: Contents) -> bytes:
+    """The file's bytes, the same for the same dataset."""
+    plots = _plots(manifest, contents)
+    parts = [part for section in sections for part in _section(section, plots.get(section.title))]
+    return PAGE.format(title=html.escape(title), sections="\n".join(parts)).encode()
+
+
+def _section(section: Section, plot: bytes | None) -> list[str]:
+    title, lines = html.escape(section.title), html.escape("\n".join(section.lines))
+    # As an image: two SVGs in one document would share their ids.
+    source = f"data:image/svg+xml;base64,{base64.b64encode(plot).decode()}" if plot else ""
+    image = [f'<img src="{source}" alt="{title}, plotted">'] if plot else []
+    return [f"<h2>{title}</h2>", *image, f"<pre>{lines}</pre>"]
+
+
+def _plots(manifest: Manifest, contents: Contents) -> Mapping[str, bytes]:
+    """An SVG for each section that has one."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's fonts will have it, matplotlib's need not
+        matplotlib.rcdefaults()  # the reader's own matplotlibrc must not change the bytes
+        # Ids inside an SVG are random without a salt. Text stays text, for the reader's fonts.
+        matplotlib.rcParams.update({"svg.hashsalt": "describe", "svg.fonttype": "none"})
+        plots = {SPLITS: _svg(_sizes(manifest)), SYMBOLS: _svg(_frequencies(manifest, contents))}
+        if contents.whole:
+            plots[LENGTHS] = _svg(_histogram(contents))
+    return plots
+
+
+def _sizes(manifest: Manifest) -> Figure:
+    figure = Figure(INCHES, layout="constrained")
+    axes = figure.add_subplot(xlabel="characters")
+    sizes = [split["characters"] for split in manifest.splits.values()]
+    axes.bar_label(axes.barh(list(manifest.splits), sizes), fmt="{:,.0f}", padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)  # room for the numbers
+    return figure
+
+
+def _histogram(contents: Contents) -> Figure:
+    figure = Figure(INCHES, layout="constrained")
+    last = contents.percentile(99)  # a few very long reviews would squeeze all others into one bar
+    shown = contents.lengths[: last + 1]
+    step = -(-len(shown) // BINS)
+    reviews, edges = np.histogram(np.arange(len(shown)), np.arange(0, len(shown) + step, step), weights=shown)
+    beyond = contents.whole - int(shown.sum())
+    label = f"characters ({beyond:,} reviews are longer than shown)" if beyond else "characters"
+    figure.add_subplot(xlabel=label, ylabel="reviews").stairs(reviews, edges, fill=True)
+    return figure
+
+
+def _frequencies(manifest: Manifest, contents: Contents) -> Figure:
+    figure = Figure(INCHES, layout="constrained")
+    counts = ranked(manifest, contents)
+    shown = counts[:BARS]
+    label = f"the {BARS} most frequent of {len(counts):,} symbols" if len(counts) > BARS else "symbols"
+    axes = figure.add_subplot(xlabel=label, ylabel="occurrences")
+    axes.bar(range(len(shown)), [count for _, count in shown])
+    names = ["␣" if symbol == " " else named(symbol) for symbol, _ in shown]
+    rotation = 90 if max(map(len, names)) > 2 else 0  # escapes are too wide to stand side by side
+    axes.set_xticks(range(len(shown)), names, fontsize=7, rotation=rotation)
+    axes.margins(x=0.01)
+    return figure
+
+
+def _svg(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return file.getvalue()

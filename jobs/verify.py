@@ -1,0 +1,57 @@
+"""Is a dataset what its manifest says, to the last byte?
+
+    python -m jobs.verify DATASET
+
+DATASET is the URL of a dataset's folder. Of each shard, in the manifest's order, the SHA-256 and each record's
+frame, CRC and symbols are checked, and the manifest's counts against one another. Exit code 2 names the first
+fault: its shard, record and byte offset.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from jobs import command
+from jobs.dataset import Dataset, open_dataset
+from jobs.progress import counted
+from preprocessing import manifest
+from preprocessing.manifest import Shard
+from preprocessing.verification import check_shard, check_totals
+
+SHARDS_AT_ONCE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = command.parser(__doc__)
+    arguments.add_argument("dataset", metavar="DATASET")
+    dataset = open_dataset(arguments.parse_args(argv).dataset)
+    verify(dataset)
+    shards = dataset.manifest.shards
+    print(
+        f"{dataset.bucket.url}: {len(shards)} shards, {sum(shard.records for shard in shards)} records, "
+        f"{sum(shard.bytes for shard in shards)} bytes: all in order"
+    )
+
+
+def verify(dataset: Dataset) -> None:
+    """InputError with the first fault of a dataset, if it has one."""
+    check_totals(dataset.manifest, place=f"{dataset.bucket.url}/{manifest.NAME}")
+    shards = dataset.manifest.shards
+    with tempfile.TemporaryDirectory(prefix="verify-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
+        checked = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
+        try:
+            for _ in counted(checked, total=len(shards), unit="shard"):
+                pass
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _check(dataset: Dataset, shard: Shard, scratch: Path) -> None:
+    with dataset.local(shard, scratch) as path, path.open("rb") as file:
+        check_shard(file, shard, dataset.manifest, place=dataset.place(shard))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,48 @@
+import random
+
+from preprocessing.blocks import Gathered, pack, unpack
+from preprocessing.shards import Keyed, Place, keyed, shard_of
+
+
+def some(count: int) -> list[Keyed]:
+    texts = ["Good soup.", "café", "寿司 \U0001f600", "x" * 10_000, "\x00\n"]
+    return [
+        keyed(identity=f"r{n}", text=f"{texts[n % 5]}{n}", place=Place(7, 2, n * 3_000_000_000)) for n in range(count)
+    ]
+
+
+def test_a_block_comes_back_as_it_was_packed() -> None:
+    for count in (1, 2, 100):
+        assert list(unpack(pack(some(count)))) == some(count)
+
+
+def test_the_order_of_keyed_reviews_is_that_of_keys_then_characters_then_place() -> None:
+    same = keyed(identity="a", text="Soup", place=Place(0, 0, 2))
+    ordered = [
+        same._replace(text_key=b"\x00" * 16),
+        same._replace(text_key=b"\x01" * 16, id_key=b"\x00" * 16),
+        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text=b"z"),
+        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\uffff".encode()),
+        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), place=Place(0, 0, 9)),
+        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), place=Place(0, 1, 1)),
+        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), place=Place(1, 0, 1)),
+    ]
+    assert sorted(random.Random(1).sample(ordered, len(ordered))) == ordered
+
+
+def test_a_partition_has_all_reviews_of_its_shards_and_no_others() -> None:
+    gathered = Gathered(shards=7, partitions=3)
+    for review in some(200):
+        gathered.add(review)
+    assert gathered.bytes == sum(len(review.text) for review in some(200))
+    taken = dict(gathered.taken())
+    assert sorted(review for reviews in taken.values() for review in reviews) == sorted(some(200))
+    shards = {partition: {shard_of(r.text_key, 7) for r in reviews} for partition, reviews in taken.items()}
+    assert shards == {0: {0, 3, 6}, 1: {1, 4}, 2: {2, 5}}
+
+
+def test_what_was_taken_is_gone() -> None:
+    gathered = Gathered(shards=1, partitions=1)
+    gathered.add(some(1)[0])
+    assert len(list(gathered.taken())) == 1
+    assert (list(gathered.taken()), gathered.bytes) == ([], 0)

@@ -1,0 +1,42 @@
+import json
+
+from preprocessing.rejections import LINES, Rejections, as_lines, file_name
+from preprocessing.shards import Place
+
+
+def test_rows_come_back_in_the_order_of_the_lines_with_their_files_numbers() -> None:
+    one, other = Rejections(), Rejections()
+    one.add(Place(1, 2, 9), "not JSON")
+    one.add(Place(1, 2, 3), Place(0, 1, 5))
+    other.add(Place(1, 2, 4), "no text")
+    packed = [rows for rejections in (other, one) for _, rows in rejections.taken()]
+    first_lines = {(0, 0): 0, (0, 1): 20, (1, 0): 0, (1, 1): 100, (1, 2): 300}
+    lines = as_lines((1, 2, 0), packed, names=["a.json", "b.json"], first_lines=first_lines).decode().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"source": "b.json", "line": 303, "reason": "same text as a.json line 25"},
+        {"source": "b.json", "line": 304, "reason": "no text"},
+        {"source": "b.json", "line": 309, "reason": "not JSON"},
+    ]
+
+
+def test_a_file_answers_for_some_lines_of_a_part() -> None:
+    rejections = Rejections()
+    for place in (Place(0, 0, LINES - 1), Place(0, 0, LINES), Place(0, 1, 1), Place(1, 0, 1)):
+        rejections.add(place, "not JSON")
+    keys = [key for key, _ in rejections.taken()]
+    assert keys == [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
+    assert list(rejections.taken()) == []
+    names = [file_name(key, "f00df00d") for key in keys]
+    assert names[1] == "rejected/f00df00d-000-00000-00001.jsonl"
+    assert names == sorted(names)
+
+
+def test_rows_are_handed_on_before_they_are_many() -> None:
+    rejections = Rejections()
+    added = 0
+    while not rejections.enough:
+        rejections.add(Place(0, 0, added), "not JSON")
+        added += 1
+    assert added == 10_000
+    list(rejections.taken())
+    assert not rejections.enough
