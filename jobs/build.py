@@ -79,8 +79,9 @@ class Build:
         return _standing(self._output)[1] != self._version
 
     def remove(self) -> None:
-        """Deletes what is left in the build's folder."""
-        delete(self._output, self._output.names(f"{self._folder}/"))
+        """Deletes what is left in the build's folder, until there is nothing: a worker may still be writing."""
+        while names := self._output.names(f"{self._folder}/"):
+            delete(self._output, names)
 
 
 def _standing(output: Bucket) -> tuple[Manifest | None, Version]:

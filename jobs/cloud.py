@@ -152,3 +152,5 @@ class GoogleBucket:
             raise FileNotFoundError(f"{self.url}/{name}") from None
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:
             raise InputError(f"gs://{self._bucket.name}: no permission: {error.message}") from None
+        except (exceptions.ServerError, exceptions.TooManyRequests, exceptions.RetryError) as error:
+            raise OSError(f"gs://{self._bucket.name}: not answered, though asked again and again: {error}") from error

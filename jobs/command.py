@@ -1,11 +1,12 @@
 """What every command shares: its arguments, its log lines and its exit code.
 
 0 done; 2 the user's mistake, one line on stderr; 143 stopped by SIGTERM after saving; anything else is a
-fault of the world or of ours, worth a retry: another owner of the run in one line, the rest with a traceback.
+fault of the world, in one line, or of ours, with a traceback; both worth a retry.
 """
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -71,6 +72,23 @@ def stop_when_asked() -> Callable[[], bool]:
     return asked.is_set
 
 
+def stop_at_once() -> None:
+    """Lets SIGTERM and Ctrl-C raise Stopped wherever the command is, for it to clean up."""
+
+    def stop(*_: object) -> NoReturn:
+        raise Stopped
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def leave_at_once() -> NoReturn:
+    """Ends the process as stopped, with whatever other threads it has."""
+    log.info("stopped, as asked")
+    logging.shutdown()
+    os._exit(STOPPED)
+
+
 def run(main: Callable[[], None]) -> None:
     """Runs a command and ends the process with its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -84,5 +102,11 @@ def run(main: Callable[[], None]) -> None:
         log.info("stopped, as asked")
         sys.exit(STOPPED)
     except Conflict as error:
-        log.error("another process owns this run, nothing of it was changed: %s", error)
+        log.error("another process was first, nothing of its work was changed: %s", error)
+        sys.exit(1)
+    except BrokenPipeError:  # nobody reads on, as after `| head`; Python would say so once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:  # the disk or the network, which a traceback through a library explains to nobody
+        log.error("stopped by a fault of the disk or the network: %s", error)
         sys.exit(1)

@@ -25,11 +25,19 @@ from preprocessing.manifest import Manifest
 from preprocessing.shards import SPLIT_RULE, Cut
 from preprocessing.summary import check_counts, summed_up
 from preprocessing.vocabulary import Vocabulary
+from trainer.stop import Stopped
 from trainer.store import Conflict
 
 log = logging.getLogger(__name__)
 
 DEFAULT = Path(__file__).with_name("preprocess.yaml")
+# Their lines say what ports they open and, of an error, what the exception that follows says, three times.
+NOISY = (
+    "apache_beam.runners.common",
+    "apache_beam.runners.worker",
+    "apache_beam.runners.portability.fn_api_runner",
+    "apache_beam.runners.portability.local_job_service",
+)
 DEFAULTS = (
     # Not DirectRunner, Beam's own default, which hands over to a program that it downloads.
     "--runner=FnApiRunner",
@@ -42,6 +50,8 @@ DEFAULTS = (
 
 def main(argv: Sequence[str] | None = None) -> None:
     config, _, beam_options = command.configured(__doc__, schema.Preprocess, DEFAULT, argv)
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     started = time.monotonic()
     if config.stride_chars > config.window_chars:
         raise InputError(
@@ -63,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         build.open()
         dataset = _made(build, config, settings, shard_rule, vocabulary, sources, beam_options)
+    except Stopped:
+        build.remove()
+        command.leave_at_once()  # or a thread of the runner's would write another file
     except InputError:
         raise
     except Exception as error:
@@ -109,7 +122,7 @@ def _made(
     from preprocessing import pipeline  # Beam takes a second to import: not before the checks above
     from preprocessing.sources import parts
 
-    pipeline.run(
+    plan = pipeline.Plan(
         parts=[
             part
             for number, source in enumerate(sources)
@@ -128,8 +141,8 @@ def _made(
         vocabulary=vocabulary,
         shard_count=settings["shards"],
         partitions=partition_count(sources, settings["shards"]),
-        options=[*DEFAULTS, *beam_options],
     )
+    pipeline.run(plan, [*DEFAULTS, *beam_options])
     summary = json.loads(build.read(pipeline.SUMMARY))
     if summary["faults"]:
         raise InputError(summary["faults"][0])
@@ -159,4 +172,5 @@ def _report(dataset: Manifest, url: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    command.stop_at_once()
     command.run(main)

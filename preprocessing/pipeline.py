@@ -10,9 +10,11 @@ summary, for the caller to end on.
 
 import json
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -31,80 +33,106 @@ log = logging.getLogger(__name__)
 
 LOG_SECONDS = 10
 SUMMARY = "summary.json"
+# Errors of disks, networks and object stores, by the names of their classes.
+WORLD = re.compile(
+    r"(RuntimeError: )?(?P<what>(\w+\.)*"
+    r"(OSError|ServiceUnavailable|InternalServerError|BadGateway|TooManyRequests"
+    r"|\w*(Connect|Timeout|BeamIO|FileNotFound|Permission|BrokenPipe|Transport|Retry|Chunked|SSL)\w*): .*)"
+)
 COUNTED_REVIEWS = 1000  # whose symbols are counted at once
 
 Count = tuple[str, ...]  # what is counted: ("read",), ("rejected", reason), ("dropped", symbol), (split, what)
 
 
-def run(
-    *,
-    parts: Sequence[Part],
-    names: Sequence[str],
-    folder: str,
-    tag: str,
-    cut: Cut,
-    vocabulary: Vocabulary | None,
-    shard_count: int,
-    partitions: int,
-    options: Sequence[str] = (),
-) -> None:
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made of what.
+
+    names: stand for the sources in rejected/.
+    folder: the URL that all is written to; `tag` ends the names that the summary gives to what is there.
+    vocabulary: None for `auto`.
+    """
+
+    parts: Sequence[Part]
+    names: Sequence[str]
+    folder: str
+    tag: str
+    cut: Cut
+    vocabulary: Vocabulary | None
+    shard_count: int
+    partitions: int
+
+
+def run(plan: Plan, options: Sequence[str] = ()) -> None:
     """Runs the pipeline and waits for it.
 
-    `names` stand for the sources in rejected/; `tag` ends the names that the summary gives to what is written
-    in `folder`; no vocabulary: `auto`. Raises InputError for an option that Beam does not know, or with which it
-    would not run the pipeline to its end.
+    Raises InputError for an option that Beam does not know, or with which it would not run to its end; OSError for
+    a fault of a worker's disk or network.
     """
     parsed = _parsed(options)
-    elsewhere = [url for url in (folder, *(part.url for part in parts)) if not url.startswith("gs://")]
-    if "Dataflow" in str(parsed.view_as(StandardOptions).runner) and elsewhere:
-        raise InputError(
-            f"{elsewhere[0]}: on this machine, where Dataflow's workers are not; expected gs://bucket/path"
-        )
-    with _pipeline(parsed) as pipeline:
-        read = (
-            pipeline
-            | "parts" >> beam.Create(parts)
-            | "one bundle a part" >> beam.Reshuffle()
-            | "read and parse"
-            >> beam.ParDo(
-                Read(
-                    folder=folder,
-                    count_symbols=vocabulary is None,
-                    lowercase=cut.lowercase,
-                    shard_count=shard_count,
-                    partitions=partitions,
-                )
-            ).with_outputs(main="blocks")
-        )
-        symbols = _vocabulary(pipeline, read.symbols, vocabulary)
-        written = (
-            read.blocks
-            | "group by partition" >> beam.GroupByKey()
-            | "write shards"
-            >> beam.ParDo(
-                WriteShards(folder=folder, tag=tag, cut=cut, shard_count=shard_count), AsSingleton(symbols)
-            ).with_outputs(main="shards")
-        )
-        rejected = (
-            (read.rejected, written.rejected)
-            | "all rejected" >> beam.Flatten()
-            | "group rejected" >> beam.GroupByKey()
-            | "write rejected" >> beam.Map(write_rejected, AsDict(read.lines), folder=folder, tag=tag, names=names)
-        )
-        counts = (read.counts, written.counts) | "all counts" >> beam.Flatten() | "add up" >> beam.CombineGlobally(_sum)
-        _ = (
-            pipeline
-            | "one summary" >> beam.Create([folder])
-            | "write summary"
-            >> beam.Map(
-                write_summary,
-                AsSingleton(counts),
-                AsSingleton(symbols),
-                AsIter(written.shards),
-                AsIter(rejected),
-                AsIter(read.faults),
+    local = [url for url in (plan.folder, *(part.url for part in plan.parts)) if not url.startswith("gs://")]
+    if "Dataflow" in str(parsed.view_as(StandardOptions).runner) and local:
+        raise InputError(f"{local[0]}: on this machine, where Dataflow's workers are not; expected gs://bucket/path")
+    try:
+        with _pipeline(parsed) as pipeline:
+            _add_steps(pipeline, plan)
+    except InputError:
+        raise
+    except Exception as error:
+        # A worker's error comes as a text, its traceback before it.
+        fault = WORLD.match(str(error).strip().rpartition("\n")[2])
+        if fault:
+            raise OSError(fault["what"]) from error
+        raise
+
+
+def _add_steps(pipeline: beam.Pipeline, plan: Plan) -> None:
+    read = (
+        pipeline
+        | "parts" >> beam.Create(plan.parts)
+        | "one bundle a part" >> beam.Reshuffle()
+        | "read and parse"
+        >> beam.ParDo(
+            Read(
+                folder=plan.folder,
+                count_symbols=plan.vocabulary is None,
+                lowercase=plan.cut.lowercase,
+                shard_count=plan.shard_count,
+                partitions=plan.partitions,
             )
+        ).with_outputs(main="blocks")
+    )
+    symbols = _vocabulary(pipeline, read.symbols, plan.vocabulary)
+    written = (
+        read.blocks
+        | "group by partition" >> beam.GroupByKey()
+        | "write shards"
+        >> beam.ParDo(
+            WriteShards(folder=plan.folder, tag=plan.tag, cut=plan.cut, shard_count=plan.shard_count),
+            AsSingleton(symbols),
+        ).with_outputs(main="shards")
+    )
+    rejected = (
+        (read.rejected, written.rejected)
+        | "all rejected" >> beam.Flatten()
+        | "group rejected" >> beam.GroupByKey()
+        | "write rejected"
+        >> beam.Map(write_rejected, AsDict(read.lines), folder=plan.folder, tag=plan.tag, names=plan.names)
+    )
+    counts = (read.counts, written.counts) | "all counts" >> beam.Flatten() | "add up" >> beam.CombineGlobally(_sum)
+    _ = (
+        pipeline
+        | "one summary" >> beam.Create([plan.folder])
+        | "write summary"
+        >> beam.Map(
+            write_summary,
+            AsSingleton(counts),
+            AsSingleton(symbols),
+            AsIter(written.shards),
+            AsIter(rejected),
+            AsIter(read.faults),
         )
+    )
 
 
 def _parsed(options: Sequence[str]) -> PipelineOptions:
