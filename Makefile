@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test lint bench lock clean
+.PHONY: setup demo test test-long lint bench lock clean
 
 setup: .venv/installed
 
@@ -29,6 +29,10 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+# What `make test` shortens: faults by the thousand, an hour or so.
+test-long: .venv/installed
+	$(BIN)/python -m pytest --long tests/test_faults.py tests/test_mutations.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

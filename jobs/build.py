@@ -10,14 +10,14 @@ published is deleted last; a build that is killed leaves its folder for the next
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from jobs.storage import Bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
-from trainer.store import ABSENT, Conflict, Version
+from trainer.store import ABSENT, Version
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +60,27 @@ class Build:
         """
         in_the_way = [name for name in self._output.names() if OURS.fullmatch(name)]
         moves = {f"{self._folder}/{file['file']}": file["name"] for file in files}
-        with ThreadPoolExecutor(THREADS) as threads:
-            list(threads.map(self._output.move, moves.keys(), moves.values()))
-        damaged = damaged_shard(self._output, dataset.shards)
-        if damaged:
-            raise OSError(f"{self._output.url}/{damaged}: not what was written there")
         published = set(moves.values())
         try:
+            with ThreadPoolExecutor(THREADS) as threads:
+                list(threads.map(self._output.move, moves.keys(), moves.values()))
+            damaged = damaged_shard(self._output, dataset.shards)
+            if damaged:
+                raise OSError(f"{self._output.url}/{damaged}: not what was written there")
             self._output.write(manifest.NAME, dataset.to_json(), if_version=self._version)
-        except Conflict:
-            if not Build(self._output, self.fingerprint).is_done():
-                delete(self._output, list(published))
+        except BaseException:
+            self._take_back(published)
             raise
         delete(self._output, [name for name in in_the_way if name not in published])
+
+    def _take_back(self, published: Collection[str]) -> None:
+        """Deletes what was moved to its name, unless those names are, or may soon be, another's."""
+        standing, version = _standing(self._output)
+        if standing is not None and standing.fingerprint == self.fingerprint:
+            return
+        builds = {name.partition("/")[0] for name in self._output.names("building-")} - {self._folder}
+        if version != self._version or not builds:
+            delete(self._output, published)
 
     def was_overtaken(self) -> bool:
         """Whether another build was published since this one began, and deleted what was in its way."""
@@ -111,6 +119,7 @@ def damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:
     return next((shard.name for shard, fine in zip(shards, whole, strict=True) if not fine), None)
 
 
-def delete(bucket: Bucket, names: Sequence[str]) -> None:
+def delete(bucket: Bucket, names: Iterable[str]) -> None:
+    """Deletes the objects, several at a time."""
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(bucket.delete, names))

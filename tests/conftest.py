@@ -1,6 +1,7 @@
 """A small dataset, made once by the real commands, for the tests of what comes after it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,17 @@ tf.config.set_logical_device_configuration(
 # The same examples in each run, and none against the clock: this machine may be slow.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("same")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="what takes minutes in full, not shortened (make test-long)")
+
+
+@pytest.fixture(scope="session")
+def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """Of a short and a full number of rounds the one that was asked for."""
+    return lambda short, full: full if request.config.getoption("--long") else short
+
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -3,11 +3,12 @@
     python -m tests.gcs_emulator --port 9023 --bucket reviews
 
 It ignores `if_generation_match`, on which a run's pointer relies, and does not say which generation it sends.
-`Mended.outage` makes it answer 503 to the next requests, as Cloud Storage does for a while now and then.
+`Mended.outage` makes it answer 503 to the next requests, `Mended.flaky` to one in so many.
 """
 
 import argparse
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ class Mended(RequestHandler):
     """The emulator's requests, each alone, with preconditions checked first."""
 
     outage = 0  # requests still to be answered with 503
+    flaky = 0  # of so many requests one fails, by turns with 503 and with no answer at all
+    count = 0
     lost = 0  # uploads still to be carried out and yet answered with 503
     alone = threading.Lock()
     rfile: Any
@@ -88,9 +91,14 @@ class Mended(RequestHandler):
             return "0"
 
     def _out(self) -> bool:
-        if Mended.outage <= 0:
+        Mended.count += 1
+        if Mended.flaky and Mended.count % (2 * Mended.flaky) == 0:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return True
+        if Mended.outage <= 0 and not (Mended.flaky and Mended.count % Mended.flaky == 0):
             return False
-        Mended.outage -= 1
+        Mended.outage -= Mended.outage > 0
         self._answer(HTTPStatus.SERVICE_UNAVAILABLE)
         return True
 
