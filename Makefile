@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test test-long lint bench lock clean
+.PHONY: setup demo test test-long lint bench bench-data lock clean
 
 setup: .venv/installed
 
@@ -41,6 +41,9 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.seed_model
+
+bench-data: .venv/installed
+	$(BIN)/python -m benchmarks.data
 
 # Needs uv, the lock tool: pip install uv.
 lock:

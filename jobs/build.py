@@ -45,6 +45,18 @@ class Build:
             return False
         return damaged_shard(self._output, standing.shards) is None
 
+    def sweep(self) -> None:
+        """Deletes what is older than the manifest and not of its dataset: of builds that were killed or overtaken.
+
+        What is newer may be of a build that is at work.
+        """
+        assert self.standing
+        kept = {shard.name for shard in self.standing.shards}
+        rejected = f"rejected/{self.fingerprint[:8]}-"
+        others = [n for n in self._output.names() if OURS.fullmatch(n) and n not in kept and not n.startswith(rejected)]
+        published = self._output.written(manifest.NAME)
+        delete(self._output, [name for name in others if self._output.written(name) < published])
+
     def open(self) -> None:
         """Shows that the output can be written, before the work and not after it."""
         self._output.write(f"{self._folder}/started", b"")
@@ -110,7 +122,7 @@ def damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:
 
     def is_whole(shard: Shard) -> bool:
         try:
-            return bucket.size(shard.name) == shard.bytes and bucket.checksum(shard.name) == shard.crc32c
+            return bucket.checksum(shard.name) == shard.crc32c
         except FileNotFoundError:
             return False
 

@@ -95,6 +95,9 @@ class GoogleBucket:
     def checksum(self, name: str) -> str:
         return str(self._existing(name).crc32c)
 
+    def written(self, name: str) -> float:
+        return float(self._existing(name).updated.timestamp())
+
     def upload(self, path: Path, name: str) -> None:
         with self._errors():
             self._blob(name).upload_from_filename(str(path), checksum="crc32c", retry=self._retry)

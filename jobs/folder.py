@@ -60,6 +60,10 @@ class Folder:
         with self._reading(name) as file:
             return crc32c(iter(lambda: file.read(CHUNK_BYTES), b""))
 
+    def written(self, name: str) -> float:
+        with self._reading(name) as file:
+            return os.fstat(file.fileno()).st_mtime
+
     def upload(self, path: Path, name: str) -> None:
         with path.open("rb") as source, replacing(self._path(name)) as file:
             _copy(source, file)

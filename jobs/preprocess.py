@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     build = Build(output, fingerprint)
     if build.is_done():
         log.info("%s: these sources with these settings are there already, nothing to do", config.output)
+        build.sweep()
         return
     if build.standing:
         log.info("%s: %s", config.output, changes(build.standing, settings, sources))
@@ -76,17 +78,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Stopped:
         build.remove()
         command.leave_at_once()  # or a thread of the runner's would write another file
-    except InputError:
-        raise
     except Exception as error:
-        if Build(output, fingerprint).is_done():
-            log.info("%s: another run has made the same dataset meanwhile", config.output)
-            return
-        if build.was_overtaken():
-            raise Conflict(f"{config.output}: another run was published while this one was at work") from error
+        with suppress(OSError):  # a store that is down can be asked nothing: the next run clears up
+            build.remove()
+            if isinstance(error, InputError):
+                raise
+            if Build(output, fingerprint).is_done():
+                log.info("%s: another run has made the same dataset meanwhile", config.output)
+                return
+            if build.was_overtaken():
+                raise Conflict(f"{config.output}: another run was published while this one was at work") from error
         raise
-    finally:
-        build.remove()
+    build.remove()
     _report(dataset, config.output, time.monotonic() - started)
 
 

@@ -8,6 +8,8 @@ source does not raise in a worker, where a runner would retry it: it becomes a l
 summary, for the caller to end on.
 """
 
+import contextlib
+import io
 import json
 import logging
 import re
@@ -137,7 +139,13 @@ def _add_steps(pipeline: beam.Pipeline, plan: Plan) -> None:
 
 def _parsed(options: Sequence[str]) -> PipelineOptions:
     """Beam itself would only warn of a misspelt option and go on without it."""
-    parsed = PipelineOptions(list(options))
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            parsed = PipelineOptions(list(options))
+            parsed.get_all_options()
+    except SystemExit:  # argparse's way, after a usage text of a hundred lines
+        raise InputError(said.getvalue().strip().rpartition("\n")[2].partition("error: ")[2]) from None
     given = parsed.get_all_options(drop_default=True, retain_unknown_options=True)
     unknown = sorted(given.keys() - parsed.get_all_options(drop_default=True).keys())
     if unknown:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("NO_GCE_CHECK", "true")  # or Beam looks for credentials for 22 s before it goes on without
 
 import hypothesis
 import tensorflow as tf

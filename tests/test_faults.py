@@ -195,7 +195,7 @@ def copied(url: str, folder: Path) -> dict[str, str]:
 
 
 def test_from_store_to_store_the_bytes_are_those_of_folders_also_over_an_old_output(
-    source: Path, undisturbed: dict[str, str], store: str, tmp_path: Path
+    source: Path, store: str, tmp_path: Path
 ) -> None:
     lines = source.read_bytes().splitlines(keepends=True)
     inputs = open_bucket(f"{store}/in")
@@ -203,14 +203,12 @@ def test_from_store_to_store_the_bytes_are_those_of_folders_also_over_an_old_out
     inputs.write("two.jsonl", b"".join(lines[9_000:]))
     inputs.write("below/three.jsonl", b"a glob does not reach this\n")
     output = f"{store}/deep/output"
-    preprocess.main(arguments(f"{store}/in/*.jsonl", output, stride_chars=8))
-    preprocess.main(arguments(f"{store}/in/*.jsonl", output))
-    found = copied(output, tmp_path / "copy")
-    shards = {name[:20]: digest for name, digest in found.items() if name.endswith(".tfrecord")}
-    assert shards == {name[:20]: digest for name, digest in undisturbed.items() if name.endswith(".tfrecord")}
-    named = {shard.name for shard in open_dataset(output).manifest.shards}
-    others = {name for name in found if not name.startswith("rejected")}
-    assert others == {manifest.NAME, *named}
+    preprocess.main(arguments(f"{store}/in/*.jsonl", output, stride_chars=8, shards=3))
+    preprocess.main(arguments(f"{store}/in/*.jsonl", output, shards=2))
+    for name in inputs.names():
+        inputs.download(name, tmp_path / "in" / name)
+    preprocess.main(arguments(tmp_path / "in/*.jsonl", tmp_path / "folder", shards=2))
+    assert copied(output, tmp_path / "copy") == files(tmp_path / "folder")
     assert open_bucket(f"{store}/in").names() == ["below/three.jsonl", "one.jsonl", "two.jsonl"]
 
 
@@ -240,7 +238,7 @@ def test_a_store_that_is_out_for_a_while_is_waited_for(source: Path, store: str,
     def outage() -> None:
         while not [name for name in open_bucket(f"{store}/output").names() if name.startswith("building-")]:
             time.sleep(0.01)
-        Mended.outage = 6
+        Mended.outage = 4
 
     thread = threading.Thread(target=outage)
     thread.start()
@@ -277,6 +275,28 @@ def test_of_two_runs_into_one_output_at_once_one_set_of_bytes_is_left(
             expected = undisturbed if undisturbed.keys() & found.keys() - {manifest.NAME, "rejected"} else files(other)
             assert found == expected
         shutil.rmtree(output)
+
+
+def test_what_a_run_killed_after_it_was_published_left_goes_with_the_next_run(
+    source: Path, undisturbed: dict[str, str], other: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    shutil.copytree(other, output)
+    (output / f"building-{'0' * 32}").mkdir()
+    (output / f"building-{'0' * 32}" / "started").touch()
+    old = [path for path in output.rglob("*") if path.is_file() and path.name != manifest.NAME]
+    preprocess.main(arguments(source, tmp_path / "new"))
+    shutil.copytree(tmp_path / "new", output, dirs_exist_ok=True)
+    past = (output / manifest.NAME).stat().st_mtime - 1
+    for path in old:
+        os.utime(path, (past, past))
+    at_work = output / f"building-{'1' * 32}" / "started"
+    at_work.parent.mkdir()
+    at_work.touch()
+    preprocess.main(arguments(source, output))
+    at_work.unlink()
+    at_work.parent.rmdir()
+    assert files(output) == undisturbed
 
 
 def test_a_build_that_was_overtaken_changes_nothing(source: Path, other: Path, tmp_path: Path) -> None:
@@ -328,3 +348,19 @@ def test_a_shard_that_the_store_does_not_hold_is_not_published(other: Path, tmp_
 )
 def test_only_what_a_build_wrote_may_be_deleted(name: str, ours: bool) -> None:
     assert bool(OURS.fullmatch(name)) == ours
+
+
+def test_a_store_that_stays_down_is_a_clear_stop(
+    source: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if not request.config.getoption("--long"):
+        pytest.skip("asks a dead store for four minutes: make test-long")
+    with emulator(bucket="reviews") as url:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
+        open_bucket("gs://reviews/in").upload(source, "reviews.json")
+        process = started("gs://reviews/in/reviews.json", "gs://reviews/output", shards=2)
+        while not open_bucket("gs://reviews/output").names():
+            time.sleep(0.01)
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 1
+    assert "stopped by a fault of the disk or the network: " in errors.splitlines()[-1]

@@ -636,3 +636,63 @@ def test_real_reviews_are_read(shared: Path, tmp_path: Path) -> None:
     assert len(rejected(tmp_path / "out")) == 1000 - counts["kept"]
     characters = sum(split["characters"] for split in dataset.splits.values())
     assert sum(counts["dropped"].values()) < characters / 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--runner=Nope"], "Nope"),
+        (["--no_wait_until_finish"], "--no_wait_until_finish: the job has to run to its end"),
+        (["--runner=DataflowRunner", "--template_location=gs://b/t"], "--template_location: the job has to run to its"),
+        (["--runner=DataflowRunner"], "/out/building-"),
+        (["--direct_num_workers=many"], "--direct_num_workers"),
+    ],
+)
+def test_an_option_that_would_not_make_a_dataset_is_an_error(
+    options: list[str], expected: str, good: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as raised:
+        preprocess.main([*arguments(good / "reviews.json", tmp_path / "out"), *options])
+    assert expected in str(raised.value)
+    assert nothing_is_there(tmp_path / "out")
+
+
+def test_what_changed_since_the_dataset_that_is_there_is_said(existing: Path) -> None:
+    code, _, lines = command(*arguments(existing.parent / "reviews.json", existing, stride_chars=4))
+    assert code == 0
+    assert any(line.endswith(f"{existing}: stride_chars=8, now 4") for line in lines), lines
+
+
+def test_several_files_are_read_as_one_source(mixed: Path, tmp_path: Path) -> None:
+    a = write(tmp_path / "one" / "a.jsonl", MIXED[50:])
+    b = write(tmp_path / "two" / "b.jsonl", MIXED[:50])
+    dataset = run(f"[{b}, {a}, {tmp_path}/one/*.jsonl]", tmp_path / "out")
+    assert [source["name"] for source in dataset.sources] == ["a.jsonl", "b.jsonl"]
+    assert shards(dataset) == shards(read(mixed))
+
+
+def test_the_manifest_says_why_there_are_as_many_shards(good: Path, tmp_path: Path) -> None:
+    assert read(good / "dataset").shard_rule == "as asked for"
+    rule = run(good / "reviews.json", tmp_path / "out", shards="auto").shard_rule
+    assert rule == "source bytes (x 3 if compressed) x record_bytes 40 / stride_chars 8 / 33554432, rounded up"
+
+
+def test_near_misses_stay_and_repeats_go_and_no_text_is_on_both_sides(tmp_path: Path) -> None:
+    texts = [f"Visit {n}: soup, hot soup." for n in range(300)]
+    repeats = [text.upper().replace(" ", "\n\t ") for text in texts]
+    near = [
+        change(text) for text in texts for change in (lambda t: t[:-1], lambda t: t + "!", lambda t: t.replace(",", ""))
+    ]
+    lines = [json_line(text, review_id=f"r{n}") for n, text in enumerate([*texts, *repeats, *near])]
+    dataset = run(write(tmp_path / "r.json", lines), tmp_path / "out")
+    assert (dataset.counts["kept"], dataset.counts["duplicate"]) == (1200, 300)
+    sides: dict[str, set[str]] = {}
+    for shard in dataset.shards:
+        data = np.frombuffer((tmp_path / "out" / shard.name).read_bytes(), np.uint8).reshape(-1, dataset.record_bytes)
+        rows = records.payload(data, dataset.id_dtype(), dataset.window_chars + 1)
+        text = dataset.symbols().decode(np.concatenate([rows[0, :1], rows[:, 1:].ravel()]))
+        whole = text[1:].split("}{")[:-1]
+        sides.setdefault(shard.split, set()).update(" ".join(review.split()) for review in whole)
+    assert all(len(texts) > 50 for texts in sides.values())
+    assert not sides["train"] & (sides["validation"] | sides["test"])
+    assert not sides["validation"] & sides["test"]

@@ -1,0 +1,54 @@
+"""How a command ends, as its caller sees it."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
+    """Exit code, output and the lines on standard error of a command whose main does this."""
+    script = f"from jobs import command\ndef main():\n    {body}\ncommand.run(main)"
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" -c "$1" {pipe}; exit ${{PIPESTATUS[0]}}', sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "last"),
+    [
+        ("print('done')", 0, None),
+        ("from preprocessing.errors import InputError; raise InputError('a\\nb')", 2, "-c: a b"),
+        ("from trainer.stop import Stopped; raise Stopped", 143, "stopped, as asked"),
+        (
+            "from trainer.store import Conflict; raise Conflict('x')",
+            1,
+            "another process was first, nothing of its work was changed: x",
+        ),
+        (
+            "raise OSError(28, 'No space left on device')",
+            1,
+            "stopped by a fault of the disk or the network: [Errno 28] No space left on device",
+        ),
+    ],
+)
+def test_a_command_ends_in_its_exit_code_and_one_line(body: str, code: int, last: str | None) -> None:
+    found, _, lines = ended(body)
+    assert found == code
+    assert len(lines) == (last is not None)
+    assert last is None or lines[0].endswith(last)
+
+
+def test_a_fault_of_ours_is_a_traceback() -> None:
+    code, _, lines = ended("1 / 0")
+    assert code == 1
+    assert lines[0].startswith("Traceback")
+
+
+def test_a_reader_that_leaves_early_is_no_fault_to_report() -> None:
+    _, out, lines = ended("[print('x' * 1000) for _ in range(10_000)]", pipe="| head -c 3")
+    assert (out, lines) == ("xxx", [])
