@@ -1,16 +1,17 @@
 """A small dataset, made once by the real commands, for the tests of what comes after it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("NO_GCE_CHECK", "true")  # or Beam looks for credentials for 22 s before it goes on without
 
 import hypothesis
 import tensorflow as tf
+
+from tests.local_service import metadata, service
 
 # Two virtual devices on the CPU stand in for two GPUs; only before TensorFlow's first use can they be made.
 tf.config.set_logical_device_configuration(
@@ -30,6 +31,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """Of a short and a full number of rounds the one that was asked for."""
     return lambda short, full: full if request.config.getoption("--long") else short
+
+
+@pytest.fixture(scope="session", autouse=True)
+def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Those of a machine in Google's cloud, whosever the user's own are; Beam looks 22 s for them if there are none."""
+    with service(metadata) as port, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GCE_METADATA_HOST", f"localhost:{port}")
+        environment.setenv("GCE_METADATA_IP", f"localhost:{port}")
+        environment.setenv("CLOUDSDK_CONFIG", str(tmp_path_factory.mktemp("cloudsdk")))
+        environment.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+        yield
 
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -22,7 +22,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_run_in_cloud_storage_is_the_run_in_a_folder(
     cloud: str, dataset: Path, reviews_file: Path, tmp_path: Path
 ) -> None:
-    # Beam looks for credentials for 22 s, once in a process, before it goes on without.
     open_bucket(cloud).upload(reviews_file, "in/reviews.jsonl")
     settings = [
         f"input={cloud}/in/*.jsonl",
