@@ -82,9 +82,11 @@ class GoogleBucket:
                 return str(current.generation)
         return str(blob.generation)
 
-    def names(self, prefix: str = "") -> list[str]:
+    def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
+        delimiter = None if below else "/"
         with self._errors():
-            blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, retry=self._retry))
+            found = self._bucket.list_blobs(prefix=self._prefix + prefix, delimiter=delimiter, retry=self._retry)
+            blobs = list(found)
         found = (blob.name.removeprefix(self._prefix) for blob in blobs)
         # The console's "create folder" makes an empty object NAME/.
         return sorted(name for name in found if not name.endswith("/") and not hidden(name) and name)

@@ -47,8 +47,10 @@ class Folder:
                 _write(path, data)
         return hashlib.sha256(data).hexdigest()
 
-    def names(self, prefix: str = "") -> list[str]:
-        paths = (path for path in self._root.rglob("*") if not hidden(path.name) and path.is_file())
+    def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
+        folder = self._root / prefix.rpartition("/")[0]
+        every = folder.rglob("*") if below else folder.glob("*")
+        paths = (path for path in every if not hidden(path.name) and path.is_file())
         found = (path.relative_to(self._root).as_posix() for path in paths)
         return sorted(name for name in found if name.startswith(prefix))
 

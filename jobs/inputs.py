@@ -64,8 +64,8 @@ def find(urls: str | Sequence[str]) -> list[Source]:
 def _behind(url: str) -> Iterator[Source]:
     folder, pattern = split_url(url)
     names = [pattern]
-    if re.search(r"[*?\[]", pattern):
-        names = [name for name in folder.names() if _matches(name, pattern)]
+    if re.search(r"[*?\[]", pattern) and not _exists(folder, pattern):
+        names = [name for name in folder.names(below="/" in pattern) if _matches(name, pattern)]
         if not names:
             raise InputError(f"input={url}: no file matches")
     for name in names:
@@ -77,6 +77,14 @@ def _behind(url: str) -> Iterator[Source]:
         if not size:
             raise InputError(f"input={url}: {name} is empty")
         yield Source(f"{folder.url.rstrip('/')}/{name}", name, size, folder.checksum(name))
+
+
+def _exists(folder: Bucket, name: str) -> bool:
+    try:
+        folder.size(name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _matches(name: str, pattern: str) -> bool:

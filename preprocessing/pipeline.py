@@ -210,7 +210,10 @@ class Read(beam.DoFn):
                         yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
                     if progress.is_due():
                         done = (stream.tell() - part.start) / (part.stop - part.start)
-                        log.info("%s: part %d, %.0f%% read, line %d", part.name, part.part, 100 * done, found.line)
+                        log.info(
+                            "%s: part %d, %.0f%% read, %.0f lines/s, %.0f s left",
+                            *(part.name, part.part, 100 * done, lines / progress.seconds, progress.left(done)),
+                        )
         except InputError as error:
             yield TaggedOutput("faults", str(error))
         yield from self._written(gathered, symbols)
@@ -250,7 +253,11 @@ class WriteShards(beam.DoFn):
             yield from self._shard(number, by_shard.pop(number), vocabulary, counts, rejected)
             yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
             if progress.is_due():
-                log.info("partition %d: %d of %d shards written", partition, done, done + len(by_shard))
+                count = done + len(by_shard)
+                log.info(
+                    "partition %d: %d of %d shards written, %.0f s left",
+                    *(partition, done, count, progress.left(done / count)),
+                )
         yield TaggedOutput("counts", counts)
 
     def _shard(
@@ -325,10 +332,18 @@ def write_summary(
 
 
 class _Progress:
-    """Whether it is time for another line in the log."""
+    """Whether it is time for another line in the log, and what stands there of time."""
 
     def __init__(self) -> None:
-        self._shown = time.monotonic()
+        self._began = self._shown = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def left(self, done: float) -> float:
+        """How many seconds more, if so great a part is done by now."""
+        return self.seconds * (1 - done) / done if done else float("nan")
 
     def is_due(self) -> bool:
         now = time.monotonic()

@@ -151,3 +151,11 @@ def test_the_fingerprint_changes_with_settings_names_and_content() -> None:
 def test_the_names_of_the_vocabularies() -> None:
     assert load_vocabulary("seed") == SEED
     assert load_vocabulary("auto") is None
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> None:
+    for name in ("r[1].json", "r1.json"):
+        (tmp_path / name).write_text("{}")
+    assert [s.name for s in find(f"{tmp_path}/r[1].json")] == ["r[1].json"]
+    (tmp_path / "r[1].json").unlink()
+    assert [s.name for s in find(f"{tmp_path}/r[1].json")] == ["r1.json"]

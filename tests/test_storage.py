@@ -322,3 +322,13 @@ def test_a_conditional_write_leaves_no_lock_behind(tmp_path: Path) -> None:
         bucket.write("a", b"2", if_version=ABSENT)
     bucket.write("a", b"3", if_version=version)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_names_may_leave_out_what_is_further_down(bucket: Bucket) -> None:
+    for name in ("a", "b/c", "b/d/e", "bc"):
+        bucket.write(name, b"x")
+    assert bucket.names(below=False) == ["a", "bc"]
+    assert bucket.names("b/", below=False) == ["b/c"]
+    assert bucket.names("b") == ["b/c", "b/d/e", "bc"]
+    assert bucket.names("b/") == ["b/c", "b/d/e"]
+    assert bucket.names("none/") == []
