@@ -9,7 +9,7 @@ from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.vocabulary import Vocabulary
 
-Counts = Counter[tuple[str, ...]]  # as the pipeline counts: ("read",), ("rejected", reason), (split, what)
+Counts = Counter[tuple[str, ...]]  # of ("read",), ("rejected", reason), ("dropped", symbol), (split, what)
 
 
 def summed_up(

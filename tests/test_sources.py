@@ -9,7 +9,8 @@ import pytest
 
 from preprocessing import sources
 from preprocessing.errors import InputError
-from preprocessing.sources import FORMATS, MAX_LINE_BYTES, PART_BYTES, Rejected, Review
+from preprocessing.review import MAX_LINE_BYTES, Rejected, Review
+from preprocessing.sources import FORMATS, PART_BYTES
 from tests.inputs import KAGGLE, gzipped, json_line, kaggle_zip, reviews, zipped
 
 TWO_LINES = b'{"review_id": "a", "text": "Good soup."}\n{"review_id": "b", "text": "Bad soup."}\n'

@@ -1,0 +1,81 @@
+"""The pipeline's first half: a part of a source into blocks of reviews, by partition."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+
+from preprocessing import blocks, files, shards, sources
+from preprocessing.blocks import Gathered
+from preprocessing.errors import InputError
+from preprocessing.progress import Progress
+from preprocessing.rejections import Rejections
+from preprocessing.review import Rejected
+from preprocessing.shards import Place
+from preprocessing.sources import Part
+from preprocessing.summary import Counts
+from preprocessing.vocabulary import count_symbols
+
+log = logging.getLogger(__name__)
+
+COUNTED_REVIEWS = 1000  # whose symbols are counted at once
+
+
+class Read(beam.DoFn):
+    """A part of a source into (partition, block file).
+
+    Beside them `rejected`: packed rows by Key; `lines`: how many lines the part has; `counts`, `symbols`, `faults`.
+    """
+
+    def __init__(self, *, folder: str, count_symbols: bool, lowercase: bool, shard_count: int, partitions: int) -> None:
+        self._folder, self._count_symbols, self._lowercase = folder, count_symbols, lowercase
+        self._shard_count, self._partitions = shard_count, partitions
+
+    def process(self, part: Part) -> Iterator[Any]:
+        counts: Counts = Counter()
+        symbols: Counter[str] = Counter()
+        gathered = Gathered(shards=self._shard_count, partitions=self._partitions)
+        rejected = Rejections()
+        lines = 0
+        progress = Progress()
+        try:
+            with files.open_to_read(part.url) as stream:
+                for found in sources.read(stream, part):
+                    lines += 1
+                    place = Place(part.source, part.part, found.line)
+                    if isinstance(found, Rejected):
+                        counts["rejected", found.reason] += 1
+                        rejected.add(place, found.reason)
+                    else:
+                        gathered.add(shards.keyed(identity=found.id, text=found.text, place=place))
+                    if gathered.bytes >= blocks.BLOCK_BYTES:
+                        yield from self._written(gathered, symbols)
+                    if rejected.enough:
+                        yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
+                    if progress.is_due():
+                        done = (stream.tell() - part.start) / (part.stop - part.start)
+                        log.info(
+                            "%s: part %d, %.0f%% read, %.0f lines/s, %.0f s left",
+                            *(part.name, part.part, 100 * done, lines / progress.seconds, progress.left(done)),
+                        )
+        except InputError as error:
+            yield TaggedOutput("faults", str(error))
+        yield from self._written(gathered, symbols)
+        yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
+        counts["read",] = lines
+        yield TaggedOutput("lines", ((part.source, part.part), lines))
+        yield TaggedOutput("counts", counts)
+        yield TaggedOutput("symbols", symbols)
+
+    def _written(self, gathered: Gathered, symbols: Counter[str]) -> Iterator[tuple[int, str]]:
+        for partition, reviews in gathered.taken():
+            if self._count_symbols:
+                for k in range(0, len(reviews), COUNTED_REVIEWS):
+                    text = b"".join(review.text for review in reviews[k : k + COUNTED_REVIEWS]).decode()
+                    symbols.update(count_symbols(text.lower() if self._lowercase else text))
+            written = files.write(self._folder, [blocks.pack(reviews)])
+            assert written
+            yield partition, written.file
