@@ -7,7 +7,7 @@ others change nothing, and at each instant the manifest's shards are whole. What
 published is deleted last; a build that is killed leaves its folder for the next one to delete.
 """
 
-import logging
+import math
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,8 +19,6 @@ from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from trainer.store import ABSENT, Version
 
-log = logging.getLogger(__name__)
-
 THREADS = 8
 # All that a build writes beside the manifest, and all that it may delete: a user's files may lie there too.
 OURS = re.compile(
@@ -30,12 +28,18 @@ OURS = re.compile(
 
 
 class Build:
-    """One attempt to make the dataset of a fingerprint; `url` is the folder that its pipeline may write to."""
+    """One attempt to make the dataset of a fingerprint; `url` is the folder that its pipeline may write to.
+
+    InputError if what stands in the output as a manifest is none, or one of a newer version.
+    """
 
     def __init__(self, output: Bucket, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         self._output, self._folder = output, f"building-{uuid.uuid4().hex}"
         self.url = f"{output.url}/{self._folder}"
+        self._outdated: list[str] = []
+        # Asked before the manifest is read: if another takes its place meanwhile, all of that one is newer.
+        self._published = _written(output, manifest.NAME)
         self.standing, self._version = _standing(output)
 
     def is_done(self) -> bool:
@@ -54,8 +58,7 @@ class Build:
         kept = {shard.name for shard in self.standing.shards}
         rejected = f"rejected/{self.fingerprint[:8]}-"
         others = [n for n in self._output.names() if OURS.fullmatch(n) and n not in kept and not n.startswith(rejected)]
-        published = self._output.written(manifest.NAME)
-        delete(self._output, [name for name in others if self._output.written(name) < published])
+        delete(self._output, [name for name in others if _written(self._output, name) < self._published])
 
     def open(self) -> None:
         """Shows that the output can be written, before the work and not after it."""
@@ -83,10 +86,14 @@ class Build:
         except BaseException:
             self._take_back(published)
             raise
-        delete(self._output, [name for name in in_the_way if name not in published])
+        self._outdated = [name for name in in_the_way if name not in published]
 
     def _take_back(self, published: Collection[str]) -> None:
-        """Deletes what was moved to its name, unless those names are, or may soon be, another's."""
+        """Deletes what was moved to its name, unless it is of the dataset that stands there by now.
+
+        While nothing new stands there and another build is at work, which may be about to publish the same names,
+        they are left for that one to use or to delete.
+        """
         standing, version = _standing(self._output)
         if standing is not None and standing.fingerprint == self.fingerprint:
             return
@@ -98,14 +105,15 @@ class Build:
         """Whether another build was published since this one began, and deleted what was in its way."""
         return _standing(self._output)[1] != self._version
 
-    def remove(self) -> None:
-        """Deletes what is left in the build's folder, until there is nothing: a worker may still be writing."""
+    def clear(self) -> None:
+        """Deletes what the published dataset replaces, and all in the build's folder: a worker may still be writing."""
+        delete(self._output, self._outdated)
         while names := self._output.names(f"{self._folder}/"):
             delete(self._output, names)
 
 
 def _standing(output: Bucket) -> tuple[Manifest | None, Version]:
-    """The manifest that stands in the output, and its version; one that cannot be read is as good as none."""
+    """The manifest that stands in the output, and its version."""
     try:
         data, version = output.read_versioned(manifest.NAME)
     except FileNotFoundError:
@@ -113,8 +121,15 @@ def _standing(output: Bucket) -> tuple[Manifest | None, Version]:
     try:
         return manifest.from_json(data, place=manifest.NAME), version
     except InputError as error:
-        log.warning("%s: %s; writing the dataset anew", output.url, error)
-        return None, version
+        raise InputError(f"output={output.url}: {error}; remove it, or choose another folder") from None
+
+
+def _written(bucket: Bucket, name: str) -> float:
+    """When an object was written; for ever from now if it is gone."""
+    try:
+        return bucket.written(name)
+    except FileNotFoundError:
+        return math.inf
 
 
 def damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:

@@ -98,7 +98,7 @@ class GoogleBucket:
         return str(self._existing(name).crc32c)
 
     def written(self, name: str) -> float:
-        return float(self._existing(name).updated.timestamp())
+        return float(self._existing(name).time_created.timestamp())
 
     def upload(self, path: Path, name: str) -> None:
         with self._errors():

@@ -1,6 +1,6 @@
 """A dataset as a trainer needs it: its manifest, and its shards on the local disk, whole."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,13 +63,8 @@ def open_dataset(url: str) -> Dataset:
         found = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
         raise InputError(f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished") from None
-    missing = missing_shards(bucket, found.shards)
-    if missing:
-        raise InputError(f"{url}/{missing[0]}: missing, but named in {manifest.NAME}")
-    return Dataset(bucket, found)
-
-
-def missing_shards(bucket: Bucket, shards: Sequence[Shard]) -> list[str]:
-    """The names of shards that are not in the folder."""
     names = set(bucket.names())
-    return [shard.name for shard in shards if shard.name not in names]
+    missing = next((shard.name for shard in found.shards if shard.name not in names), None)
+    if missing:
+        raise InputError(f"{url}/{missing}: missing, but named in {manifest.NAME}")
+    return Dataset(bucket, found)

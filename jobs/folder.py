@@ -48,11 +48,13 @@ class Folder:
         return hashlib.sha256(data).hexdigest()
 
     def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
-        folder = self._root / prefix.rpartition("/")[0]
-        every = folder.rglob("*") if below else folder.glob("*")
-        paths = (path for path in every if not hidden(path.name) and path.is_file())
-        found = (path.relative_to(self._root).as_posix() for path in paths)
-        return sorted(name for name in found if name.startswith(prefix))
+        found: list[str] = []
+        # Not rglob, which fails where another process deletes a folder meanwhile.
+        for place, folders, files in os.walk(self._root / prefix.rpartition("/")[0]):
+            found += (Path(place, file).relative_to(self._root).as_posix() for file in files if not hidden(file))
+            if not below:
+                folders.clear()
+        return sorted(name for name in found if name.startswith(prefix) and (self._root / name).is_file())
 
     def size(self, name: str) -> int:
         with self._reading(name) as file:
@@ -82,6 +84,8 @@ class Folder:
         source, target = self._path(name), self._path(to)
         with as_input_error(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            with source.open("rb") as file:
+                os.fsync(file.fileno())  # whoever wrote it need not have
             source.replace(target)
         self._drop_empty_folders(source)
 

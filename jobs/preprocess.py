@@ -8,6 +8,7 @@ shards are written beside the old ones, the manifest takes their place in one wr
 Lines that are no reviews go to OUTPUT/rejected with their number and reason.
 """
 
+import dataclasses
 import json
 import logging
 import time
@@ -18,8 +19,10 @@ from typing import Any
 
 from jobs import command, schema
 from jobs.build import Build
-from jobs.inputs import Source, changes, described, find, fingerprint_of, load_vocabulary, partition_count, shard_count
+from jobs.inputs import Source, changes, described, find, fingerprint_of, load_vocabulary
+from jobs.sizes import partition_count, shard_count
 from jobs.storage import absolute, open_bucket
+from jobs.table import table
 from preprocessing import records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
@@ -61,7 +64,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     vocabulary = load_vocabulary(config.vocabulary)
     sources = find(config.input)
-    settings, shard_rule = _settings(config, vocabulary, sources)
+    cut = Cut(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Cut)})
+    shards, shard_rule = shard_count(config.shards, sources, _record_bytes(cut, vocabulary), cut.stride_chars)
+    # All that, with the sources, decides the dataset's bytes.
+    settings = dataclasses.asdict(cut) | {
+        "vocabulary": vocabulary.symbols if vocabulary else "auto",
+        "split_rule": SPLIT_RULE,
+        "shards": shards,
+    }
     fingerprint = fingerprint_of(settings, sources)
     output = open_bucket(config.output)
     build = Build(output, fingerprint)
@@ -74,13 +84,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("%s: reading %d file(s), %.1f MB", config.input, len(sources), sum(s.bytes for s in sources) / 1e6)
     try:
         build.open()
-        dataset = _made(build, config, settings, shard_rule, vocabulary, sources, beam_options)
+        dataset = _made(build, cut, settings, shard_rule, vocabulary, sources, beam_options)
     except Stopped:
-        build.remove()
+        build.clear()
         command.leave_at_once()  # or a thread of the runner's would write another file
     except Exception as error:
         with suppress(OSError):  # a store that is down can be asked nothing: the next run clears up
-            build.remove()
+            build.clear()
             if isinstance(error, InputError):
                 raise
             if Build(output, fingerprint).is_done():
@@ -89,32 +99,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             if build.was_overtaken():
                 raise Conflict(f"{config.output}: another run was published while this one was at work") from error
         raise
-    build.remove()
+    build.clear()
     _report(dataset, config.output, time.monotonic() - started)
-
-
-def _settings(
-    config: schema.Preprocess, vocabulary: Vocabulary | None, sources: Sequence[Source]
-) -> tuple[dict[str, Any], str]:
-    """All that, with the sources, decides the dataset's bytes; and why there are as many shards."""
-    ids = config.window_chars + 1
-    record_bytes = records.record_bytes(ids * (vocabulary.dtype.itemsize if vocabulary else 1))
-    shards, rule = shard_count(config.shards, sources, record_bytes, config.stride_chars)
-    return {
-        "window_chars": config.window_chars,
-        "stride_chars": config.stride_chars,
-        "vocabulary": vocabulary.symbols if vocabulary else "auto",
-        "lowercase": config.lowercase,
-        "validation_fraction": config.validation_fraction,
-        "test_fraction": config.test_fraction,
-        "split_rule": SPLIT_RULE,
-        "shards": shards,
-    }, rule
 
 
 def _made(
     build: Build,
-    config: schema.Preprocess,
+    cut: Cut,
     settings: dict[str, Any],
     shard_rule: str,
     vocabulary: Vocabulary | None,
@@ -134,13 +125,7 @@ def _made(
         names=[source.name for source in sources],
         folder=absolute(build.url),
         tag=build.fingerprint[:8],
-        cut=Cut(
-            window_chars=config.window_chars,
-            stride_chars=config.stride_chars,
-            lowercase=config.lowercase,
-            validation_fraction=config.validation_fraction,
-            test_fraction=config.test_fraction,
-        ),
+        cut=cut,
         vocabulary=vocabulary,
         shard_count=settings["shards"],
         partitions=partition_count(sources, settings["shards"]),
@@ -157,20 +142,21 @@ def _made(
     return dataset
 
 
+def _record_bytes(cut: Cut, vocabulary: Vocabulary | None) -> int:
+    """Of the dataset to be; `auto` is taken to find 256 symbols at most."""
+    return records.record_bytes((cut.window_chars + 1) * (vocabulary.dtype.itemsize if vocabulary else 1))
+
+
 def _report(dataset: Manifest, url: str, seconds: float) -> None:
     counts, rejected = dataset.counts, sum(dataset.counts["rejected"].values())
     log.info(
         "%d lines read = %d reviews kept + %d duplicate + %d rejected; %d characters dropped",
         *(counts["read"], counts["kept"], counts["duplicate"], rejected, sum(counts["dropped"].values())),
     )
-    for split, found in dataset.splits.items():
-        log.info(
-            "%-10s %8d reviews %12d characters %10d windows",
-            split,
-            found["reviews"],
-            found["characters"],
-            found["windows"],
-        )
+    columns = ("reviews", "characters", "windows")
+    rows = [(name, *(f"{split[column]:,}" for column in columns)) for name, split in dataset.splits.items()]
+    for line in table("<>>>", [("", *columns), *rows]):
+        log.info(line)
     log.info("%s: %d shards, %d symbols, %.1f s", url, len(dataset.shards), len(dataset.vocabulary), seconds)
 
 

@@ -40,12 +40,8 @@ def verify(dataset: Dataset) -> None:
     shards = dataset.manifest.shards
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
         checked = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
-        try:
-            for _ in counted(checked, total=len(shards), unit="shard"):
-                pass
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
+        for _ in counted(checked, total=len(shards), unit="shard"):
+            pass
 
 
 def _check(dataset: Dataset, shard: Shard, scratch: Path) -> None:

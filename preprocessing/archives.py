@@ -5,6 +5,7 @@ is ever written to disk, so its name can do no harm, and one that would elsewher
 """
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -23,6 +24,7 @@ from preprocessing.errors import InputError
 
 COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".zst": zstd.open}
 TAR_OF = {".tgz": ".gz", ".tbz2": ".bz2", ".tzst": ".zst"}
+TARS = (".tar", *TAR_OF, *(f".tar{suffix}" for suffix in COMPRESSED))
 SUFFIXES = (*COMPRESSED, *TAR_OF, ".tar", ".zip")
 
 # Reviews shrink to a third, at best to a sixth; a file that grows more than this is made to fill memory or time.
@@ -55,19 +57,33 @@ def opened(stream: IO[bytes], *, name: str, size: int) -> Iterator[tuple[IO[byte
     `stream`, of `size` bytes, must be seekable if it is a zip. What is wrong with the layers, also while they are
     read in the block, is an InputError that names the file; errors of the disk or the network pass.
     """
+    with ExitStack() as layers:
+        with _translated(name):
+            peeled = _peeled(stream, name, size, layers)
+        yield peeled
+        with _translated(name):
+            layers.close()
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """What a layer's library says of damage, as InputError."""
     try:
-        with ExitStack() as layers:
-            yield _peeled(stream, name, size, layers)
+        yield
     except InputError:
         raise
     except (NotImplementedError, RuntimeError) as error:  # zipfile's words for other methods and for encryption
         raise InputError(f"{name}: a zip that cannot be read: {error}") from None
     except (*_DAMAGED, OSError) as error:
-        # zipfile seeks to whatever a damaged directory says, a ValueError; bz2's only error is an OSError.
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and str(error) != _BZ2_DAMAGED:
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and not _is_damage(error):
             raise
         suffix = PurePosixPath(name).suffix.lower()
         raise InputError(f"{name}: damaged or truncated, expected a whole {suffix[1:]} file: {error}") from None
+
+
+def _is_damage(error: OSError) -> bool:
+    """bz2 has no other error; and zipfile seeks to whatever a damaged directory says, also to before the start."""
+    return str(error) == _BZ2_DAMAGED or error.errno == errno.EINVAL
 
 
 def _peeled(stream: Any, name: str, size: int, layers: ExitStack) -> tuple[IO[bytes], str]:
@@ -129,6 +145,8 @@ def _tar_member(stream: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], str]]
         for other in members:
             if _is_reviews(other.name):
                 raise InputError(f"{name}: expected one member named *review.json, found {member.name}, {other.name}")
+        while stream.read(BUFFER_BYTES):  # to the end of the compression around it, and its checksum
+            pass
 
 
 def _check_member(member: str, name: str) -> None:
@@ -137,16 +155,16 @@ def _check_member(member: str, name: str) -> None:
 
 
 def _is_reviews(member: str) -> bool:
-    return _ends(member, r"reviews?\.jsonl?")
+    return re.search(r"reviews?\.jsonl?$", member) is not None and not _is_shadow(member)
 
 
 def _is_tar(member: str) -> bool:
-    return _ends(member, r"\.(tar(\.(gz|bz2|zst))?|tgz|tbz2|tzst)")
+    return member.lower().endswith(TARS) and not _is_shadow(member)
 
 
-def _ends(member: str, pattern: str) -> bool:
-    # macOS puts a ._NAME beside each NAME, in a folder of its own.
-    return re.search(pattern + "$", member) is not None and not PurePosixPath(member).name.startswith("._")
+def _is_shadow(member: str) -> bool:
+    """Of the kind that macOS puts into a zip: a ._NAME beside each NAME, in a folder of its own."""
+    return PurePosixPath(member).name.startswith("._")
 
 
 class _Limited(io.RawIOBase):
@@ -160,7 +178,8 @@ class _Limited(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
+        with _translated(self._name):
+            data = self._stream.read(len(buffer))
         self._left -= len(data)
         if self._left < 0:
             raise InputError(f"{self._name}: holds over {self._limit} bytes, more than {MAX_GROWTH} times its own size")

@@ -14,7 +14,8 @@ import numpy as np
 
 from preprocessing.shards import KEY_BYTES, Keyed, Place, shard_of
 
-BLOCK_BYTES = 32 << 20  # of texts that a reader gathers, for all partitions together, before it writes them
+BLOCK_BYTES = 32 << 20  # of memory that a reader gathers, for all partitions together, before it writes them
+REVIEW_BYTES = 320  # of a review beside its text: two keys, two tuples, a number, and what Python adds to each
 
 
 class Gathered:
@@ -27,7 +28,7 @@ class Gathered:
 
     def add(self, review: Keyed) -> None:
         self._reviews[shard_of(review.text_key, self._shards) % self._partitions].append(review)
-        self.bytes += len(review.text)
+        self.bytes += len(review.text) + REVIEW_BYTES
 
     def taken(self) -> Iterator[tuple[int, list[Keyed]]]:
         """Each partition's reviews; then there are none."""

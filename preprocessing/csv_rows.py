@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from preprocessing.errors import InputError
-from preprocessing.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
+from preprocessing.review import LONE_SURROGATE, MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
 
 
 def read(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
@@ -25,7 +25,7 @@ def read(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
         else:
             found = review(lines.first, None if identity is None else row[identity], row[text])
             # A byte that is no UTF-8 came through as half a surrogate pair.
-            yield Rejected(found.line, "not UTF-8") if found[1:] == ("text has a lone surrogate",) else found
+            yield Rejected(found.line, "not UTF-8") if found == (found.line, LONE_SURROGATE) else found
 
 
 def _row(rows: Iterator[list[str]], lines: "_Lines") -> list[str] | str | None:
@@ -33,8 +33,8 @@ def _row(rows: Iterator[list[str]], lines: "_Lines") -> list[str] | str | None:
     lines.begin()
     try:
         return next(rows, None)
-    except csv.Error as error:
-        return TOO_LONG if "field limit" in str(error) else "not CSV"
+    except csv.Error:
+        return "not CSV"
     except _TooLongError:
         return TOO_LONG
 

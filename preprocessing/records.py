@@ -23,8 +23,7 @@ CRC_BYTES = 4
 
 def masked_crc(data: bytes) -> int:
     """TFRecord's masked CRC-32C of the bytes."""
-    crc: int = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    return int(_mask(np.array([google_crc32c.value(data)], np.uint32))[0])
 
 
 def example_head(payload_bytes: int) -> bytes:

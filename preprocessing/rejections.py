@@ -15,7 +15,7 @@ from preprocessing.shards import Place
 LINES = 100_000  # source lines that one file under rejected/ answers for, so that none outgrows memory
 PACKED_ROWS = 10_000
 
-Key = tuple[int, int, int]  # source, part, thousands of lines
+Key = tuple[int, int, int]  # source, part, line // LINES
 
 
 class Rejections:

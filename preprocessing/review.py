@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 MAX_LINE_BYTES = 1_000_000
 TOO_LONG = f"over {MAX_LINE_BYTES} bytes"
+LONE_SURROGATE = "text has a lone surrogate"
 
 
 class Review(NamedTuple):
@@ -32,7 +33,7 @@ def review(number: int, identity: object, text: Any) -> Review | Rejected:
         try:
             text.encode()
         except UnicodeEncodeError:
-            return Rejected(number, "text has a lone surrogate")
+            return Rejected(number, LONE_SURROGATE)
     if isinstance(identity, str) and identity:
         return Review(number, identity, text)
     return Review(number, "text:" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), text)

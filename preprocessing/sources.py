@@ -5,15 +5,14 @@ name says is an InputError.
 """
 
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
-from preprocessing import archives, csv_rows, json_lines
+from preprocessing import archives, braces, csv_rows, json_lines
 from preprocessing.errors import InputError
-from preprocessing.review import Rejected, Review, review
+from preprocessing.review import Rejected, Review
 
 PART_BYTES = 32 << 20
 FORMATS = ".json, .jsonl, .csv or .txt, plain or as .gz, .bz2 or .zst, or a .zip, .tar or .tgz"
@@ -57,7 +56,7 @@ def read(stream: IO[bytes], part: Part) -> Iterator[Review | Rejected]:
             case ".csv":
                 yield from csv_rows.read(inner, name=part.name)
             case ".txt":
-                yield from _read_braces(inner, name=part.name)
+                yield from braces.read(inner, name=part.name)
             case _:
                 yield from json_lines.read(inner)
 
@@ -74,17 +73,3 @@ def _format(name: str, inner: str) -> str:
     if suffix in (".json", ".jsonl", ".csv", ".txt"):
         return suffix
     raise InputError(f"{name}: {f'unknown format {suffix!r}' if suffix else 'no suffix'}, expected {FORMATS}")
-
-
-def _read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
-    """`{review}{review}`: ends where a closing brace meets an opening one, so a lone brace stays inside."""
-    try:
-        text = stream.read().decode("utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not UTF-8 at byte {error.start}") from None
-    if not text:
-        return
-    if not (text.startswith("{") and text.endswith("}")):
-        raise InputError(f"{name}: expected {{review}}{{review}}, found {len(text)} characters without both ends")
-    for number, inside in enumerate(re.split(r"\}\s*\{", text[1:-1]), start=1):
-        yield review(number, None, inside)

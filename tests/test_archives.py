@@ -211,6 +211,20 @@ def test_what_is_not_what_its_name_says_is_an_error(name: str) -> None:
     assert error(LINES, name).startswith(f"{name}: damaged or truncated, expected a whole {suffix} file: ")
 
 
+def test_a_zip_whose_directory_points_before_its_start_is_an_error(tmp_path: Path) -> None:
+    data = bytearray(kaggle_zip(LINES))
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 16 : end + 20] = (2**31).to_bytes(4, "little")  # where the directory is said to begin
+    (tmp_path / "y.zip").write_bytes(data)
+    # A file on disk, where such a seek is an OSError; in memory it is a ValueError.
+    with (
+        pytest.raises(InputError, match=r"y\.zip: damaged or truncated"),
+        (tmp_path / "y.zip").open("rb") as file,
+        archives.opened(file, name="y.zip", size=len(data)),
+    ):
+        pass
+
+
 def test_an_error_of_the_disk_is_none_of_the_users() -> None:
     class Broken(io.RawIOBase):
         def readable(self) -> bool:
@@ -224,3 +238,15 @@ def test_an_error_of_the_disk_is_none_of_the_users() -> None:
         archives.opened(Broken(), name="r.json.gz", size=9) as (stream, _),  # type: ignore[arg-type]
     ):
         stream.read()
+
+
+def test_damage_behind_a_tars_end_is_found_wherever_it_stands() -> None:
+    for padding in range(1_000_000, 1_060_000, 1_500):
+        data = bytearray(gzipped(tarred({YELP: LINES, "padding": bytes(padding)})))
+        data[-6] ^= 1  # of gzip's own checksum
+        assert error(bytes(data), "y.tgz").startswith("y.tgz: damaged or truncated")
+
+
+def test_a_mistake_of_the_reader_is_not_called_damage() -> None:
+    with pytest.raises(ValueError, match="ours"), archives.opened(io.BytesIO(LINES), name="r.json", size=9):
+        raise ValueError("ours")

@@ -1,6 +1,6 @@
 import random
 
-from preprocessing.blocks import Gathered, pack, unpack
+from preprocessing.blocks import REVIEW_BYTES, Gathered, pack, unpack
 from preprocessing.shards import Keyed, Place, keyed, shard_of
 
 
@@ -34,7 +34,7 @@ def test_a_partition_has_all_reviews_of_its_shards_and_no_others() -> None:
     gathered = Gathered(shards=7, partitions=3)
     for review in some(200):
         gathered.add(review)
-    assert gathered.bytes == sum(len(review.text) for review in some(200))
+    assert gathered.bytes == sum(len(review.text) + REVIEW_BYTES for review in some(200))
     taken = dict(gathered.taken())
     assert sorted(review for reviews in taken.values() for review in reviews) == sorted(some(200))
     shards = {partition: {shard_of(r.text_key, 7) for r in reviews} for partition, reviews in taken.items()}

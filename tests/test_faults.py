@@ -118,7 +118,7 @@ def test_stopped_by_sigterm_it_leaves_what_was_there_or_all_that_is_new_and_ends
         output = tmp_path / str(stop)
         shutil.copytree(other, output)
         process = started(source, output)
-        while not list(output.glob("building-*")):
+        while not list(output.glob("building-*")) and process.poll() is None:
             time.sleep(0.01)
         time.sleep(numbers.uniform(0, 1))
         process.send_signal(signal.SIGTERM)
@@ -237,7 +237,8 @@ def test_a_store_that_is_out_for_a_while_is_waited_for(source: Path, store: str,
     open_bucket(f"{store}/in").upload(source, "reviews.json")
 
     def outage() -> None:
-        while not [name for name in open_bucket(f"{store}/output").names() if name.startswith("building-")]:
+        end = time.monotonic() + 60
+        while not open_bucket(f"{store}/output").names("building-") and time.monotonic() < end:
             time.sleep(0.01)
         Mended.outage = 4
 
@@ -300,6 +301,16 @@ def test_what_a_run_killed_after_it_was_published_left_goes_with_the_next_run(
     assert files(output) == undisturbed
 
 
+def test_a_sweep_spares_what_was_published_since(other: Path, source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    shutil.copytree(other, output)
+    late = Build(open_bucket(str(output)), open_dataset(str(other)).manifest.fingerprint)
+    assert late.is_done()
+    preprocess.main(arguments(source, output))
+    late.sweep()
+    assert whole(output)
+
+
 def test_a_build_that_was_overtaken_changes_nothing(source: Path, other: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
     shutil.copytree(other, output)
@@ -312,7 +323,7 @@ def test_a_build_that_was_overtaken_changes_nothing(source: Path, other: Path, t
     mine = open_dataset(str(other)).manifest
     with pytest.raises((Conflict, OSError)):
         late.publish(mine, [])
-    late.remove()
+    late.clear()
     assert files(output) == after
     assert late.was_overtaken()
 
@@ -360,7 +371,7 @@ def test_a_store_that_stays_down_is_a_clear_stop(
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
         open_bucket("gs://reviews/in").upload(source, "reviews.json")
         process = started("gs://reviews/in/reviews.json", "gs://reviews/output", shards=2)
-        while not open_bucket("gs://reviews/output").names():
+        while not open_bucket("gs://reviews/output").names() and process.poll() is None:
             time.sleep(0.01)
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 1

@@ -8,8 +8,6 @@ from jobs.inputs import (
     find,
     fingerprint_of,
     load_vocabulary,
-    partition_count,
-    shard_count,
     split_url,
 )
 from preprocessing.errors import InputError
@@ -60,37 +58,6 @@ def test_a_glob_finds_files_by_name_and_part_by_part(tmp_path: Path) -> None:
 def test_a_source_is_known_by_its_name_size_and_checksum(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_bytes(b"123456789")
     assert find(f"{tmp_path}/r.json") == [Source(f"{tmp_path}/r.json", "r.json", 9, "4waSgw==")]  # 0xE3069283
-
-
-@pytest.mark.parametrize(
-    ("sources", "shards"),
-    [
-        ([source(1)], 1),
-        ([source(32 * MIB)], 1),
-        ([source(32 * MIB + 1)], 2),
-        ([source(20 * MIB), source(20 * MIB)], 2),
-        ([source(32 * MIB, "r.json.gz")], 3),
-        ([source(32 * MIB, "Y.ZIP")], 3),
-        ([source(32 * MIB * 200_000)], 99_999),
-    ],
-)
-def test_auto_makes_shards_of_32_mib(sources: list[Source], shards: int) -> None:
-    count, rule = shard_count("auto", sources, record_bytes=300, stride_chars=300)
-    assert count == shards
-    assert rule == "source bytes (x 3 if compressed) x record_bytes 300 / stride_chars 300 / 33554432, rounded up"
-
-
-def test_a_smaller_stride_makes_more_shards() -> None:
-    assert shard_count("auto", [source(32 * MIB)], record_bytes=300, stride_chars=3)[0] == 100
-
-
-def test_shards_may_be_asked_for() -> None:
-    assert shard_count(7, [source(32 * MIB)], record_bytes=300, stride_chars=3) == (7, "as asked for")
-
-
-@pytest.mark.parametrize(("size", "shards", "partitions"), [(1, 1, 1), (100, 100, 4), (100, 3, 3), (32, 100, 1)])
-def test_a_worker_holds_32_mib_of_reviews_whatever_the_stride(size: int, shards: int, partitions: int) -> None:
-    assert partition_count([source(size * MIB)], shards) == partitions
 
 
 def test_several_inputs_are_read_by_name_each_once(tmp_path: Path) -> None:

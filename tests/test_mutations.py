@@ -80,9 +80,7 @@ def mutated(data: bytes, numbers: random.Random) -> bytes:
             case 2:
                 out[start:start] = out[start:stop]
             case 3:
-                out[start:start] = numbers.choice(
-                    [b"\n", b'"', b"{", b"}", b"\\", b"\x00", b"\xff", b'{"text": ', b","]
-                )
+                out[start:start] = numbers.choice(MARKS)
             case 4:
                 del out[start:]
             case 5:

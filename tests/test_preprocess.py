@@ -278,11 +278,14 @@ def test_a_dataset_that_is_not_whole_is_written_again(damage: str, good: Path, e
     assert files(existing) == files(good / "dataset")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 99}'])
-def test_a_manifest_that_cannot_be_read_is_replaced(content: bytes, good: Path, existing: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 99}', b'{"name": "my web application"}'])
+def test_a_manifest_that_is_not_ours_is_not_replaced(content: bytes, existing: Path) -> None:
     (existing / manifest.NAME).write_bytes(content)
-    run(existing.parent / "reviews.json", existing)
-    assert files(existing) == files(good / "dataset")
+    before = files(existing)
+    wrong = error(existing.parent / "reviews.json", existing)
+    assert wrong.startswith(f"output={existing}: manifest.json: ")
+    assert wrong.endswith("; remove it, or choose another folder")
+    assert files(existing) == before
 
 
 def test_what_a_killed_run_left_is_swept_away(good: Path, existing: Path) -> None:
@@ -377,7 +380,7 @@ BAD_SOURCES: dict[str, tuple[bytes | None, str]] = {
         "{source.name}: none of its 1 lines is a review: no symbol of the vocabulary (1)",
     ),
     "blank.txt": (b" \n", "{source.name}: none of its 0 lines is a review: no lines"),
-    "loose.txt": (b"no braces", "loose.txt: expected {{review}}{{review}}, found 9 characters without both ends"),
+    "loose.txt": (b"no braces", "loose.txt: expected {{review}}{{review}}, found 'n' where it begins"),
     "few.json": (b"".join(reviews(1)), "{source.name}: the "),
 }
 

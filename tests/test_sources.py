@@ -420,3 +420,41 @@ def test_csv_of_a_header_alone_holds_no_reviews() -> None:
 )
 def test_what_the_standard_library_takes_is_taken(line: bytes) -> None:
     assert [f.text for f in read(line + b"\n", "r.json") if isinstance(f, Review)] == ["caf\u00e9"]
+
+
+def test_braces_are_read_a_piece_at_a_time() -> None:
+    texts = ["a" * 200_000, "b" * MAX_LINE_BYTES, "c" * (MAX_LINE_BYTES + 1), "\u00e9" * 600_000, "} d {", "e"]
+    joined = "{" + "}\n \n{".join(texts) + "}\n"
+    found = read(joined.encode(), "r.txt")
+    assert [f.line for f in found] == [1, 2, 3, 4, 5, 6]
+    assert [isinstance(f, Review) for f in found] == [True, True, False, False, True, True]
+    assert [f.text for f in found if isinstance(f, Review)] == [texts[0], texts[1], texts[4], texts[5]]
+
+
+def test_a_brace_where_a_piece_ends_still_ends_a_review() -> None:
+    for size in range(65_530, 65_545):
+        for space in ("", "\n", " " * 20):
+            found = read(("{" + "a" * size + "}" + space + "{b}").encode(), "r.txt")
+            assert [len(f.text) for f in found if isinstance(f, Review)] == [size, 1]
+
+
+def test_text_of_two_gigabytes_without_an_end_takes_little_memory() -> None:
+    class Braces(Endless):
+        begun = False
+
+        def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+            count = super().readinto(buffer)
+            if not self.begun:
+                buffer[0], self.begun = ord("{"), True
+            return count
+
+    size = 2 << 30
+    (part,) = sources.parts(0, url="r.txt", name="r.txt", size=size)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="found no } where it ends"):
+            list(sources.read(Braces(size), part))  # type: ignore[arg-type]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
