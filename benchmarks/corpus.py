@@ -12,6 +12,7 @@ import random
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from preprocessing import grammar
 
@@ -33,7 +34,7 @@ def write_zip(path: Path, count: int) -> int:
     return characters
 
 
-def reviews(count: int, *, seed: int = 1) -> Iterator[dict[str, str]]:
+def reviews(count: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
     """Reviews with the keys of Kaggle's."""
     originals = list(_originals())
     for number, pair in enumerate(random.Random(seed).sample(range(len(originals) ** 2), count)):
@@ -42,10 +43,9 @@ def reviews(count: int, *, seed: int = 1) -> Iterator[dict[str, str]]:
         yield one | {"review_id": f"{number:022}", "text": text}
 
 
-def _originals() -> Iterator[dict[str, str]]:
+def _originals() -> Iterator[dict[str, Any]]:
     if REAL.exists():
         with gzip.open(REAL) as stream:
             yield from map(json.loads, itertools.islice(stream, ORIGINALS))
     else:
-        for review in grammar.reviews(ORIGINALS, seed=1):
-            yield json.loads(json.dumps(review))
+        yield from grammar.reviews(ORIGINALS, seed=1)

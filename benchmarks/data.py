@@ -3,9 +3,10 @@
     python -m benchmarks.data [--reviews 229907] [--rounds 3] [--only peer|scale]
 
 Both are whole processes, from the zip to the last byte, imports included; ours also drops duplicates, splits,
-writes a manifest and reads back what it wrote. They run in turn in each round; medians are printed. Memory is
-the greatest sum of the resident sets of a process and its children, looked at 20 times a second; pages that two
-share count twice. Stride 3 is run on a ninth of the reviews: the peer would need more memory than most machines have.
+writes a manifest and reads back what it wrote. They run in turn in each round; the medians are printed, and the
+median of the rounds' ratios. After them ours alone on four and sixteen times as many reviews, once. Memory is the
+greatest sum of the resident sets of a process and its children, looked at 20 times a second; pages that two share
+count twice. Stride 3 is run on a ninth of the reviews: the peer would need more memory than most machines have.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +26,7 @@ from benchmarks import corpus
 
 STRIDES = {256: 1, 16: 1, 3: 9}  # and the part of the corpus that each is run on
 SCALES = (1, 4, 16)
-HEAD = " reviews  characters         seconds characters/s  peak MB"
+HEAD = "{:>6}  reviews  characters         seconds characters/s  peak MB"
 
 
 class Run(NamedTuple):
@@ -36,16 +38,16 @@ class Run(NamedTuple):
 
 def timed(command: list[str]) -> Run:
     began, peak = time.monotonic(), 0
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        try:
-            family = [process, *process.children(recursive=True)]
-            peak = max(peak, sum(member.memory_info().rss for member in family))
-        except psutil.NoSuchProcess:
-            pass
-        time.sleep(0.05)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)}: exit code {process.returncode}")
+    with tempfile.TemporaryFile() as errors:
+        process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                family = [process, *process.children(recursive=True)]
+                peak = max(peak, sum(member.memory_info().rss for member in family))
+            time.sleep(0.05)
+        if process.returncode:
+            errors.seek(0)
+            sys.exit(f"{errors.read().decode()}\n{' '.join(command)}: exit code {process.returncode}")
     return Run(time.monotonic() - began, peak / 1e6)
 
 
@@ -58,10 +60,17 @@ def peer(source: Path, output: Path, stride: int) -> list[str]:
     return [sys.executable, "-m", "benchmarks.naive_dataset", str(source), str(output), str(stride)]
 
 
-def beside_the_peer(folder: Path, reviews: int, rounds: int) -> None:
+def row(label: str, reviews: int, characters: int, name: str, run: Run) -> None:
+    """A line of the table."""
     print(
-        f"{'stride':>6} {'reviews':>8} {'characters':>11}  {'':<5} {'seconds':>8} {'characters/s':>12} {'peak MB':>8}"
+        f"{label:>6} {reviews:>8} {characters:>11}  {name:<5} {run.seconds:>8.1f} "
+        f"{characters / run.seconds:>12.0f} {run.megabytes:>8.0f}",
+        flush=True,
     )
+
+
+def beside_the_peer(folder: Path, reviews: int, rounds: int) -> None:
+    print(HEAD.format("stride"))
     for stride, part in STRIDES.items():
         source = folder / f"{part}.zip"
         characters = corpus.write_zip(source, reviews // part)
@@ -71,31 +80,21 @@ def beside_the_peer(folder: Path, reviews: int, rounds: int) -> None:
                 found[name].append(timed(command(source, folder / "output", stride)))
                 shutil.rmtree(folder / "output")
                 print(f"# round {number + 1}, stride {stride}: {name} {found[name][-1].seconds:.1f} s", flush=True)
-        seconds = {name: statistics.median(run.seconds for run in runs) for name, runs in found.items()}
-        for name, runs in found.items():
-            megabytes = statistics.median(run.megabytes for run in runs)
-            print(
-                f"{stride:>6} {reviews // part:>8} {characters:>11}  {name:<5} {seconds[name]:>8.1f} "
-                f"{characters / seconds[name]:>12.0f} {megabytes:>8.0f}"
-            )
-        print(f"{stride:>6} ours is {seconds['naive'] / seconds['ours']:.1f} times as fast", flush=True)
+        medians = {name: Run(*map(statistics.median, zip(*runs, strict=True))) for name, runs in found.items()}
+        for name, median in medians.items():
+            row(str(stride), reviews // part, characters, name, median)
+        ratio = statistics.median(n.seconds / o.seconds for o, n in zip(found["ours"], found["naive"], strict=True))
+        print(f"{stride:>6} ours is {ratio:.1f} times as fast", flush=True)
 
 
-def larger_and_larger(folder: Path, reviews: int, rounds: int) -> None:
-    print(f"  size {HEAD}")
+def larger_and_larger(folder: Path, reviews: int) -> None:
+    print(HEAD.format("size"))
     for scale in SCALES:
         source = folder / "scaled.zip"
         characters = corpus.write_zip(source, reviews * scale)
-        runs = []
-        for _ in range(rounds):
-            runs.append(timed(ours(source, folder / "output", 256)))
-            shutil.rmtree(folder / "output")
-        seconds, megabytes = (statistics.median(values) for values in zip(*runs, strict=True))
-        print(
-            f"{scale:>5}x {reviews * scale:>8} {characters:>11}  {'ours':<5} {seconds:>8.1f} "
-            f"{characters / seconds:>12.0f} {megabytes:>8.0f}",
-            flush=True,
-        )
+        run = timed(ours(source, folder / "output", 256))
+        shutil.rmtree(folder / "output")
+        row(f"{scale}x", reviews * scale, characters, "ours", run)
 
 
 def main() -> None:
@@ -108,7 +107,7 @@ def main() -> None:
         if asked.only != "scale":
             beside_the_peer(Path(folder), asked.reviews, asked.rounds)
         if asked.only != "peer":
-            larger_and_larger(Path(folder), asked.reviews, asked.rounds)
+            larger_and_larger(Path(folder), asked.reviews)
 
 
 if __name__ == "__main__":

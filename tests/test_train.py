@@ -166,7 +166,7 @@ def test_of_two_processes_with_one_run_name_one_stops_and_the_run_ends_as_undist
     errors = [process.communicate(timeout=300)[1] for process in both]
     stopped = [text for process, text in zip(both, errors, strict=True) if process.returncode == 1]
     assert stopped, errors
-    assert all("another process owns this run, nothing of it was changed" in text for text in stopped)
+    assert all("another process was first, nothing of its work was changed" in text for text in stopped)
     finish(command("train", *arguments(dataset, tmp_path)))  # had each stopped the other, a retry would go on
     assert outcome(tmp_path / "small") == outcome(undisturbed)
 
