@@ -5,6 +5,7 @@ fault of the world, in one line, or of ours, with a traceback; both worth a retr
 """
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -76,6 +77,8 @@ def stop_at_once() -> None:
     """Lets SIGTERM and Ctrl-C raise Stopped wherever the command is, for it to clean up."""
 
     def stop(*_: object) -> NoReturn:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not end the cleaning up
         raise Stopped
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,6 +96,8 @@ def run(main: Callable[[], None]) -> None:
     """Runs a command and ends the process with its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     name = Path(sys.argv[0]).stem
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal or a pipe may know fewer symbols than a dataset
     try:
         main()
     except InputError as error:

@@ -47,6 +47,8 @@ def load(job: type[Job], default: Path, *, config: Path | None = None, sets: Seq
         if not equals:
             raise InputError(f"--set {item}: expected key=value")
         change: Any = _yaml(text, place=f"--set {item}")
+        if isinstance(change, str) and text.strip()[0] not in "'\"[{|>&!":
+            change = text.strip()  # as it stands: YAML would cut a path at ` #`
         for part in reversed(key.split(".")):
             change = {part: change}
         values = _merge(values, change, known=known, place="--set")
@@ -147,7 +149,7 @@ def _path(place: Sequence[str | int], values: Any) -> str:
     """The part of pydantic's place that is a key of ours; for a union, names of its own come behind it."""
     parts = []
     for part in place:
-        if not isinstance(values, Mapping | list):
+        if not isinstance(values, Mapping | list) or (isinstance(values, list) and isinstance(part, str)):
             break
         parts.append(str(part))
         values = values[part] if isinstance(values, list) or part in values else None  # type: ignore[index]

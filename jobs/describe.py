@@ -49,7 +49,7 @@ def _page(asked: str) -> Iterator[BinaryIO]:
     """The file to write, before the work; InputError if it could not be written after it."""
     if "://" in asked:
         raise InputError(f"--html {asked}: expected a local file")
-    path = Path(asked)
+    path = Path(asked).expanduser()
     with as_input_error(path):
         folder = path.is_dir()
     if folder:

@@ -4,15 +4,17 @@ A file is written beside its place under a hidden name, synced and renamed. Its 
 content, compared and replaced under a lock on its folder.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jobs.objects import as_input_error, checked, conflict, crc32c, hidden, replacing
+from jobs.objects import NO_PATH, as_input_error, checked, conflict, crc32c, hidden, replacing
 from preprocessing.errors import InputError
 from trainer.store import ABSENT, Version
 
@@ -113,10 +115,15 @@ class Folder:
     def _reading(self, name: str) -> Iterator[BinaryIO]:
         path = self._path(name)
         try:
+            kind = path.stat().st_mode
+            if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise InputError(f"{path}: cannot be read: not a file")  # a pipe would be waited for
             file = path.open("rb")
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(str(path)) from None
-        except (IsADirectoryError, PermissionError) as error:
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.EACCES, errno.EPERM, *NO_PATH):
+                raise
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         with file:
             yield file

@@ -1,17 +1,15 @@
 """What preprocessing reads: the files behind URLs, a vocabulary, and the fingerprint of it all."""
 
 import fnmatch
-import hashlib
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.config import differences
-from jobs.storage import Bucket, open_bucket
-from preprocessing import manifest
+from jobs.objects import checked
+from jobs.storage import Bucket, absolute, open_bucket
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from preprocessing.sources import check_name
@@ -38,6 +36,10 @@ def split_url(url: str) -> tuple[Bucket, str]:
     name = url[len(folder) + len(slash) :]
     if name in ("", ".", ".."):
         raise InputError(f"{url}: a folder, expected a file")
+    try:
+        checked(name)
+    except ValueError as error:
+        raise InputError(f"{url}: {error}") from None
     return open_bucket(folder if folder else slash or "."), name
 
 
@@ -48,7 +50,7 @@ def find(urls: str | Sequence[str]) -> list[Source]:
     """
     found: dict[str, Source] = {}
     for url in [urls] if isinstance(urls, str) else urls:
-        found |= {source.url: source for source in _behind(url)}
+        found |= {absolute(source.url): source for source in _behind(url)}
     sources = sorted(found.values(), key=lambda source: source.name)
     for one, other in itertools.pairwise(sources):
         if one.name == other.name:
@@ -64,6 +66,8 @@ def _behind(url: str) -> Iterator[Source]:
         if not names:
             raise InputError(f"input={url}: no file matches")
     for name in names:
+        if not name.isprintable():
+            raise InputError(f"input={url}: {name!r}: expected a name that can be printed")
         try:
             size = folder.size(name)
         except FileNotFoundError:
@@ -86,11 +90,6 @@ def _matches(name: str, pattern: str) -> bool:
     """Part by part, as in a shell: `*.jsonl` must not find rejected/x.jsonl of a dataset further down."""
     parts, patterns = name.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
-
-
-def fingerprint_of(settings: Mapping[str, Any], sources: Sequence[Source]) -> str:
-    """SHA-256 of what decides the dataset's bytes."""
-    return hashlib.sha256(json.dumps([manifest.FORMAT, settings, described(sources)]).encode()).hexdigest()
 
 
 def described(sources: Sequence[Source]) -> list[dict[str, Any]]:

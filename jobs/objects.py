@@ -15,6 +15,8 @@ import google_crc32c
 from preprocessing.errors import InputError
 from trainer.store import ABSENT, Conflict, Version
 
+NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
+
 
 def checked(name: str) -> str:
     """The object's name; ValueError if it is none or leads outside its bucket."""
@@ -36,6 +38,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     InputError if `path` can never be written; the block's own errors pass.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: cannot be written: not a file")  # as root one would put a file over a device
     # Without the name in it, which may be as long as a name can be.
     beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
     with as_input_error(path):
@@ -55,7 +59,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def as_input_error(path: Path) -> Iterator[None]:
     """A place that can never be written is the user's mistake; a full disk is not."""
-    wrong = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EROFS, errno.ENAMETOOLONG)
+    wrong = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EROFS, *NO_PATH)
     try:
         yield
     except OSError as error:

@@ -19,11 +19,11 @@ from typing import Any
 
 from jobs import command, schema
 from jobs.build import Build
-from jobs.inputs import Source, changes, described, find, fingerprint_of, load_vocabulary
+from jobs.inputs import Source, changes, described, find, load_vocabulary
 from jobs.sizes import partition_count, shard_count
-from jobs.storage import absolute, open_bucket
+from jobs.storage import Bucket, absolute, open_bucket
 from jobs.table import table
-from preprocessing import records
+from preprocessing import manifest, records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from preprocessing.shards import SPLIT_RULE, Cut
@@ -62,8 +62,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"stride_chars={config.stride_chars}: expected at most window_chars={config.window_chars}, "
             "or characters between the windows would be lost"
         )
+    if config.validation_fraction + config.test_fraction >= 1:
+        raise InputError(
+            f"validation_fraction={config.validation_fraction}, test_fraction={config.test_fraction}: "
+            "expected less than 1 together, or nothing would be left to train on"
+        )
     vocabulary = load_vocabulary(config.vocabulary)
-    sources = find(config.input)
+    output = open_bucket(config.output)
+    sources = _sources(config, output)
     cut = Cut(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Cut)})
     shards, shard_rule = shard_count(config.shards, sources, _record_bytes(cut, vocabulary), cut.stride_chars)
     # All that, with the sources, decides the dataset's bytes.
@@ -72,8 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "split_rule": SPLIT_RULE,
         "shards": shards,
     }
-    fingerprint = fingerprint_of(settings, sources)
-    output = open_bucket(config.output)
+    fingerprint = manifest.fingerprint_of(settings, described(sources))
     build = Build(output, fingerprint)
     if build.is_done():
         log.info("%s: these sources with these settings are there already, nothing to do", config.output)
@@ -84,7 +89,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     log.info("%s: reading %d file(s), %.1f MB", config.input, len(sources), sum(s.bytes for s in sources) / 1e6)
     try:
         build.open()
-        dataset = _made(build, cut, settings, shard_rule, vocabulary, sources, beam_options)
+        dataset, files = _made(build, cut, settings, shard_rule, vocabulary, sources, beam_options)
+        if _sources(config, output) != sources:
+            raise OSError(f"{config.input}: changed while it was read")
+        build.publish(dataset, files)
     except Stopped:
         build.clear()
         command.leave_at_once()  # or a thread of the runner's would write another file
@@ -103,6 +111,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     _report(dataset, config.output, time.monotonic() - started)
 
 
+def _sources(config: schema.Preprocess, output: Bucket) -> list[Source]:
+    """The input, of which a glob may find the output's own manifest."""
+    own = absolute(f"{output.url}/{manifest.NAME}")
+    return [source for source in find(config.input) if absolute(source.url) != own]
+
+
 def _made(
     build: Build,
     cut: Cut,
@@ -111,8 +125,8 @@ def _made(
     vocabulary: Vocabulary | None,
     sources: Sequence[Source],
     beam_options: Sequence[str],
-) -> Manifest:
-    """Runs the pipeline, holds what it did against what it read, and publishes it."""
+) -> tuple[Manifest, list[dict[str, str]]]:
+    """Runs the pipeline and holds what it did against what it read; the dataset, and the files that make it."""
     from preprocessing import pipeline  # Beam takes a second to import: not before the checks above
     from preprocessing.sources import parts
 
@@ -138,8 +152,7 @@ def _made(
         summary, settings=settings, shard_rule=shard_rule, fingerprint=build.fingerprint, sources=described(sources)
     )
     check_counts(dataset, place=", ".join(source.name for source in sources[:3]))
-    build.publish(dataset, [*summary["shards"], *summary["rejected"]])
-    return dataset
+    return dataset, [*summary["shards"], *summary["rejected"]]
 
 
 def _record_bytes(cut: Cut, vocabulary: Vocabulary | None) -> int:

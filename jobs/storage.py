@@ -45,9 +45,11 @@ def open_bucket(url: str) -> Bucket:
         if not bucket:
             raise InputError(f"{url}: expected gs://bucket/path")
         return GoogleBucket(bucket, prefix.strip("/"))
+    if "\0" in url:
+        raise InputError(f"{url!r}: expected a path without NUL")
     if not url.strip() or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", url):
         raise InputError(f"{url!r}: expected a local path or gs://bucket/path")
-    return Folder(Path(url))
+    return Folder(Path(url).expanduser())  # as a shell does, but not behind --set key=
 
 
 def absolute(url: str) -> str:

@@ -3,8 +3,8 @@
     python -m jobs.verify DATASET
 
 DATASET is the URL of a dataset's folder. Of each shard, in the manifest's order, the SHA-256 and each record's
-frame, CRC and symbols are checked, and the manifest's counts against one another. Exit code 2 names the first
-fault: its shard, record and byte offset.
+frame, CRC and symbols are checked; before that, the manifest's statements against one another. Exit code 2 names
+the first fault: its shard, record and byte offset.
 """
 
 import tempfile
@@ -16,8 +16,9 @@ from jobs import command
 from jobs.dataset import Dataset, open_dataset
 from jobs.progress import counted
 from preprocessing import manifest
+from preprocessing.errors import InputError
 from preprocessing.manifest import Shard
-from preprocessing.verification import check_shard, check_totals
+from preprocessing.verification import check_manifest, check_shard
 
 SHARDS_AT_ONCE = 2
 
@@ -36,8 +37,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def verify(dataset: Dataset) -> None:
     """InputError with the first fault of a dataset, if it has one."""
-    check_totals(dataset.manifest, place=f"{dataset.bucket.url}/{manifest.NAME}")
+    check_manifest(dataset.manifest, place=f"{dataset.bucket.url}/{manifest.NAME}")
     shards = dataset.manifest.shards
+    named = {shard.name for shard in shards}
+    stray = [name for name in dataset.bucket.names(below=False) if name.endswith(".tfrecord") and name not in named]
+    if stray:
+        raise InputError(f"{dataset.bucket.url}/{stray[0]}: not named in {manifest.NAME}, but a reader may take it")
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
         checked = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
         for _ in counted(checked, total=len(shards), unit="shard"):

@@ -22,7 +22,37 @@ from backports import zstd
 
 from preprocessing.errors import InputError
 
-COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".zst": zstd.open}
+BUFFER_BYTES = 1 << 20
+
+
+class _Bz2(io.RawIOBase):
+    """bz2.open takes whatever follows a whole stream for padding, so damage there would drop the rest unseen."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._decompressor = stream, bz2.BZ2Decompressor()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            given = b""
+            if self._decompressor.eof:
+                given = self._decompressor.unused_data or self._stream.read(BUFFER_BYTES)
+                if not given:
+                    return 0
+                self._decompressor = bz2.BZ2Decompressor()
+            elif self._decompressor.needs_input:
+                given = self._stream.read(BUFFER_BYTES)
+                if not given:
+                    raise EOFError("ended before the end-of-stream marker")
+            data = self._decompressor.decompress(given, len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+
+
+COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": _Bz2, ".zst": zstd.open}
 TAR_OF = {".tgz": ".gz", ".tbz2": ".bz2", ".tzst": ".zst"}
 TARS = (".tar", *TAR_OF, *(f".tar{suffix}" for suffix in COMPRESSED))
 SUFFIXES = (*COMPRESSED, *TAR_OF, ".tar", ".zip")
@@ -30,7 +60,6 @@ SUFFIXES = (*COMPRESSED, *TAR_OF, ".tar", ".zip")
 # Reviews shrink to a third, at best to a sixth; a file that grows more than this is made to fill memory or time.
 MAX_GROWTH = 100
 FREE_BYTES = 64 << 20  # that any file may grow to: a small one may repeat itself
-BUFFER_BYTES = 1 << 20
 
 _BZ2_DAMAGED = "Invalid data stream"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstd.ZstdError, tarfile.TarError, EOFError, ValueError)

@@ -16,6 +16,9 @@ def read(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
     header = _row(rows, lines)
     if not isinstance(header, list) or "text" not in header:
         raise InputError(f"{name}: line 1: expected a header with a column named text, found {str(header)[:100]}")
+    repeated = [column for column in ("text", "review_id") if header.count(column) > 1]
+    if repeated:
+        raise InputError(f"{name}: line 1: two columns named {repeated[0]}, expected one")
     text, identity = header.index("text"), header.index("review_id") if "review_id" in header else None
     while (row := _row(rows, lines)) is not None:
         if isinstance(row, str):

@@ -40,6 +40,8 @@ def read_between(stream: IO[bytes], start: int, stop: int) -> Iterator[Review | 
 
 def parse(line: bytes, number: int) -> Review | Rejected:
     """A JSON line with the keys of Yelp's reviews, of which `review_id` and `text` are read."""
+    if line.isspace():
+        return Rejected(number, "not JSON")  # at once: there may be millions of them
     try:
         record = orjson.loads(line)
     except ValueError:

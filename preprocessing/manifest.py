@@ -1,8 +1,9 @@
 """manifest.json: what a dataset holds. It is written last, so a folder without it is not a dataset."""
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from preprocessing.vocabulary import Vocabulary
 FORMAT = 1
 NAME = "manifest.json"
 SPLITS = ("train", "validation", "test")
+SPLIT_COUNTS = ("reviews", "characters", "tail", "windows")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Manifest:
         return (json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
 
 
+def fingerprint_of(settings: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> str:
+    """SHA-256 of what decides the dataset's bytes: its settings and, of each source, name, size and checksum."""
+    return hashlib.sha256(json.dumps([FORMAT, settings, sources]).encode()).hexdigest()
+
+
 def from_json(data: bytes, *, place: str) -> Manifest:
     """The manifest in a file's bytes; InputError, naming `place`, if it is none or of a newer format."""
     try:
@@ -81,7 +88,7 @@ def from_json(data: bytes, *, place: str) -> Manifest:
         _check(manifest)
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{place}: not a dataset's manifest: {type(error).__name__} {error}") from None
     return manifest
 
@@ -108,7 +115,20 @@ def _check(manifest: Manifest) -> None:
             raise ValueError(f"shard {shard.name!r}: expected a file's plain name")
     if type(manifest.settings.get("lowercase")) is not bool:
         raise ValueError("settings: no lowercase")
+    counts = manifest.counts
+    numbers = {f"counts.{what}": counts[what] for what in ("read", "kept", "duplicate")}
+    numbers |= {f"counts.{what}.{key}": n for what in ("rejected", "dropped") for key, n in counts[what].items()}
+    for split in SPLITS:
+        numbers |= {f"{split}.{what}": manifest.splits[split][what] for what in SPLIT_COUNTS}
+    for name, number in numbers.items():
+        if type(number) is not int or number < 0:
+            raise ValueError(f"{name}={number!r}, expected a whole number")
     for split in SPLITS:
         windows = sum(shard.records for shard in manifest.of(split))
         if manifest.splits[split]["windows"] != windows:
             raise ValueError(f"{split}: {manifest.splits[split]['windows']} windows, its shards hold {windows}")
+    texts = [manifest.fingerprint, manifest.shard_rule, manifest.vocabulary]
+    texts += [text for shard in manifest.shards for text in (shard.sha256, shard.crc32c)]
+    texts += [source[key] for source in manifest.sources for key in ("name", "crc32c")]
+    if not all(isinstance(text, str) for text in texts) or any(type(s["bytes"]) is not int for s in manifest.sources):
+        raise ValueError("a source or a shard without its name, size or checksum")

@@ -31,6 +31,7 @@ from preprocessing.vocabulary import Vocabulary, covering
 from preprocessing.writing import WriteShards, write_rejected
 
 SUMMARY = "summary.json"
+MISTAKE = re.compile(r"InputError: (.*?)(?: \[while running .*\])?$")
 # Errors of disks, networks and object stores, by the names of their classes.
 WORLD = re.compile(
     r"(RuntimeError: )?(?P<what>(\w+\.)*"
@@ -69,14 +70,17 @@ def run(plan: Plan, options: Sequence[str] = ()) -> None:
     if "Dataflow" in str(parsed.view_as(StandardOptions).runner) and local:
         raise InputError(f"{local[0]}: on this machine, where Dataflow's workers are not; expected gs://bucket/path")
     try:
-        with _pipeline(parsed) as pipeline:
+        # A worker prints the traceback that the exception brings along as well.
+        with contextlib.redirect_stderr(io.StringIO()), _pipeline(parsed) as pipeline:
             _add_steps(pipeline, plan)
     except InputError:
         raise
     except Exception as error:
         # A worker's error comes as a text, its traceback before it.
-        fault = WORLD.match(str(error).strip().rpartition("\n")[2])
-        if fault:
+        last = str(error).strip().rpartition("\n")[2]
+        if mistake := MISTAKE.search(last):
+            raise InputError(mistake[1]) from None
+        if fault := WORLD.match(last):
             raise OSError(fault["what"]) from error
         raise
 

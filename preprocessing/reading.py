@@ -74,8 +74,10 @@ class Read(beam.DoFn):
         for partition, reviews in gathered.taken():
             if self._count_symbols:
                 for k in range(0, len(reviews), COUNTED_REVIEWS):
-                    text = b"".join(review.text for review in reviews[k : k + COUNTED_REVIEWS]).decode()
-                    symbols.update(count_symbols(text.lower() if self._lowercase else text))
+                    texts = [review.text.decode() for review in reviews[k : k + COUNTED_REVIEWS]]
+                    if self._lowercase:
+                        texts = [text.lower() for text in texts]  # each alone, for what stands beside it may matter
+                    symbols.update(count_symbols("".join(texts)))
             written = files.write(self._folder, [blocks.pack(reviews)])
             assert written
             yield partition, written.file

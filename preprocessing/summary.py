@@ -60,8 +60,8 @@ def check_counts(dataset: Manifest, *, place: str) -> None:
     ends = counts["kept"] + counts["duplicate"] + sum(counts["rejected"].values())
     if counts["read"] != ends:
         raise RuntimeError(f"{counts['read']} lines were read but {ends} are accounted for: {counts}")
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in counts["rejected"].items())
     if not counts["kept"]:
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in counts["rejected"].items())
         raise InputError(f"{place}: none of its {counts['read']} lines is a review: {reasons or 'no lines'}")
     for split, found in dataset.splits.items():
         asked_for = split == "train" or dataset.settings[f"{split}_fraction"]
@@ -70,6 +70,7 @@ def check_counts(dataset: Manifest, *, place: str) -> None:
                 f"{place}: the {split} split has {found['characters']} characters in {found['reviews']} "
                 f"reviews, expected at least window_chars + 1 = {dataset.window_chars + 1} in one of "
                 f"{dataset.settings['shards']} shard(s): lower window_chars or shards, or raise the split's fraction"
+                + (f"; rejected: {reasons}" if reasons else "")
             )
 
 

@@ -1,14 +1,16 @@
 """A dataset's files held against its manifest."""
 
+import base64
 import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
+import google_crc32c
 import numpy as np
 
 from preprocessing import records
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
+from preprocessing.manifest import Manifest, Shard, fingerprint_of
 
 CHUNK_BYTES = 1 << 20  # of records, checked at a time
 
@@ -25,7 +27,7 @@ def check_shard(file: BinaryIO, shard: Shard, manifest: Manifest, *, place: str)
     Records that are all in order but not those that the manifest means, as their SHA-256 tells, are one, too.
     """
     step = max(1, CHUNK_BYTES // manifest.record_bytes) * manifest.record_bytes
-    digest, start = hashlib.sha256(), 0
+    digest, checksum, start = hashlib.sha256(), google_crc32c.Checksum(), 0
     while data := file.read(step):
         whole = len(data) // manifest.record_bytes
         _check_records(data[: whole * manifest.record_bytes], start // manifest.record_bytes, manifest, place)
@@ -33,13 +35,27 @@ def check_shard(file: BinaryIO, shard: Shard, manifest: Manifest, *, place: str)
             first = start // manifest.record_bytes + whole
             raise InputError(f"{place}: record {first} at byte {first * manifest.record_bytes}: cut short")
         digest.update(data)
+        checksum.update(data)
         start += len(data)
     _check_digest(start, digest.hexdigest(), shard, place)
+    if base64.b64encode(checksum.digest()).decode() != shard.crc32c:
+        raise InputError(f"{place}: the manifest's crc32c {shard.crc32c} is not that of the shard's bytes")
 
 
-def check_totals(manifest: Manifest, *, place: str) -> None:
-    """InputError unless the manifest's counts add up, and its shards have room for its characters and no more."""
-    counts = manifest.counts
+def check_manifest(manifest: Manifest, *, place: str) -> None:
+    """InputError unless what the manifest says of itself agrees: fingerprint, settings, names and counts.
+
+    Its shards have room for its characters, and no more.
+    """
+    settings, counts = manifest.settings, manifest.counts
+    if manifest.fingerprint != fingerprint_of(settings, manifest.sources):
+        raise InputError(f"{place}: the fingerprint is not that of its settings and sources")
+    for key in ("window_chars", "stride_chars", "vocabulary"):
+        if getattr(manifest, key) != settings.get(key) and (key, settings.get(key)) != ("vocabulary", "auto"):
+            raise InputError(f"{place}: {key} is another in its settings")
+    names = [shard.name for shard in manifest.shards]
+    if len(set(names)) < len(names) or not all(s.name.startswith(f"{s.split}-") for s in manifest.shards):
+        raise InputError(f"{place}: a shard is named twice, or for another split than its own")
     ends = counts["kept"] + counts["duplicate"] + sum(counts["rejected"].values())
     if counts["read"] != ends:
         raise InputError(f"{place}: {counts['read']} lines read, {ends} accounted for")

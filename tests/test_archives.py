@@ -250,3 +250,10 @@ def test_damage_behind_a_tars_end_is_found_wherever_it_stands() -> None:
 def test_a_mistake_of_the_reader_is_not_called_damage() -> None:
     with pytest.raises(ValueError, match="ours"), archives.opened(io.BytesIO(LINES), name="r.json", size=9):
         raise ValueError("ours")
+
+
+def test_damage_in_a_later_stream_of_bz2_is_an_error() -> None:
+    data = bytearray(bz2.compress(LINES) + bz2.compress(LINES))
+    data[data.index(b"BZh9", 10)] ^= 1
+    assert error(bytes(data), "r.json.bz2").startswith("r.json.bz2: damaged or truncated, expected a whole bz2 file")
+    assert error(bz2.compress(LINES) + b"garbage", "r.json.bz2").startswith("r.json.bz2: damaged or truncated")

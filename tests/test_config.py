@@ -56,6 +56,19 @@ def test_a_key_below_another_is_set_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "read"),
+    [("my #1.json", "my #1.json"), ("'my #1.json'", "my #1.json"), ("a b", "a b"), ("[a, 'b #2']", ("a", "b #2"))],
+)
+def test_a_path_is_taken_as_it_stands(written: str, read: object) -> None:
+    assert preprocess(f"input={written}").input == read
+
+
+@pytest.mark.parametrize("written", ["[]", "[[a]]", "5", "{a: b}", "[a, 5]"])
+def test_an_input_that_is_no_url_and_no_list_of_them_is_an_error(written: str) -> None:
+    assert error(schema.Preprocess, PREPROCESS, f"input={written}", "output=out").startswith("input")
+
+
+@pytest.mark.parametrize(
     ("written", "read"), [("3e-3", 0.003), ("0.003", 0.003), ("1", 1.0), ("2.5E-4", 0.00025), ("1.e-2", 0.01)]
 )
 def test_a_number_is_read_as_people_write_it(written: str, read: float) -> None:

@@ -174,8 +174,9 @@ def test_a_full_disk_ends_the_command_with_1_and_a_line_that_says_so(
     process = started(source, small_disk(500) / "output")
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    last = errors.splitlines()[-1]
+    *log, last = errors.splitlines()
     assert "stopped by a fault of the disk or the network: OSError: [Errno 28] No space left on device" in last
+    assert [line for line in log if not line[:2].isdigit()] == []
 
 
 @pytest.fixture

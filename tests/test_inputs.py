@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,8 @@ import pytest
 from jobs.inputs import (
     Source,
     changes,
+    described,
     find,
-    fingerprint_of,
     load_vocabulary,
     split_url,
 )
@@ -102,17 +103,9 @@ def test_what_changed_is_said() -> None:
     )
 
 
-def test_the_fingerprint_changes_with_settings_names_and_content() -> None:
-    base = fingerprint_of({"a": 1}, [source(5)])
-    assert base == fingerprint_of({"a": 1}, [Source("elsewhere/r.json", "r.json", 5, "AAAAAA==")])
-    others = [
-        fingerprint_of({"a": 2}, [source(5)]),
-        fingerprint_of({"a": 1}, [source(6)]),
-        fingerprint_of({"a": 1}, [source(5, "s.json")]),
-        fingerprint_of({"a": 1}, [source(5, crc32c="BBBBBB==")]),
-        fingerprint_of({"a": 1}, [source(5), source(5)]),
-    ]
-    assert len({base, *others}) == 6
+def test_what_the_manifest_says_of_a_source_is_not_where_it_was() -> None:
+    elsewhere = Source("elsewhere/r.json", "r.json", 5, "AAAAAA==")
+    assert described([elsewhere]) == described([source(5)]) == [{"name": "r.json", "bytes": 5, "crc32c": "AAAAAA=="}]
 
 
 def test_the_names_of_the_vocabularies() -> None:
@@ -126,3 +119,35 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> Non
     assert [s.name for s in find(f"{tmp_path}/r[1].json")] == ["r[1].json"]
     (tmp_path / "r[1].json").unlink()
     assert [s.name for s in find(f"{tmp_path}/r[1].json")] == ["r1.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (".r.tmp", "object name '.r.tmp'"),
+        ("a\0b.json", "'a\\x00b.json': expected a name"),
+        ("x" * 300 + ".json", "File name too long"),
+        ("pipe.json", "cannot be read: not a file"),
+        ("loop.json", "Too many levels of symbolic links"),
+        ("new\nline.json", "expected a name that can be printed"),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_a_name_that_cannot_be_read_is_an_error(name: str, expected: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "loop.json").symlink_to(tmp_path / "loop.json")
+    with pytest.raises(InputError) as raised:
+        find(f"{tmp_path}/{name}")
+    assert expected in str(raised.value)
+
+
+def test_a_name_that_is_not_utf8_is_an_error_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.json")).write_text("{}")
+    with pytest.raises(InputError, match="expected a name that can be printed"):
+        find(f"{tmp_path}/*.json")
+
+
+def test_one_file_named_in_two_ways_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "r.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert [s.name for s in find(["r.json", f"{tmp_path}/r.json"])] == ["r.json"]

@@ -6,7 +6,7 @@ import pytest
 
 from preprocessing import manifest, records
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
+from preprocessing.manifest import Manifest, Shard, fingerprint_of
 
 SIZE = records.record_bytes(3)
 SHARDS = (
@@ -26,7 +26,10 @@ MANIFEST = Manifest(
     dtype="uint8",
     record_bytes=SIZE,
     counts={"read": 3, "kept": 2, "duplicate": 1, "rejected": {}, "dropped": {"寿": 4}},
-    splits={"train": {"windows": 3}, "validation": {"windows": 1}, "test": {"windows": 0}},
+    splits={
+        split: {"reviews": 1, "characters": 9, "tail": 0, "windows": windows}
+        for split, windows in {"train": 3, "validation": 1, "test": 0}.items()
+    },
     shards=SHARDS,
 )
 
@@ -68,7 +71,7 @@ def test_its_vocabulary_gives_the_ids_of_the_records() -> None:
 
 def test_ids_of_two_bytes_are_little_endian_everywhere() -> None:
     wide = "".join(map(chr, range(0x4E00, 0x4E00 + 300))) + "{}"
-    none = {split: {"windows": 0} for split in manifest.SPLITS}
+    none = {split: dict.fromkeys(manifest.SPLIT_COUNTS, 0) for split in manifest.SPLITS}
     fields = values(vocabulary=wide, dtype="uint16", record_bytes=records.record_bytes(6), shards=[], splits=none)
     found = manifest.from_json(json.dumps(fields).encode(), place="m")
     assert found.id_dtype() == np.dtype("<u2")
@@ -168,9 +171,52 @@ def test_a_record_of_another_size_than_its_window_is_an_error() -> None:
     assert expected in error(values(record_bytes=SIZE + 1, shards=shards))
 
 
-@pytest.mark.parametrize("splits", [{}, {"train": {}}, {**MANIFEST.splits, "train": {"windows": 99}}])
+@pytest.mark.parametrize(
+    "splits", [{}, {"train": {}}, {**MANIFEST.splits, "train": {**MANIFEST.splits["train"], "windows": 99}}]
+)
 def test_a_split_counts_the_windows_that_its_shards_hold(splits: dict[str, Any]) -> None:
     assert "not a dataset's manifest" in error(values(splits=splits))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"counts": {}},
+        {"counts": 5},
+        {"counts": {"read": 3, "kept": 2, "duplicate": 1, "rejected": [], "dropped": {}}},
+        {"counts": {"read": -3, "kept": 2, "duplicate": 1, "rejected": {}, "dropped": {}}},
+        {"counts": {"read": 3, "kept": "2", "duplicate": 1, "rejected": {}, "dropped": {}}},
+        {"counts": {"read": 3, "kept": 2, "duplicate": 1, "rejected": {"not JSON": None}, "dropped": {}}},
+        {"splits": {**MANIFEST.splits, "test": {"windows": 0}}},
+        {"splits": {**MANIFEST.splits, "test": {"reviews": 1, "characters": True, "tail": 0, "windows": 0}}},
+        {"window_chars": 10**30},
+        {"fingerprint": 5},
+        {"shard_rule": None},
+        {"sources": [{"name": "r.json"}]},
+        {"sources": ["r.json"]},
+        {"sources": 5},
+        {"settings": None},
+        {"vocabulary": ["a", "{", "}"]},
+        {"dtype": 8},
+    ],
+    ids=str,
+)
+def test_a_value_of_another_kind_is_an_error(changes: dict[str, Any]) -> None:
+    assert error(values(**changes)).startswith(("not a dataset's manifest: ", "vocabulary: "))
+
+
+def test_the_fingerprint_changes_with_settings_and_sources() -> None:
+    source = {"name": "r.json", "bytes": 5, "crc32c": "AAAAAA=="}
+    base = fingerprint_of({"a": 1}, [source])
+    others = [
+        fingerprint_of({"a": 2}, [source]),
+        fingerprint_of({"a": 1}, [source | {"bytes": 6}]),
+        fingerprint_of({"a": 1}, [source | {"name": "s.json"}]),
+        fingerprint_of({"a": 1}, [source | {"crc32c": "BBBBBB=="}]),
+        fingerprint_of({"a": 1}, [source, source]),
+    ]
+    assert base == fingerprint_of({"a": 1}, (dict(source),))
+    assert len({base, *others}) == 6
 
 
 def test_how_a_prompt_is_to_be_cased_is_in_the_settings() -> None:

@@ -7,6 +7,8 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -699,3 +701,63 @@ def test_near_misses_stay_and_repeats_go_and_no_text_is_on_both_sides(tmp_path: 
     assert all(len(texts) > 50 for texts in sides.values())
     assert not sides["train"] & (sides["validation"] | sides["test"])
     assert not sides["validation"] & sides["test"]
+
+
+def test_a_vocabulary_of_the_data_does_not_depend_on_what_stands_beside_what(tmp_path: Path) -> None:
+    # Python makes the last sigma of a word another letter: which is the last depends on what follows.
+    texts = ["X {} \u039f\u0394\u039f\u03a3", "food {} was good", "1{} ok"]
+    sources = []
+    for order in ([0, 1, 2], [0, 2, 1]):
+        lines = [json_line(texts[t].format(k), review_id=f"{t}/{k}") for k in range(100) for t in order]
+        sources.append(write(tmp_path / f"{order[1]}.json", lines))
+    made = [run(source, tmp_path / source.stem, vocabulary="auto") for source in sources]
+    assert made[0].vocabulary == made[1].vocabulary
+    assert shards(made[0]) == shards(made[1])
+    assert made[0].counts["dropped"] == {}
+
+
+@pytest.mark.parametrize("change", ["appended to", "replaced"])
+def test_a_source_that_changes_while_it_is_read_is_not_published(change: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "r.json", reviews(20_000))
+
+    def interfere() -> None:
+        while not list((tmp_path / "out").glob("building-*")):
+            time.sleep(0.001)
+        if change == "replaced":
+            write(tmp_path / "new.json", reviews(20_000, first=1)).replace(source)
+        else:
+            source.write_bytes(source.read_bytes() + json_line("more"))
+
+    thread = threading.Thread(target=interfere, daemon=True)
+    thread.start()
+    with pytest.raises(OSError, match=r"r\.json: changed while it was read"):
+        run(source, tmp_path / "out")
+    thread.join()
+    assert nothing_is_there(tmp_path / "out")
+
+
+def test_the_outputs_own_manifest_is_no_source(tmp_path: Path) -> None:
+    write(tmp_path / "r.json", GOOD)
+    first = run(f"{tmp_path}/*.json", tmp_path)
+    before = files(tmp_path)
+    assert run(f"{tmp_path}/*.json", tmp_path) == first
+    assert files(tmp_path) == before
+
+
+def test_fractions_that_leave_nothing_to_train_on_are_an_error(good: Path, tmp_path: Path) -> None:
+    wrong = error(good / "reviews.json", tmp_path / "out", validation_fraction=0.5, test_fraction=0.5)
+    assert wrong.startswith("validation_fraction=0.5, test_fraction=0.5: expected less than 1 together")
+
+
+def test_more_symbols_than_two_bytes_hold_are_an_error(tmp_path: Path) -> None:
+    points = [point for point in range(0x20, 0x20000) if not 0xD800 <= point < 0xE000][:70_000]
+    lines = [json_line("".join(map(chr, points[k : k + 1000])), review_id=str(k)) for k in range(0, 70_000, 1000)]
+    wrong = error(write(tmp_path / "r.json", lines), tmp_path / "out", vocabulary="auto", lowercase="false")
+    assert wrong.startswith("vocabulary: ")
+    assert wrong.endswith("symbols, expected at most 65534")
+    assert nothing_is_there(tmp_path / "out")
+
+
+def test_why_lines_were_rejected_is_said_if_too_few_are_left(tmp_path: Path) -> None:
+    source = write(tmp_path / "r.json", [b"[\n", *reviews(1), b"]\n"])
+    assert error(source, tmp_path / "out").endswith("; rejected: not JSON (2)")

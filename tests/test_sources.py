@@ -458,3 +458,9 @@ def test_text_of_two_gigabytes_without_an_end_takes_little_memory() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("column", ["text", "review_id"])
+def test_csv_with_two_columns_of_one_name_is_an_error(column: str) -> None:
+    wrong = error(f"text,review_id,{column}\na,b,c\n".encode(), "r.csv")
+    assert wrong == f"r.csv: line 1: two columns named {column}, expected one"

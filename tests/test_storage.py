@@ -315,6 +315,22 @@ def test_a_folder_goes_with_its_last_object(tmp_path: Path) -> None:
     assert (tmp_path / "out").is_dir()
 
 
+def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    open_bucket("~/out").write("a", b"x")
+    assert (tmp_path / "out" / "a").read_bytes() == b"x"
+
+
+def test_what_is_no_file_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    bucket = open_bucket(str(tmp_path))
+    with pytest.raises(InputError, match="pipe: cannot be read: not a file"):
+        bucket.read("pipe")
+    with pytest.raises(InputError, match="pipe: cannot be written: not a file"):
+        bucket.write("pipe", b"x")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_conditional_write_leaves_no_lock_behind(tmp_path: Path) -> None:
     bucket = open_bucket(str(tmp_path))
     version = bucket.write("a", b"1", if_version=ABSENT)

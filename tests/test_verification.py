@@ -9,17 +9,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from jobs.objects import crc32c
 from preprocessing import records
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
-from preprocessing.verification import check_file, check_shard, check_totals
+from preprocessing.manifest import Manifest, Shard, fingerprint_of
+from preprocessing.verification import check_file, check_manifest, check_shard
 
 ROWS = np.array([[0, 1, 2], [2, 1, 0], [3, 0, 4], [4, 3, 2]], np.uint8)
 DATA = records.frame(ROWS).tobytes()
 SIZE = records.record_bytes(3)
 HEAD = SIZE - 4 - 3  # the bytes of a record before its ids
 SHARD = Shard(
-    name="t.tfrecord", split="train", records=4, bytes=len(DATA), sha256=hashlib.sha256(DATA).hexdigest(), crc32c=""
+    name="t.tfrecord",
+    split="train",
+    records=4,
+    bytes=len(DATA),
+    sha256=hashlib.sha256(DATA).hexdigest(),
+    crc32c=crc32c([DATA]),
 )
 
 
@@ -50,7 +56,7 @@ def error(check: Callable[[], None]) -> str:
 
 def shard_of(data: bytes) -> Shard:
     """What a manifest would say of it: only its records can be wrong."""
-    return dataclasses.replace(SHARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return dataclasses.replace(SHARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), crc32c=crc32c([data]))
 
 
 def check(data: bytes, manifest: Manifest) -> None:
@@ -169,22 +175,50 @@ SPLITS = {
 }
 
 
+SETTINGS = {"window_chars": 2, "stride_chars": 2, "vocabulary": "abc{}"}
+
+
+def told(**changes: Any) -> Manifest:
+    """A manifest that agrees with itself but for the changes."""
+    fields: dict[str, Any] = {"settings": SETTINGS, "counts": COUNTS, "splits": SPLITS} | changes
+    fields = {"fingerprint": fingerprint_of(fields["settings"], ())} | fields
+    return dataset(shards=fields.pop("shards", (dataclasses.replace(SHARD, name="train-0"),)), **fields)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"counts": COUNTS | {"read": 8}}, "t: 8 lines read, 9 accounted for"),
-        ({"counts": COUNTS | {"kept": 6, "read": 10}}, "t: 6 reviews kept, 5 in the splits"),
+        ({"counts": COUNTS | {"read": 8}}, "8 lines read, 9 accounted for"),
+        ({"counts": COUNTS | {"kept": 6, "read": 10}}, "6 reviews kept, 5 in the splits"),
         (
             {"splits": SPLITS | {"train": SPLITS["train"] | {"characters": 11}}},
-            "t: train: 11 characters, its shards hold 9 and 1 are left",
+            "train: 11 characters, its shards hold 9 and 1 are left",
         ),
         (
             {"splits": SPLITS | {"validation": SPLITS["validation"] | {"tail": 0}}},
-            "t: validation: 2 characters, its shards hold 0 and 0 are left",
+            "validation: 2 characters, its shards hold 0 and 0 are left",
         ),
+        ({"fingerprint": "f"}, "the fingerprint is not that of its settings and sources"),
+        (
+            {"sources": ({"name": "r", "bytes": 1, "crc32c": ""},)},
+            "the fingerprint is not that of its settings and sources",
+        ),
+        ({"settings": SETTINGS | {"stride_chars": 1}}, "stride_chars is another in its settings"),
+        ({"vocabulary": "bac{}"}, "vocabulary is another in its settings"),
+        ({"shards": (SHARD,)}, "a shard is named twice, or for another split than its own"),
+        ({"shards": (dataclasses.replace(SHARD, name="train-0"),) * 2}, "a shard is named twice"),
     ],
 )
-def test_counts_that_do_not_add_up_are_an_error(changes: dict[str, Any], expected: str) -> None:
-    check_totals(dataset(counts=COUNTS, splits=SPLITS), place="t")
-    wrong = dataset(**({"counts": COUNTS, "splits": SPLITS} | changes))
-    assert error(lambda: check_totals(wrong, place="t")) == expected
+def test_a_manifest_that_disagrees_with_itself_is_an_error(changes: dict[str, Any], expected: str) -> None:
+    check_manifest(told(), place="t")
+    assert error(lambda: check_manifest(told(**changes), place="t")).startswith(f"t: {expected}")
+
+
+def test_a_vocabulary_of_the_data_is_in_no_setting() -> None:
+    check_manifest(told(settings=SETTINGS | {"vocabulary": "auto"}), place="t")
+
+
+def test_a_checksum_that_is_not_the_shards_is_an_error() -> None:
+    wrong = dataclasses.replace(SHARD, crc32c="AAAAAA==")
+    expected = "t: the manifest's crc32c AAAAAA== is not that of the shard's bytes"
+    assert error(lambda: check_shard(io.BytesIO(DATA), wrong, dataset(), place="t")) == expected

@@ -57,6 +57,12 @@ def test_a_shard_of_another_dataset_is_a_fault(copy: Path) -> None:
     assert error(copy).startswith(f"{copy}/{one.name}: ")
 
 
+def test_a_shard_that_the_manifest_does_not_name_is_a_fault(copy: Path) -> None:
+    shutil.copy(copy / of(copy).shards[0].name, copy / "train-99999-of-99999-deadbeef.tfrecord")
+    expected = f"{copy}/train-99999-of-99999-deadbeef.tfrecord: not named in manifest.json, but a reader may take it"
+    assert error(copy) == expected
+
+
 def test_a_missing_shard_is_a_fault(copy: Path) -> None:
     name = of(copy).shards[1].name
     (copy / name).unlink()
