@@ -11,10 +11,11 @@ DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
 setup: .venv/installed
 
+# --no-deps: the lock names all there is; left to itself pip looks for newer releases of some, and stops at their hash.
 .venv/installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	touch $@
 
 $(DEMO)/reviews.jsonl: .venv/installed
