@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
     arguments.add_argument("dataset", metavar="DATASET")
     dataset = open_dataset(arguments.parse_args(argv).dataset)
+    refuse_strays(dataset)
     verify(dataset)
     shards = dataset.manifest.shards
     print(
@@ -35,14 +36,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def verify(dataset: Dataset) -> None:
-    """InputError with the first fault of a dataset, if it has one."""
-    check_manifest(dataset.manifest, place=f"{dataset.bucket.url}/{manifest.NAME}")
-    shards = dataset.manifest.shards
-    named = {shard.name for shard in shards}
+def refuse_strays(dataset: Dataset) -> None:
+    """InputError for a shard beside those that the manifest names, as a build that was killed may leave it."""
+    named = {shard.name for shard in dataset.manifest.shards}
     stray = [name for name in dataset.bucket.names(below=False) if name.endswith(".tfrecord") and name not in named]
     if stray:
         raise InputError(f"{dataset.bucket.url}/{stray[0]}: not named in {manifest.NAME}, but a reader may take it")
+
+
+def verify(dataset: Dataset) -> None:
+    """InputError with the first fault of what the manifest says and names, if there is one."""
+    check_manifest(dataset.manifest, place=f"{dataset.bucket.url}/{manifest.NAME}")
+    shards = dataset.manifest.shards
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
         checked = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
         for _ in counted(checked, total=len(shards), unit="shard"):
