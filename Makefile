@@ -31,7 +31,7 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 test: .venv/installed
 	$(BIN)/python -m pytest
 
-# What `make test` shortens: faults by the thousand, an hour or so.
+# What `make test` shortens: faults by the thousand, twenty minutes.
 test-long: .venv/installed
 	$(BIN)/python -m pytest --long tests/test_faults.py tests/test_mutations.py
 

@@ -85,8 +85,7 @@ class GoogleBucket:
     def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
         delimiter = None if below else "/"
         with self._errors():
-            found = self._bucket.list_blobs(prefix=self._prefix + prefix, delimiter=delimiter, retry=self._retry)
-            blobs = list(found)
+            blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, delimiter=delimiter, retry=self._retry))
         found = (blob.name.removeprefix(self._prefix) for blob in blobs)
         # The console's "create folder" makes an empty object NAME/.
         return sorted(name for name in found if not name.endswith("/") and not hidden(name) and name)

@@ -36,7 +36,7 @@ def sections(manifest: Manifest, contents: Contents, windows: Sequence[Window]) 
     return [
         Section(SETTINGS, table("<<", _settings(manifest))),
         Section(SOURCES, _sources(manifest.sources)),
-        Section(LINES, table("<>", _lines_read(counts))),
+        Section(LINES, table("<>", _lines_read(manifest))),
         Section(SPLITS, table("<>>>>>", _splits(manifest))),
         Section(LENGTHS, _lengths(contents, kept=counts["kept"])),
         Section(SYMBOLS, columns(table("<>>", _shares(ranked(manifest, contents))), width=WIDTH)),
@@ -66,11 +66,12 @@ def _sources(sources: Sequence[Mapping[str, Any]]) -> list[str]:
     return table("<><", rows) + _more(len(sources))
 
 
-def _lines_read(counts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _lines_read(manifest: Manifest) -> Iterable[tuple[str, str]]:
+    counts = manifest.counts
     yield "read", f"{counts['read']:,}"
     yield "= kept", f"{counts['kept']:,}"
     yield "+ duplicate", f"{counts['duplicate']:,}"
-    yield "+ rejected", f"{sum(counts['rejected'].values()):,}"
+    yield "+ rejected", f"{manifest.rejected:,}"
     for reason, count in _most(counts["rejected"]):
         yield f"    {visible(reason)}", f"{count:,}"
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jobs.objects import NO_PATH, as_input_error, checked, conflict, crc32c, hidden, replacing
+from jobs.objects import NO_PATH, as_input_error, checked, conflict, hidden, replacing
+from preprocessing.checksum import crc32c
 from preprocessing.errors import InputError
 from trainer.store import ABSENT, Version
 

@@ -1,16 +1,13 @@
-"""What is the same of an object wherever it is kept: its name, its checksum, its way into a file, and what
-a lost write says."""
+"""What is the same of an object wherever it is kept: its name, its way into a file, and what a lost
+write says."""
 
-import base64
 import errno
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-
-import google_crc32c
 
 from preprocessing.errors import InputError
 from trainer.store import ABSENT, Conflict, Version
@@ -66,14 +63,6 @@ def as_input_error(path: Path) -> Iterator[None]:
         if error.errno not in wrong:
             raise
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def crc32c(chunks: Iterable[bytes]) -> str:
-    """The CRC-32C of a content, in base64 as Cloud Storage gives it."""
-    checksum = google_crc32c.Checksum()
-    for chunk in chunks:
-        checksum.update(chunk)
-    return base64.b64encode(checksum.digest()).decode()
 
 
 def conflict(url: str, *, expected: Version, found: Version) -> Conflict:

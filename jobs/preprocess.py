@@ -161,10 +161,10 @@ def _record_bytes(cut: Cut, vocabulary: Vocabulary | None) -> int:
 
 
 def _report(dataset: Manifest, url: str, seconds: float) -> None:
-    counts, rejected = dataset.counts, sum(dataset.counts["rejected"].values())
+    counts = dataset.counts
     log.info(
         "%d lines read = %d reviews kept + %d duplicate + %d rejected; %d characters dropped",
-        *(counts["read"], counts["kept"], counts["duplicate"], rejected, sum(counts["dropped"].values())),
+        *(counts["read"], counts["kept"], counts["duplicate"], dataset.rejected, sum(counts["dropped"].values())),
     )
     columns = ("reviews", "characters", "windows")
     rows = [(name, *(f"{split[column]:,}" for column in columns)) for name, split in dataset.splits.items()]

@@ -1,14 +1,14 @@
 """Files that the pipeline's workers read and write, wherever Beam can."""
 
-import base64
 import hashlib
 import uuid
 from collections.abc import Iterable
 from typing import IO, NamedTuple
 
-import google_crc32c
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+
+from preprocessing.checksum import Crc32c
 
 
 class Written(NamedTuple):
@@ -35,7 +35,7 @@ def read(folder: str, file: str) -> bytes:
 def write(folder: str, chunks: Iterable[bytes]) -> Written | None:
     """A new file of the chunks; none if there is nothing in them."""
     file = uuid.uuid4().hex
-    size, sha256, crc32c, stream = 0, hashlib.sha256(), google_crc32c.Checksum(), None
+    size, sha256, crc32c, stream = 0, hashlib.sha256(), Crc32c(), None
     try:
         for chunk in chunks:
             stream = stream or create(folder, file)
@@ -46,7 +46,7 @@ def write(folder: str, chunks: Iterable[bytes]) -> Written | None:
     finally:
         if stream:
             stream.close()
-    return Written(file, size, sha256.hexdigest(), base64.b64encode(crc32c.digest()).decode()) if size else None
+    return Written(file, size, sha256.hexdigest(), str(crc32c)) if size else None
 
 
 def create(folder: str, file: str) -> IO[bytes]:

@@ -58,6 +58,17 @@ class Manifest:
         """The split's shards, in the order of their names."""
         return tuple(shard for shard in self.shards if shard.split == split)
 
+    @property
+    def rejected(self) -> int:
+        """How many lines were rejected, for whatever reason."""
+        return sum(self.counts["rejected"].values())
+
+    @property
+    def accounted_for(self) -> int:
+        """How many lines became something: as many as were read, or lines were lost."""
+        total: int = self.counts["kept"] + self.counts["duplicate"] + self.rejected
+        return total
+
     def symbols(self) -> Vocabulary:
         """The vocabulary whose ids the records hold."""
         return Vocabulary(self.vocabulary)

@@ -57,9 +57,8 @@ def check_counts(dataset: Manifest, *, place: str) -> None:
     RuntimeError if the lines read are not those kept, duplicate and rejected: that would be our mistake.
     """
     counts = dataset.counts
-    ends = counts["kept"] + counts["duplicate"] + sum(counts["rejected"].values())
-    if counts["read"] != ends:
-        raise RuntimeError(f"{counts['read']} lines were read but {ends} are accounted for: {counts}")
+    if counts["read"] != dataset.accounted_for:
+        raise RuntimeError(f"{counts['read']} lines were read, {dataset.accounted_for} accounted for: {counts}")
     reasons = ", ".join(f"{reason} ({count})" for reason, count in counts["rejected"].items())
     if not counts["kept"]:
         raise InputError(f"{place}: none of its {counts['read']} lines is a review: {reasons or 'no lines'}")

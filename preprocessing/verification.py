@@ -1,14 +1,13 @@
 """A dataset's files held against its manifest."""
 
-import base64
 import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-import google_crc32c
 import numpy as np
 
 from preprocessing import records
+from preprocessing.checksum import Crc32c
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard, fingerprint_of
 
@@ -27,7 +26,7 @@ def check_shard(file: BinaryIO, shard: Shard, manifest: Manifest, *, place: str)
     Records that are all in order but not those that the manifest means, as their SHA-256 tells, are one, too.
     """
     step = max(1, CHUNK_BYTES // manifest.record_bytes) * manifest.record_bytes
-    digest, checksum, start = hashlib.sha256(), google_crc32c.Checksum(), 0
+    digest, checksum, start = hashlib.sha256(), Crc32c(), 0
     while data := file.read(step):
         whole = len(data) // manifest.record_bytes
         _check_records(data[: whole * manifest.record_bytes], start // manifest.record_bytes, manifest, place)
@@ -38,7 +37,7 @@ def check_shard(file: BinaryIO, shard: Shard, manifest: Manifest, *, place: str)
         checksum.update(data)
         start += len(data)
     _check_digest(start, digest.hexdigest(), shard, place)
-    if base64.b64encode(checksum.digest()).decode() != shard.crc32c:
+    if str(checksum) != shard.crc32c:
         raise InputError(f"{place}: the manifest's crc32c {shard.crc32c} is not that of the shard's bytes")
 
 
@@ -56,9 +55,8 @@ def check_manifest(manifest: Manifest, *, place: str) -> None:
     names = [shard.name for shard in manifest.shards]
     if len(set(names)) < len(names) or not all(s.name.startswith(f"{s.split}-") for s in manifest.shards):
         raise InputError(f"{place}: a shard is named twice, or for another split than its own")
-    ends = counts["kept"] + counts["duplicate"] + sum(counts["rejected"].values())
-    if counts["read"] != ends:
-        raise InputError(f"{place}: {counts['read']} lines read, {ends} accounted for")
+    if counts["read"] != manifest.accounted_for:
+        raise InputError(f"{place}: {counts['read']} lines read, {manifest.accounted_for} accounted for")
     reviews = sum(split["reviews"] for split in manifest.splits.values())
     if counts["kept"] != reviews:
         raise InputError(f"{place}: {counts['kept']} reviews kept, {reviews} in the splits")

@@ -10,6 +10,22 @@ from collections.abc import Mapping
 KAGGLE = "yelp_training_set/yelp_training_set_review.json"
 
 
+class Endless(io.RawIOBase):
+    """A file of one byte, `size` times, made as it is read."""
+
+    def __init__(self, size: int, byte: bytes = b"x") -> None:
+        self._left, self._byte = size, byte
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        count = min(len(buffer), self._left)
+        buffer[:count] = self._byte * count
+        self._left -= count
+        return count
+
+
 def json_line(text: object, **more: object) -> bytes:
     """A review as a line of Kaggle's file, `review_id` among `more`."""
     return json.dumps({"text": text} | more).encode() + b"\n"

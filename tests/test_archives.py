@@ -12,7 +12,7 @@ from backports import zstd
 from preprocessing import archives
 from preprocessing.archives import FREE_BYTES, MAX_GROWTH, inner_name, is_plain
 from preprocessing.errors import InputError
-from tests.inputs import KAGGLE, gzipped, kaggle_zip, reviews, tarred, yelp_tar, zipped
+from tests.inputs import KAGGLE, Endless, gzipped, kaggle_zip, reviews, tarred, yelp_tar, zipped
 
 LINES = b"".join(reviews(30))
 YELP = "yelp_academic_dataset_review.json"
@@ -125,26 +125,10 @@ def test_nothing_is_extracted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(tmp_path.iterdir()) == []
 
 
-class Zeros(io.RawIOBase):
-    """A file of `size` zeros that takes no memory."""
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        count = min(len(buffer), self._left)
-        buffer[:count] = bytes(count)
-        self._left -= count
-        return count
-
-
 def bomb(kind: str, size: int) -> bytes:
     """A file that grows to `size` bytes of nothing."""
     buffer = io.BytesIO()
-    zeros = io.BufferedReader(Zeros(size), 1 << 20)
+    zeros = io.BufferedReader(Endless(size, b"\0"), 1 << 20)
     if kind == "y.zip":
         with (
             zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,

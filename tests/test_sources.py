@@ -4,6 +4,8 @@ import json
 import random
 import tracemalloc
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,7 +13,7 @@ from preprocessing import sources
 from preprocessing.errors import InputError
 from preprocessing.review import MAX_LINE_BYTES, Rejected, Review
 from preprocessing.sources import FORMATS, PART_BYTES
-from tests.inputs import KAGGLE, gzipped, json_line, kaggle_zip, reviews, zipped
+from tests.inputs import KAGGLE, Endless, gzipped, json_line, kaggle_zip, reviews, zipped
 
 TWO_LINES = b'{"review_id": "a", "text": "Good soup."}\n{"review_id": "b", "text": "Bad soup."}\n'
 TWO_REVIEWS = [Review(1, "a", "Good soup."), Review(2, "b", "Bad soup.")]
@@ -321,38 +323,29 @@ def test_a_file_whose_lines_are_told_from_its_start_is_one_part(name: str) -> No
     assert (part.source, part.part, part.start, part.stop) == (3, 0, 0, 10**10)
 
 
-class Endless(io.RawIOBase):
-    """A line of `size` bytes, made as it is read."""
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        count = min(len(buffer), self._left)
-        buffer[:count] = b"x" * count
-        self._left -= count
-        return count
+@contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    """Of what Python allocates in the block."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < limit
 
 
 @pytest.mark.parametrize("name", ["r.json", "r.csv"])
 def test_a_line_of_two_gigabytes_is_rejected_with_flat_memory(name: str) -> None:
     size = 2 << 30
     (part,) = sources.parts(0, url=name, name=name, size=size, part_bytes=size)
-    tracemalloc.start()
-    try:
+    with memory_below(10_000_000):
         if name == "r.json":
             found = list(sources.read(Endless(size), part))  # type: ignore[arg-type]
             assert found == [Rejected(1, "over 1000000 bytes")]
         else:
             with pytest.raises(InputError, match="line 1: expected a header"):
                 list(sources.read(Endless(size), part))  # type: ignore[arg-type]
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 10_000_000
 
 
 CSV = b'review_id,stars,text\na,5,Good soup.\nb,1,"Bad, ""so"" bad\nsoup."\n'
@@ -450,14 +443,8 @@ def test_text_of_two_gigabytes_without_an_end_takes_little_memory() -> None:
 
     size = 2 << 30
     (part,) = sources.parts(0, url="r.txt", name="r.txt", size=size)
-    tracemalloc.start()
-    try:
-        with pytest.raises(InputError, match="found no } where it ends"):
-            list(sources.read(Braces(size), part))  # type: ignore[arg-type]
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 20_000_000
+    with memory_below(20_000_000), pytest.raises(InputError, match="found no } where it ends"):
+        list(sources.read(Braces(size), part))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("column", ["text", "review_id"])

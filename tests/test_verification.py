@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from jobs.objects import crc32c
 from preprocessing import records
+from preprocessing.checksum import crc32c
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard, fingerprint_of
 from preprocessing.verification import check_file, check_manifest, check_shard
