@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -57,20 +56,6 @@ def refuse(rest: Sequence[str]) -> None:
     """InputError for arguments that a command without options of its own does not know."""
     if rest:
         raise InputError(f"unknown argument {rest[0]}: expected --config FILE or --set key=value (see --help)")
-
-
-def stop_when_asked() -> Callable[[], bool]:
-    """A question to put often: has SIGTERM come, or Ctrl-C? Neither interrupts anything; a second Ctrl-C does."""
-    asked = threading.Event()
-
-    def ask(number: int, _: object) -> None:
-        asked.set()
-        if number == signal.SIGINT:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
-    return asked.is_set
 
 
 def stop_at_once() -> None:

@@ -1,6 +1,6 @@
 """A dataset as a trainer needs it: its manifest, and its shards on the local disk, whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,17 +22,21 @@ class Dataset:
     bucket: Bucket
     manifest: Manifest
 
-    def stage(self, split: str, scratch: Path) -> list[Path]:
-        """The split's shards as local files, each checked as soon as it is there; InputError names one not whole."""
+    def stage(self, split: str, scratch: Path, *, alive: Callable[[], None] = lambda: None) -> list[Path]:
+        """The split's shards as local files, each checked as soon as it is there; InputError names one not whole.
+
+        `alive` is called after each.
+        """
         shards = self.manifest.of(split)
         if not shards:
             raise InputError(f"dataset={self.bucket.url}: no {split} split")
         with ThreadPoolExecutor(DOWNLOAD_THREADS) as threads:
-            return list(threads.map(lambda shard: self._staged(shard, scratch), shards))
+            return list(threads.map(lambda shard: self._staged(shard, scratch, alive), shards))
 
-    def _staged(self, shard: Shard, scratch: Path) -> Path:
+    def _staged(self, shard: Shard, scratch: Path, alive: Callable[[], None]) -> Path:
         path = self._local(shard, scratch)
         check_file(path, shard, place=self.place(shard))
+        alive()
         return path
 
     @contextmanager

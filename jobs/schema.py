@@ -45,6 +45,8 @@ class Sample:
 class Checkpoint:
     every_seconds: Positive
     keep: Annotated[int, Field(ge=2)]
+    keep_every_epochs: Annotated[int, Field(ge=0)]
+    give_up_seconds: Positive
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -65,6 +67,8 @@ class Train:
     warm_start_vocabulary: Url
     log_every_steps: Count
     block_windows: Count
+    grace_seconds: Positive
+    stall_seconds: NotNegative
     model: Model
     sample: Sample
     checkpoint: Checkpoint

@@ -3,7 +3,7 @@
     python -m jobs.train --run NAME --set dataset=URL --set runs=URL
 
 The same command again continues the run from its last checkpoint, or finds that there is nothing left to do.
-SIGTERM, or Ctrl-C, saves and ends with exit code 143.
+SIGTERM, or Ctrl-C, saves and ends with exit code 143; a run that hangs ends with 1, for a retry.
 """
 
 import logging
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from jobs import command, run, schema
 from jobs.dataset import Dataset, open_dataset
+from jobs.stop import Stop
 from jobs.storage import Bucket
 from preprocessing.errors import InputError
+from trainer.stall import watched
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +26,18 @@ DEFAULT = Path(__file__).with_name("train.yaml")
 def main(argv: Sequence[str] | None = None) -> None:
     config, flags, rest = command.configured(__doc__, schema.Train, DEFAULT, argv, flags=["--run"])
     command.refuse(rest)
-    should_stop = command.stop_when_asked()
+    stop = Stop(config.grace_seconds)
     dataset = open_dataset(config.dataset)
     windows = dataset.manifest.splits["train"]["windows"]
     if config.batch_windows > windows:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
     folder = run.begin(config.runs, flags.run, config, dataset.manifest)
-    with tempfile.TemporaryDirectory(prefix="train-") as scratch:
-        train(config, dataset, folder, Path(scratch), should_stop)
+    with tempfile.TemporaryDirectory(prefix="train-") as scratch, watched(config.stall_seconds) as alive:
+        train(config, dataset, folder, Path(scratch), stop, alive)
 
 
 def train(
-    config: schema.Train, dataset: Dataset, folder: Bucket, scratch: Path, should_stop: Callable[[], bool]
+    config: schema.Train, dataset: Dataset, folder: Bucket, scratch: Path, stop: Stop, alive: Callable[[], None]
 ) -> None:
     """Wires the run together and runs it to its end."""
     # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
@@ -48,12 +50,19 @@ def train(
     from trainer.evaluation import evaluate, window_step
     from trainer.metrics import Metrics
     from trainer.order import Order
+    from trainer.pointer import Retention
+    from trainer.saver import Saver
     from trainer.state import restore
     from trainer.steps import Steps
 
+    def should_stop() -> bool:
+        """Asked before each step, batch and sampled character."""
+        alive()
+        return stop()
+
     manifest = dataset.manifest
-    training = Windows(dataset.stage("train", scratch), manifest)
-    held_out = Windows(dataset.stage("validation", scratch), manifest)
+    training = Windows(dataset.stage("train", scratch, alive=alive), manifest)
+    held_out = Windows(dataset.stage("validation", scratch, alive=alive), manifest)
     order = Order(
         training.counts, batch_windows=config.batch_windows, block_windows=config.block_windows, seed=config.seed
     )
@@ -80,7 +89,8 @@ def train(
         clip_norm=config.clip_norm,
         batch_windows=config.batch_windows,
     )
-    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, scratch=scratch)
+    retention = Retention(config.checkpoint.keep, every_epochs=config.checkpoint.keep_every_epochs)
+    checkpoints = Checkpoints(folder, retention=retention, scratch=scratch)
     found = checkpoints.restore()
     if found is not None:
         saved, arrays = found
@@ -92,28 +102,31 @@ def train(
             first_weights(net, config, manifest, scratch)
             log.info("first weights from %s", config.warm_start)
         log.info("%d parameters, %d steps of %d characters", net.count_params(), plan.steps, chars_per_step)
-    start = saved.step if saved else 0
+    start = checkpoints.step
     every = window_step(config.objective, window_chars=manifest.window_chars, stride_chars=manifest.stride_chars)
     metrics = Metrics(folder, step=start, scratch=scratch)
-    loop.Loop(
+    training_loop = loop.Loop(
         plan=plan,
         order=order,
         windows=training,
         model=net,
         optimizer=adam,
         steps=steps,
-        checkpoints=checkpoints,
+        saver=Saver(folder, checkpoints, metrics, give_up_seconds=config.checkpoint.give_up_seconds, alive=alive),
         metrics=metrics,
         progress=progress(start=start, steps=plan.steps, chars_per_step=chars_per_step),
         validate=lambda: evaluate(steps, held_out, step=every, should_stop=should_stop),
-        write_samples=SampleWriter(net, held_out, manifest.symbols(), config, folder, should_stop),
+        write_samples=SampleWriter(net, held_out, manifest.symbols(), config, should_stop),
         should_stop=should_stop,
         log_every_steps=config.log_every_steps,
         checkpoint_every_seconds=config.checkpoint.every_seconds,
         chars_per_step=chars_per_step,
-        start=start,
+        step=start,
         losses=saved.losses if saved else (),
-    ).run()
+        validation=saved.validation if saved else None,
+    )
+    stop.save_first(training_loop.saved)
+    training_loop.run()
 
 
 if __name__ == "__main__":

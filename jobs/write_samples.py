@@ -1,12 +1,11 @@
-"""The samples after an epoch, into the run's folder."""
+"""The samples after an epoch, as objects for the run's folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 
 from jobs import schema
-from jobs.storage import Bucket
 from preprocessing.vocabulary import Vocabulary
 from trainer.data import Windows
 from trainer.order import hashed
@@ -23,14 +22,13 @@ class SampleWriter:
         held_out: Windows,
         vocabulary: Vocabulary,
         config: schema.Train,
-        folder: Bucket,
         should_stop: Callable[[], bool],
     ) -> None:
         self._held_out, self._vocabulary = held_out, vocabulary
-        self._config, self._folder, self._should_stop = config, folder, should_stop
+        self._config, self._should_stop = config, should_stop
         self._step, self._state = stepper(model, len(config.sample.diversities))
 
-    def __call__(self, epoch: int, step: int) -> None:
+    def __call__(self, epoch: int, step: int) -> Mapping[str, bytes]:
         seed, sample = self._config.seed, self._config.sample
         prompt = self._prompt(epoch)[: sample.prompt_chars]
         rows = len(sample.diversities)
@@ -45,8 +43,10 @@ class SampleWriter:
         decode = self._vocabulary.decode
         samples = [Sample(d, decode(prompt), decode(row)) for d, row in zip(sample.diversities, ids, strict=True)]
         name = f"samples/epoch-{epoch:03}"
-        self._folder.write(f"{name}.txt", as_text(samples, title=f"epoch {epoch}, step {step}").encode())
-        self._folder.write(f"{name}.json", as_json(samples, epoch=epoch, step=step).encode())
+        return {
+            f"{name}.txt": as_text(samples, title=f"epoch {epoch}, step {step}").encode(),
+            f"{name}.json": as_json(samples, epoch=epoch, step=step).encode(),
+        }
 
     def _prompt(self, epoch: int) -> np.ndarray:
         shards, rows = self._held_out.every(1)

@@ -1,6 +1,9 @@
 """A small dataset, made once by the real commands, for the tests of what comes after it."""
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,6 +45,29 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         environment.setenv("CLOUDSDK_CONFIG", str(tmp_path_factory.mktemp("cloudsdk")))
         environment.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
         yield
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A function from a size in kilobytes to a folder that holds no more."""
+    mounted = []
+
+    def mount(kilobytes: int) -> Path:
+        folder = tmp_path / f"disk-{kilobytes}"
+        folder.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)], capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.skip(f"needs leave to mount a small tmpfs: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    if os.geteuid() or not shutil.which("mount") or sys.platform != "linux":
+        pytest.skip("needs root on Linux, to mount a small tmpfs")
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -7,56 +7,19 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import InputError
-from trainer.checkpoints import Checkpoints, newest
-from trainer.store import ABSENT, POINTER, Conflict
+from tests.memory import Memory
+from trainer.checkpoints import Checkpoints, Snapshot, newest
+from trainer.pointer import Retention
+from trainer.store import POINTER, Conflict
 
 
-class Memory:
-    """A store in memory; `before` is called with each verb and name, and may raise."""
-
-    url = "memory"
-
-    def __init__(self, before: Callable[[str, str], None] = lambda *_: None) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.before = before
-
-    def read_versioned(self, name: str) -> tuple[bytes, str]:
-        self.before("read", name)
-        if name not in self.objects:
-            raise FileNotFoundError(name)
-        return self.objects[name], str(hash(self.objects[name]))
-
-    def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str:
-        self.before("write", name)
-        found = str(hash(self.objects[name])) if name in self.objects else ABSENT
-        if if_version not in (None, found):
-            raise Conflict(name)
-        self.objects[name] = data
-        return str(hash(data))
-
-    def upload(self, path: Path, name: str) -> None:
-        self.before("upload", name)
-        self.objects[name] = path.read_bytes()
-
-    def download(self, name: str, path: Path) -> None:
-        self.before("download", name)
-        if name not in self.objects:
-            raise FileNotFoundError(name)
-        path.write_bytes(self.objects[name])
-
-    def delete(self, name: str) -> None:
-        self.before("delete", name)
-        self.objects.pop(name, None)
+def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints:
+    return Checkpoints(store, retention=Retention(2, every_epochs=every_epochs), scratch=folder)
 
 
-def opened(store: Memory, folder: Path, *, keep: int = 2) -> Checkpoints:
-    return Checkpoints(store, keep=keep, scratch=folder)
-
-
-def save(checkpoints: Checkpoints, step: int) -> None:
+def save(checkpoints: Checkpoints, step: int, *, epoch: int = 1, validation: float | None = None) -> None:
     arrays = {"weights/a": np.full(3, step, np.float32), "optimizer/iteration": np.array(step)}
-    checkpoints.save(arrays, step=step, epoch=1, losses=(0.1, step / 3))
-    checkpoints.wait()
+    checkpoints.commit(Snapshot(arrays, step, epoch, (0.1, step / 3), validation))
 
 
 def files(store: Memory) -> list[int]:
@@ -183,7 +146,7 @@ def test_a_pointer_whose_entry_was_altered_stops_and_says_so(tmp_path: Path, cha
 def test_a_pointer_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     store = Memory()
     store.objects[POINTER] = b'{"format": 9, "checkpoints": []}'
-    with pytest.raises(InputError, match="format 9, expected at most 1"):
+    with pytest.raises(InputError, match="format 9, expected at most 2"):
         opened(store, tmp_path).restore()
 
 
@@ -199,3 +162,106 @@ def test_of_two_owners_of_a_run_the_second_to_write_loses_and_changes_nothing(tm
         save(other, 3)
     assert store.objects[POINTER] == before
     assert {1, 2} <= set(files(store))
+
+
+def test_the_best_by_validation_loss_is_kept_and_remembered_across_restarts(tmp_path: Path) -> None:
+    store = Memory()
+    for step, validation in ((1, 3.0), (2, 1.0), (3, None), (4, 2.0)):
+        checkpoints = opened(store, tmp_path)
+        checkpoints.restore()
+        save(checkpoints, step, validation=validation)
+    assert files(store) == [2, 3, 4]
+    assert [one["validation"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [2.0, None, 1.0]
+    checkpoints = opened(store, tmp_path)
+    checkpoints.restore()
+    save(checkpoints, 5, validation=1.0)  # as good: the newer one is the best
+    assert files(store) == [4, 5]
+
+
+def test_a_checkpoint_is_kept_for_good_at_the_end_of_each_second_epoch(tmp_path: Path) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path, every_epochs=2)
+    for step in range(1, 13):  # two steps an epoch, of which the second is its end
+        save(checkpoints, step, epoch=(step + 1) // 2, validation=-step if step % 2 == 0 else None)
+    assert files(store) == [4, 8, 11, 12]
+
+
+def test_a_validation_loss_is_added_to_what_stands_without_another_upload(tmp_path: Path) -> None:
+    verbs: list[str] = []
+    store = Memory(lambda verb, _: verbs.append(verb))
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    save(checkpoints, 1, validation=0.5)
+    save(checkpoints, 1)
+    assert verbs.count("upload") == 1
+    assert verbs.count("write") == 2
+    found = opened(store, tmp_path).restore()
+    assert found is not None
+    assert found[0].validation == 0.5
+
+
+def test_a_damaged_checkpoint_is_not_one_of_the_newest_that_are_kept(tmp_path: Path) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    save(checkpoints, 4)
+    store.objects[next(name for name in store.objects if "00004" in name)] = b"damaged"
+    again = opened(store, tmp_path)
+    again.restore()
+    save(again, 2)
+    assert files(store) == [1, 2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["weights/a", "optimizer/velocity"])
+def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, value: float, name: str) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    before = dict(store.objects)
+    arrays = {"optimizer/iteration": np.array(3), name: np.array([1, value], np.float32)}
+    with pytest.raises(InputError, match=f"{name} is not finite at step 3 of epoch 2: lower learning_rate"):
+        checkpoints.commit(Snapshot(arrays, 3, 2))
+    assert store.objects == before
+
+
+def test_what_a_killed_process_uploaded_and_did_not_name_is_deleted_once_the_next_pointer_stands(
+    tmp_path: Path,
+) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1)
+    left = "checkpoints/step-00000009-0badf00d.safetensors"
+    store.objects[left] = b"left"
+    again = opened(store, tmp_path)
+    again.restore()
+    assert left in store.objects  # it may be another process' that has yet to write its pointer
+    save(again, 2)
+    assert files(store) == [1, 2]
+
+
+@pytest.mark.parametrize("verb", ["delete", "names"])
+def test_a_checkpoint_that_could_not_be_deleted_is_deleted_after_the_next_save(tmp_path: Path, verb: str) -> None:
+    def fail(what: str, _: str) -> None:
+        if what == verb and failing:
+            raise OSError("not now")
+
+    store, failing = Memory(fail), [True]
+    checkpoints = opened(store, tmp_path)
+    for step in (1, 2, 3):
+        save(checkpoints, step)
+    assert {2, 3} <= set(files(store))
+    failing.clear()
+    save(checkpoints, 4)
+    assert files(store) == [3, 4]
+
+
+def test_a_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[int], Path]) -> None:
+    store, disk = Memory(), small_disk(400)
+    checkpoints = opened(store, disk)
+    save(checkpoints, 1)
+    with pytest.raises(OSError, match="saving.safetensors: .*No space left"):
+        checkpoints.commit(Snapshot({"weights/a": np.zeros(10**6)}, 2, 1))
+    assert files(store) == [1]
+    save(checkpoints, 3)
+    assert files(store) == [1, 3]
+    assert list(disk.iterdir()) == []

@@ -130,29 +130,6 @@ def test_stopped_by_sigterm_it_leaves_what_was_there_or_all_that_is_new_and_ends
             assert files(output) == undisturbed
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A function from a size in kilobytes to a folder that holds no more."""
-    mounted = []
-
-    def mount(kilobytes: int) -> Path:
-        folder = tmp_path / f"disk-{kilobytes}"
-        folder.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)], capture_output=True, text=True
-        )
-        if done.returncode:
-            pytest.skip(f"needs leave to mount a small tmpfs: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    if os.geteuid() or not shutil.which("mount") or sys.platform != "linux":
-        pytest.skip("needs root on Linux, to mount a small tmpfs")
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_full_disk_is_a_clear_stop_that_leaves_what_was_there(
     source: Path, undisturbed: dict[str, str], small_disk: Callable[[int], Path], rounds: Callable[[int, int], int]
 ) -> None:

@@ -1,59 +1,61 @@
 """Checkpoints in a run's folder, and the one write that makes one count.
 
     checkpoints/step-00000120-1f3a90c2.safetensors     weights and optimizer, named by step and content
-    checkpoint.json                                    the pointer: the newest checkpoints, newest first
+    checkpoint.json                                    the pointer: the checkpoints that are kept, newest first
 
 A checkpoint is written to a local file, uploaded, and only then named in the pointer. The pointer is written
 on the condition that it is still the one that this process last saw: of two processes that believe they own
-a run, the second to write gets a Conflict and has changed nothing. Files that the new pointer no longer names
+a run, the second to write gets a Conflict and has changed nothing. Files that the new pointer does not name
 are deleted after it stands. So at any instant the pointer names whole files, or there is none.
-
-Writing and uploading happen in a thread beside training, on a copy of the arrays, one checkpoint at a time.
 """
 
 import hashlib
-import json
 import logging
-import re
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
 from preprocessing.errors import InputError
+from trainer import pointer
+from trainer.owned import Owned
+from trainer.pointer import Retention, Saved
 from trainer.state import Arrays
-from trainer.store import ABSENT, POINTER, Store
+from trainer.store import POINTER, Store
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FOLDER = "checkpoints/"
 
 
 @dataclass(frozen=True)
-class Saved:
-    """One checkpoint: after `step` steps, with the losses (nats per character) since the last row of metrics."""
+class Snapshot:
+    """A run after `step` steps: copies of its weights and optimizer, the losses (nats per character) since the
+    last row of metrics, and how well it predicts held-out text (nats per character), once that is known."""
 
+    arrays: Arrays
     step: int
     epoch: int
-    losses: tuple[float, ...]
-    file: str
-    bytes: int
-    sha256: str
+    losses: tuple[float, ...] = ()
+    validation: float | None = None
 
 
 class Checkpoints:
-    """The checkpoints of one run, the newest `keep` of them."""
+    """The checkpoints of one run; at most one thread at a time may use it."""
 
-    def __init__(self, store: Store, *, keep: int, scratch: Path) -> None:
-        self._store, self._keep, self._scratch = store, keep, scratch
-        self._version = ABSENT
+    def __init__(self, store: Store, *, retention: Retention, scratch: Path) -> None:
+        self._store, self._retention, self._scratch = store, retention, scratch
+        self._pointer = Owned(store, POINTER)
         self._saved: list[Saved] = []
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
-        self._pending: Future[None] | None = None
+        self._unnamed: set[str] | None = None  # files to delete; None: not looked yet for what a killed process left
+
+    @property
+    def step(self) -> int:
+        """After how many steps the newest one is; 0 without any."""
+        return self._saved[0].step if self._saved else 0
 
     def restore(self) -> tuple[Saved, Arrays] | None:
         """The newest checkpoint that is whole, or None in a run that has none yet.
@@ -61,63 +63,83 @@ class Checkpoints:
         A damaged one is reported and the one before it taken. InputError if the pointer cannot be read or
         none of its checkpoints is whole: to start from scratch would throw a run away.
         """
-        try:
-            data, self._version = self._store.read_versioned(POINTER)
-        except FileNotFoundError:
+        data = self._pointer.read()
+        if data is None:
             return None
-        self._saved = _parse(data, place=f"{self._store.url}/{POINTER}")
-        for saved in self._saved:
+        named = pointer.parse(data, place=f"{self._store.url}/{POINTER}")
+        for place, saved in enumerate(named):
             try:
-                return saved, _load(self._store, saved, self._scratch)
+                arrays = _load(self._store, saved, self._scratch)
             except (FileNotFoundError, InputError) as error:
                 log.error("checkpoint of step %d is damaged, trying the one before: %s", saved.step, error)
+            else:
+                self._saved = named[place:]  # a damaged one must not count among the newest that are kept
+                return saved, arrays
         raise InputError(
-            f"{self._store.url}: none of the {len(self._saved)} checkpoints named in {POINTER} is whole; "
+            f"{self._store.url}: none of the {len(named)} checkpoints named in {POINTER} is whole; "
             "put one back, or use another run name to start afresh"
         )
 
-    def save(self, arrays: Arrays, *, step: int, epoch: int, losses: tuple[float, ...]) -> None:
-        """Starts to save a copy of the run after `step` steps; waits first for a save under way.
+    def commit(self, snapshot: Snapshot) -> None:
+        """Returns once the snapshot stands; of the step that already does, only its validation loss is added.
 
-        Raises what `wait` raises, for the one before.
+        Raises InputError, with nothing changed, if a weight is not finite; OSError if the disk or the store fails:
+        then what stood before still does.
         """
-        self.wait()
-        self._pending = self._thread.submit(self._commit, arrays, step, epoch, losses)
+        if snapshot.step == self.step:
+            if not self._saved or snapshot.validation in (None, self._saved[0].validation):
+                return
+            saved = [replace(self._saved[0], validation=snapshot.validation), *self._saved[1:]]
+        else:
+            saved = [self._upload(snapshot), *self._saved]
+        kept = self._retention.kept(saved)
+        self._pointer.write(pointer.to_json(kept))
+        self._saved = kept
+        self._sweep(kept, dropped={one.file for one in saved})
 
-    @property
-    def busy(self) -> bool:
-        """Whether a save is still under way."""
-        return self._pending is not None and not self._pending.done()
-
-    def wait(self) -> None:
-        """Returns once the save under way stands; raises what it failed with."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
-
-    def _commit(self, arrays: Arrays, step: int, epoch: int, losses: tuple[float, ...]) -> None:
+    def _upload(self, snapshot: Snapshot) -> Saved:
+        for name, array in snapshot.arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise InputError(not_finite(f"{name} is not finite", step=snapshot.step, epoch=snapshot.epoch))
         local = self._scratch / "saving.safetensors"
         try:
-            safetensors.numpy.save_file(dict(arrays), local)
+            safetensors.numpy.save_file(dict(snapshot.arrays), local)
             digest, size = _digest(local), local.stat().st_size
-            name = f"checkpoints/step-{step:08}-{digest[:8]}.safetensors"
+            name = f"{FOLDER}step-{snapshot.step:08}-{digest[:8]}.safetensors"
             self._store.upload(local, name)
+        except safetensors.SafetensorError as error:
+            raise OSError(f"{local}: {error}") from None  # a full disk, say
         finally:
             local.unlink(missing_ok=True)
-        newest = Saved(step, epoch, losses, name, size, digest)
-        saved = [newest, *(old for old in self._saved if old.file != name)]
-        kept, dropped = saved[: self._keep], saved[self._keep :]
-        pointer = {"format": FORMAT, "checkpoints": [asdict(one) for one in kept]}
-        self._version = self._store.write(POINTER, json.dumps(pointer, indent=1).encode(), if_version=self._version)
-        self._saved = kept
-        for old in dropped:
-            self._store.delete(old.file)
-        log.info("checkpoint of step %d: %.1f MB", step, size / 1e6)
+        if self._unnamed is not None:
+            self._unnamed.add(name)
+        log.info("checkpoint of step %d: %.1f MB", snapshot.step, size / 1e6)
+        return Saved(snapshot.step, snapshot.epoch, snapshot.losses, snapshot.validation, name, size, digest)
+
+    def _sweep(self, kept: Sequence[Saved], *, dropped: set[str]) -> None:
+        """Deletes what the pointer, which is ours now, does not name; another process' would be in Conflict."""
+        try:
+            if self._unnamed is None:
+                self._unnamed = set(self._store.names(FOLDER))
+            self._unnamed = (self._unnamed | dropped) - {one.file for one in kept}
+            for name in sorted(self._unnamed):
+                self._store.delete(name)
+                self._unnamed.discard(name)
+        except OSError as error:
+            log.warning("old checkpoints are deleted at the next save: %s", error)
+
+
+def not_finite(what: str, *, step: int, epoch: int) -> str:
+    """The message for a run that has gone astray."""
+    return (
+        f"{what} at step {step} of epoch {epoch}: lower learning_rate, or clip_norm (0 does not clip), and use "
+        "another run name; the last checkpoint is from before"
+    )
 
 
 def newest(store: Store, scratch: Path) -> tuple[Saved, Arrays]:
     """The newest whole checkpoint of a run that is only read; InputError if there is none."""
-    found = Checkpoints(store, keep=1, scratch=scratch).restore()
+    found = Checkpoints(store, retention=Retention(1), scratch=scratch).restore()
     if found is None:
         raise InputError(f"{store.url}: no {POINTER}: not a run, or one without a checkpoint yet")
     return found
@@ -137,30 +159,6 @@ def _load(store: Store, saved: Saved, scratch: Path) -> Arrays:
     finally:
         local.unlink(missing_ok=True)
     return arrays
-
-
-def _parse(data: bytes, *, place: str) -> list[Saved]:
-    try:
-        pointer = json.loads(data)
-        if pointer["format"] > FORMAT:
-            raise InputError(f"{place}: format {pointer['format']}, expected at most {FORMAT}: of a newer version")
-        saved = [_one(values) for values in pointer["checkpoints"]]
-        if not saved:
-            raise ValueError("no checkpoints in it")
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{place}: not a checkpoint pointer: {type(error).__name__} {error}") from None
-    return saved
-
-
-def _one(values: Mapping[str, Any]) -> Saved:
-    saved = Saved(**{**values, "losses": tuple(float(loss) for loss in values["losses"])})
-    if type(saved.step) is not int or type(saved.epoch) is not int or saved.step < 1:
-        raise ValueError(f"step={saved.step!r}, epoch={saved.epoch!r}")
-    if not re.fullmatch(r"checkpoints/\w[-.\w]*", saved.file):
-        raise ValueError(f"file={saved.file!r}")
-    return saved
 
 
 def _digest(path: Path) -> str:

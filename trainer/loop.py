@@ -9,7 +9,8 @@ checkpoint, validation, samples: a fault in the later ones loses nothing, and a 
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,11 +18,12 @@ import keras
 import tensorflow as tf
 
 from preprocessing.errors import InputError
-from trainer.checkpoints import Checkpoints
+from trainer.checkpoints import Snapshot, not_finite
 from trainer.data import Windows, fill_up
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
 from trainer.order import Order
+from trainer.saver import Saver
 from trainer.state import snapshot
 from trainer.steps import Steps
 from trainer.stop import Stopped
@@ -60,7 +62,11 @@ class Progress(Protocol):
 
 @dataclass
 class Loop:
-    """One run; `start` and `losses` come from its checkpoint, 0 and () in a new one."""
+    """One run, after `step` steps; what is given of these comes from its checkpoint.
+
+    `losses` are those since the last row of metrics, `validation` is the loss on held-out text at this step, None
+    where it is not known; all in nats per character.
+    """
 
     plan: Plan
     order: Order
@@ -68,90 +74,109 @@ class Loop:
     model: keras.Model
     optimizer: Any
     steps: Steps
-    checkpoints: Checkpoints
+    saver: Saver
     metrics: Metrics
     progress: Progress
     validate: Callable[[], Evaluation]
-    write_samples: Callable[[int, int], None]  # of (epoch, step)
+    write_samples: Callable[[int, int], Mapping[str, bytes]]  # of (epoch, step), as objects by name
     should_stop: Callable[[], bool]
     log_every_steps: int
     checkpoint_every_seconds: float
     chars_per_step: int
-    start: int = 0
-    losses: tuple[float, ...] = ()
+    step: int = 0
+    losses: Sequence[tf.Tensor | float] = ()
+    validation: float | None = None
 
     def run(self) -> None:
-        """Trains to the plan's end. Raises Stopped, after saving, if asked to stop; InputError if the loss is
-        no longer finite."""
-        step, saved_step = self.start, self.start
-        pending: list[tf.Tensor | float] = list(self.losses)
-        saved_at = row_at = time.monotonic()
-        row_step = step
-        while True:
-            done = self.plan.epochs_done(step)
-            if done is not None and not self.metrics.validated(step):
-                if saved_step != step:
-                    self._save(step, pending)
-                    saved_step, saved_at = step, time.monotonic()
-                self._end_epoch(done, step)
-                row_at, row_step = time.monotonic(), step
-            if step == self.plan.steps:
-                break
-            if self.should_stop():
-                if saved_step != step:
-                    self._save(step, pending)
-                self.checkpoints.wait()
-                raise Stopped
-            epoch, at = divmod(step, self.plan.steps_per_epoch)
-            ids = self.windows.read(*self.order.batch(epoch, at))
-            pending.append(self.steps.train(fill_up(ids, self.steps.batch_windows)))
-            step += 1
-            self.progress.step(step)
-            if step % self.log_every_steps == 0 or self.plan.epochs_done(step) is not None:
-                loss = self._mean(pending, step, epoch)
-                rate = (step - row_step) * self.chars_per_step / (time.monotonic() - row_at)
-                row_at, row_step = time.monotonic(), step
-                self.metrics.train(
-                    step=step,
-                    epoch=epoch + 1,
-                    loss=loss,
-                    learning_rate=float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
-                    chars_per_second=rate,
-                )
-                self.progress.row(step, epoch=epoch + 1, loss=loss)
-                pending = []
-            if time.monotonic() - saved_at >= self.checkpoint_every_seconds and not self.checkpoints.busy:
-                self._save(step, pending)
-                saved_step, saved_at = step, time.monotonic()
-        self.checkpoints.wait()
+        """Trains to the plan's end, and saves.
 
-    def _save(self, step: int, pending: list[tf.Tensor | float]) -> None:
-        epoch = (step - 1) // self.plan.steps_per_epoch + 1
-        losses = tuple(float(loss) for loss in pending)
-        if losses:
-            self._mean(list(losses), step, epoch)
-        self.metrics.write()
-        self.checkpoints.save(snapshot(self.model, self.optimizer), step=step, epoch=epoch, losses=losses)
-
-    def _end_epoch(self, epoch: int, step: int) -> None:
+        Raises Stopped, after saving, if asked to stop; InputError if the loss or a weight is no longer finite;
+        what Saver.check raises if the run cannot be saved.
+        """
         try:
-            result = self.validate()
-            self.write_samples(epoch, step)
+            self._train()
         except Stopped:
-            self.checkpoints.wait()
+            self.saver.finish(self._snapshot())
             raise
-        self.metrics.validation(step=step, epoch=epoch, result=result)
-        self.metrics.write()
+        except Exception:
+            with suppress(Exception):
+                self.saver.wait()  # for the last good checkpoint, which may still be under way
+            raise
+        self.saver.finish(self._snapshot())
+
+    def saved(self) -> bool:
+        """Whether nothing would be lost if the process ended now."""
+        return self.saver.stands(self.step)
+
+    def _train(self) -> None:
+        saved_at = row_at = time.monotonic()
+        row_step = self.step
+        while True:
+            done = self.plan.epochs_done(self.step)
+            if done is not None and self.validation is None:
+                self._end_epoch(done)
+                saved_at = row_at = time.monotonic()
+                row_step = self.step
+            if self.step == self.plan.steps:
+                return
+            if self.should_stop():
+                raise Stopped
+            self._one_step()
+            if self.step % self.log_every_steps == 0 or self.plan.epochs_done(self.step) is not None:
+                self._add_row(chars=(self.step - row_step) * self.chars_per_step, seconds=time.monotonic() - row_at)
+                row_at, row_step = time.monotonic(), self.step
+            self.saver.check()
+            if time.monotonic() - saved_at >= self.checkpoint_every_seconds and not self.saver.busy:
+                self.saver.save(self._snapshot())
+                saved_at = time.monotonic()
+
+    def _one_step(self) -> None:
+        epoch, at = divmod(self.step, self.plan.steps_per_epoch)
+        ids = self.windows.read(*self.order.batch(epoch, at))
+        loss = self.steps.train(fill_up(ids, self.steps.batch_windows))
+        self.losses = [*self.losses, loss]
+        self.step, self.validation = self.step + 1, None
+        self.progress.step(self.step)
+
+    def _add_row(self, *, chars: int, seconds: float) -> None:
+        loss = self._mean(self.losses)
+        self.metrics.train(
+            step=self.step,
+            epoch=self._epoch,
+            loss=loss,
+            learning_rate=float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
+            chars_per_second=chars / seconds,
+        )
+        self.progress.row(self.step, epoch=self._epoch, loss=loss)
+        self.losses = ()
+
+    def _end_epoch(self, epoch: int) -> None:
+        self.saver.save(self._snapshot())  # first: a fault in what follows loses nothing
+        result = self.validate()
+        self._mean([result.loss])
+        self.saver.add_samples(self.write_samples(epoch, self.step))
+        self.metrics.validation(step=self.step, epoch=epoch, result=result)
+        self.validation = result.loss
+        self.saver.save(self._snapshot())
         log.info(
             "epoch %d, step %d: validation %.4f nats = %.4f bits per character over %d characters",
-            *(epoch, step, result.loss, result.bits_per_char, result.chars),
+            *(epoch, self.step, result.loss, result.bits_per_char, result.chars),
         )
 
-    def _mean(self, losses: list[tf.Tensor | float], step: int, epoch: int) -> float:
+    @property
+    def _epoch(self) -> int:
+        """The one that the last step was of, from 1."""
+        return (self.step - 1) // self.plan.steps_per_epoch + 1
+
+    def _snapshot(self) -> Snapshot:
+        losses = tuple(float(loss) for loss in self.losses)
+        if losses:
+            self._mean(losses)
+        arrays = snapshot(self.model, self.optimizer)
+        return Snapshot(arrays, self.step, self._epoch, losses, self.validation)
+
+    def _mean(self, losses: Sequence[tf.Tensor | float]) -> float:
         mean = sum(float(loss) for loss in losses) / len(losses)
         if not math.isfinite(mean):
-            raise InputError(
-                f"the loss is {mean} at step {step} of epoch {epoch}: lower learning_rate or clip_norm; "
-                "the last checkpoint is from before"
-            )
+            raise InputError(not_finite(f"the loss is {mean}", step=self.step, epoch=self._epoch))
         return mean

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from trainer.evaluation import Evaluation
-from trainer.store import ABSENT, Store, Version
+from trainer.owned import Owned
+from trainer.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +32,9 @@ class Metrics:
     def __init__(self, store: Store, *, step: int, scratch: Path) -> None:
         self._store, self._scratch = store, scratch / TENSORBOARD
         self._writer = tf.summary.create_file_writer(str(self._scratch))
-        rows, self._version = _read(store)
-        self.rows = [row for row in rows if row["step"] <= step]
-
-    def validated(self, step: int) -> bool:
-        """Whether the validation after this step is already among the rows."""
-        return any(row["kind"] == "validation" and row["step"] == step for row in self.rows)
+        self._file = Owned(store, NAME)
+        self._written = self._file.read() or b""
+        self.rows = [row for row in _parse(self._written, place=f"{store.url}/{NAME}") if row["step"] <= step]
 
     def train(self, *, step: int, epoch: int, loss: float, learning_rate: float, chars_per_second: float) -> None:
         """Adds the mean loss of the steps since the last such row."""
@@ -45,21 +43,30 @@ class Metrics:
         self._scalars(row, {"speed/chars_per_second": chars_per_second, "train/learning_rate": learning_rate})
 
     def validation(self, *, step: int, epoch: int, result: Evaluation) -> None:
-        """Adds the loss on held-out text after an epoch."""
+        """Adds the loss on held-out text after an epoch; in place of such a row that a killed process wrote."""
         row = {"kind": "validation", "step": step, "epoch": epoch, **_loss(result.loss), "chars": result.chars}
-        self.rows.append(row)
+        self.rows = [one for one in self.rows if (one["kind"], one["step"]) != ("validation", step)] + [row]
         self._scalars(row, {})
 
-    def write(self) -> None:
-        """Brings the rows and TensorBoard's events into the run's folder.
+    def text(self) -> bytes:
+        """The rows as they stand in metrics.jsonl."""
+        return "".join(json.dumps(row) + "\n" for row in self.rows).encode()
+
+    @property
+    def due(self) -> bool:
+        """Whether there are rows that are not in the run's folder yet."""
+        return self.text() != self._written
+
+    def write(self, text: bytes) -> None:
+        """Brings rows, and TensorBoard's events, into the run's folder; beside a thread that adds others.
 
         Raises Conflict, with nothing changed, if another process wrote the rows since this one last did.
         """
-        rows = "".join(json.dumps(row) + "\n" for row in self.rows).encode()
-        self._version = self._store.write(NAME, rows, if_version=self._version)
+        self._file.write(text)
+        self._written = text
         self._writer.flush()
         for path in sorted(self._scratch.iterdir()):
-            self._store.upload(path, f"{TENSORBOARD}/{path.name}")
+            self._store.write(f"{TENSORBOARD}/{path.name}", path.read_bytes())
 
     def _scalars(self, row: dict[str, Any], more: dict[str, float]) -> None:
         with self._writer.as_default(step=row["step"]):
@@ -73,16 +80,12 @@ def _loss(nats: float) -> dict[str, float]:
     return {"loss": nats, "bits_per_char": nats / math.log(2)}
 
 
-def _read(store: Store) -> tuple[list[dict[str, Any]], Version]:
-    try:
-        data, version = store.read_versioned(NAME)
-    except FileNotFoundError:
-        return [], ABSENT
+def _parse(data: bytes, *, place: str) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(data.splitlines(), start=1):
         try:
             row = json.loads(line)
             rows.append(row | {"step": int(row["step"]), "kind": str(row["kind"])})
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"{store.url}/{NAME}: line {number} is no row of metrics: remove it to go on") from None
-    return rows, version
+            raise InputError(f"{place}: line {number} is no row of metrics: remove it to go on") from None
+    return rows

@@ -1,0 +1,54 @@
+import pytest
+
+from tests.memory import Memory
+from trainer.owned import Owned
+from trainer.store import Conflict
+
+
+class Deaf(Memory):
+    """A store that carries writes out, and yet says that they failed."""
+
+    deaf = True
+
+    def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str:
+        version = super().write(name, data, if_version=if_version)
+        if self.deaf:
+            raise OSError("no answer")
+        return version
+
+
+def test_a_write_whose_answer_was_lost_is_known_as_ours() -> None:
+    store = Deaf()
+    owned = Owned(store, "name")
+    with pytest.raises(OSError, match="no answer"):
+        owned.write(b"1")
+    store.deaf = False
+    owned.write(b"2")
+    owned.write(b"3")
+    assert store.objects == {"name": b"3"}
+
+
+def test_what_another_wrote_after_a_write_of_ours_that_failed_is_not_ours() -> None:
+    store = Deaf()
+    owned = Owned(store, "name")
+    with pytest.raises(OSError, match="no answer"):
+        owned.write(b"1")
+    store.deaf = False
+    store.objects["name"] = b"theirs"
+    with pytest.raises(Conflict):
+        owned.write(b"2")
+    assert store.objects == {"name": b"theirs"}
+
+
+def test_of_two_owners_the_second_to_write_changes_nothing() -> None:
+    store = Memory()
+    one, other = Owned(store, "name"), Owned(store, "name")
+    one.write(b"1")
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            other.write(b"2")
+    assert store.objects == {"name": b"1"}
+    assert other.read() == b"1"
+    other.write(b"3")
+    with pytest.raises(Conflict):
+        one.write(b"4")

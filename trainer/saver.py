@@ -1,0 +1,119 @@
+"""All that a run writes while it trains, in a thread beside it, one save at a time.
+
+A save is samples, rows of metrics, checkpoint and pointer, in this order: so what the pointer stands for is
+there. A fault of the disk or the store is logged, and what it kept from being written is due at the next save,
+then with a newer checkpoint. Only where it lasts does it end the run.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from functools import partial
+from threading import Thread
+
+from trainer.checkpoints import Checkpoints, Snapshot
+from trainer.metrics import Metrics
+from trainer.store import Store
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.2  # between two looks at a save that is waited for
+PAUSE_SECONDS = 1.0  # between two tries at a run's end
+
+
+class Saver:
+    """Of one run; used by one thread. `alive` is called while a save is waited for."""
+
+    def __init__(
+        self,
+        store: Store,
+        checkpoints: Checkpoints,
+        metrics: Metrics,
+        *,
+        give_up_seconds: float,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._checkpoints, self._metrics = store, checkpoints, metrics
+        self._give_up_seconds, self._alive = give_up_seconds, alive
+        self._samples: dict[str, bytes] = {}
+        self._saving: futures.Future[list[str]] | None = None
+        self._unsaved_since: float | None = None
+
+    def add_samples(self, samples: Mapping[str, bytes]) -> None:
+        """Objects by name that the next save writes."""
+        self._samples |= samples
+
+    def stands(self, step: int) -> bool:
+        """Whether all of the run after this step is in its folder."""
+        saved = self._unsaved_since is None and self._checkpoints.step == step
+        return saved and not self._samples and not self._metrics.due
+
+    @property
+    def busy(self) -> bool:
+        """Whether a save is still under way."""
+        return self._saving is not None and not self._saving.done()
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Starts a save; waits first for the one under way. Raises what `check` raises."""
+        self.wait()
+        if self._unsaved_since is None:
+            self._unsaved_since = time.monotonic()
+        self._saving = _beside(partial(self._save, snapshot, self._metrics.text(), dict(self._samples)))
+
+    def check(self) -> None:
+        """To be called often: takes note of a save that ended.
+
+        Raises Conflict or InputError that it ended with; OSError if none succeeded for `give_up_seconds`.
+        """
+        if self._saving is not None and self._saving.done():
+            ended, self._saving = self._saving, None
+            try:
+                written = ended.result()
+            except OSError as error:
+                log.error("not saved, the last checkpoint is of step %d: %s", self._checkpoints.step, error)
+            else:
+                self._unsaved_since = None
+                self._samples = {name: data for name, data in self._samples.items() if name not in written}
+        if self._unsaved_since is not None and time.monotonic() - self._unsaved_since > self._give_up_seconds:
+            raise OSError(
+                f"{self._store.url}: nothing could be saved for {self._give_up_seconds:g} s; "
+                f"the last checkpoint is of step {self._checkpoints.step}"
+            )
+
+    def wait(self) -> None:
+        """Returns once no save is under way. Raises what `check` raises."""
+        while self._saving is not None:
+            futures.wait([self._saving], timeout=POLL_SECONDS)
+            self._alive()
+            self.check()
+
+    def finish(self, snapshot: Snapshot) -> None:
+        """Returns once all of the run stands, tried again and again. Raises what `check` raises."""
+        self.wait()
+        while not self.stands(snapshot.step):
+            self.save(snapshot)
+            self.wait()
+            if self._unsaved_since is not None:
+                time.sleep(PAUSE_SECONDS)
+
+    def _save(self, snapshot: Snapshot, text: bytes, samples: Mapping[str, bytes]) -> list[str]:
+        for name, data in samples.items():
+            self._store.write(name, data)
+        self._metrics.write(text)
+        self._checkpoints.commit(snapshot)
+        return list(samples)
+
+
+def _beside(work: Callable[[], list[str]]) -> futures.Future[list[str]]:
+    """In a thread that does not keep the process from ending, as an executor's would while a store does not answer."""
+    future: futures.Future[list[str]] = futures.Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # handed on to the thread that asks for the result
+            future.set_exception(error)
+
+    Thread(target=run, name="save", daemon=True).start()
+    return future
