@@ -4,6 +4,7 @@ config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jso
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from preprocessing.manifest import Manifest
 from trainer.store import POINTER
 
 CONFIG = "config.yaml"
+# What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
+# (The dataset is compared by its fingerprint.) A key stands for those below it.
+FREE = frozenset({"dataset", "runs", "grace_seconds", "stall_seconds", "checkpoint"})
 # A Kubernetes name, which is what a Job has, of at most 63 characters.
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
@@ -34,7 +38,8 @@ class Run:
 def begin(runs: str, name: str, config: schema.Train, dataset: Manifest) -> Bucket:
     """The folder of a new run, or of one to continue, which is one that has a checkpoint.
 
-    InputError if the run that is there had another configuration or dataset; it says which keys differ.
+    InputError if the run that is there had another dataset or, but for what is FREE, another configuration; it
+    says which keys differ. Its config.yaml stays the one that it began with.
     """
     if not NAME.fullmatch(name):
         raise InputError(f"--run {name}: expected lower-case letters, digits, - and ., at most 63")
@@ -46,7 +51,7 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest) -> Buck
         bucket.write(manifest.NAME, dataset.to_json())
         return bucket
     found = _read_config(bucket)
-    changed = configuration.differences(found, yaml.safe_load(text))
+    changed = configuration.differences(_compared(found), _compared(yaml.safe_load(text)))
     if changed:
         raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
     before = manifest.from_json(bucket.read(manifest.NAME), place=f"{bucket.url}/{manifest.NAME}")
@@ -75,6 +80,10 @@ def _read_config(bucket: Bucket) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{bucket.url}/{CONFIG}: not a run's configuration: a YAML mapping was expected")
     return found
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in configuration.keys(config) if key.partition(".")[0] not in FREE}
 
 
 def _has_checkpoint(bucket: Bucket) -> bool:

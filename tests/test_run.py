@@ -33,8 +33,32 @@ def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Pat
     begin(str(tmp_path), "name", config(2), made)
 
 
-def config(seed: int) -> schema.Train:
-    return load(schema.Train, train.DEFAULT, sets=["dataset=d", "runs=r", f"seed={seed}"])
+@pytest.mark.parametrize(
+    "change",
+    ["dataset=e", "runs=s", "grace_seconds=1", "stall_seconds=0", "checkpoint.every_seconds=1", "checkpoint.keep=9"],
+)
+def test_a_run_goes_on_with_other_values_of_what_does_not_change_its_result(
+    dataset: Path, tmp_path: Path, change: str
+) -> None:
+    made = open_dataset(str(dataset)).manifest
+    begin(str(tmp_path), "name", config(1), made)
+    (tmp_path / "name/checkpoint.json").write_text("{}")
+    before = (tmp_path / "name/config.yaml").read_bytes()
+    begin(str(tmp_path), "name", config(1, change), made)
+    assert (tmp_path / "name/config.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["log_every_steps=3", "epochs=9", "model.embedding_units=2", "sample.chars=3"])
+def test_a_run_does_not_go_on_with_another_value_of_what_does(dataset: Path, tmp_path: Path, change: str) -> None:
+    made = open_dataset(str(dataset)).manifest
+    begin(str(tmp_path), "name", config(1), made)
+    (tmp_path / "name/checkpoint.json").write_text("{}")
+    with pytest.raises(InputError, match=f"{change.split('=')[0]}=.*, now {change.split('=')[1]}"):
+        begin(str(tmp_path), "name", config(1, change), made)
+
+
+def config(seed: int, *changes: str) -> schema.Train:
+    return load(schema.Train, train.DEFAULT, sets=["dataset=d", "runs=r", f"seed={seed}", *changes])
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
