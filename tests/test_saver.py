@@ -1,0 +1,144 @@
+"""What is due is written in its order, or stays due."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preprocessing.errors import InputError
+from tests.memory import Memory
+from trainer.checkpoints import Checkpoints, Snapshot
+from trainer.metrics import Metrics
+from trainer.pointer import Retention
+from trainer.saver import Saver
+from trainer.store import POINTER, Conflict
+
+
+def snapshot(step: int, value: float = 1.0) -> Snapshot:
+    return Snapshot({"weights/a": np.full(2, value)}, step, 1)
+
+
+class Saved:
+    """A saver with its metrics, on a store."""
+
+    def __init__(self, store: Memory, scratch: Path, *, give_up_seconds: float = 1000) -> None:
+        self.metrics = Metrics(store, step=0, scratch=scratch)
+        checkpoints = Checkpoints(store, retention=Retention(2), scratch=scratch)
+        self.saver = Saver(store, checkpoints, self.metrics, give_up_seconds=give_up_seconds)
+
+    def row(self, step: int) -> None:
+        self.metrics.train(step=step, epoch=1, loss=1.0, learning_rate=0.1, chars_per_second=1.0)
+
+
+def failing(times: int, verb: str, name: str) -> Callable[[str, str], None]:
+    """For a store that fails so many times in this."""
+    left = [times]
+
+    def before(what: str, where: str) -> None:
+        if what == verb and where.startswith(name) and left[0]:
+            left[0] -= 1
+            raise OSError(f"{what} {where}")
+
+    return before
+
+
+def test_samples_come_first_then_rows_then_the_checkpoint_and_its_pointer_last(tmp_path: Path) -> None:
+    names: list[str] = []
+    store = Memory(lambda verb, name: names.append(name.split("/")[0]) if verb in ("write", "upload") else None)
+    saved = Saved(store, tmp_path)
+    saved.row(1)
+    saved.saver.add_samples({"samples/one": b"text"})
+    saved.saver.save(snapshot(1))
+    saved.saver.wait()
+    assert names == ["samples", "metrics.jsonl", "tensorboard", "checkpoints", POINTER]
+    assert saved.saver.stands(1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [
+        ("write", "samples/"),
+        ("write", "metrics.jsonl"),
+        ("write", "tensorboard/"),
+        ("upload", "checkpoints/"),
+        ("write", POINTER),
+    ],
+)
+def test_what_a_failed_save_did_not_write_is_written_by_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, verb: str, name: str
+) -> None:
+    store = Memory(failing(2, verb, name))
+    saved = Saved(store, tmp_path)
+    for step in (1, 2, 3):
+        saved.row(step)
+        saved.saver.add_samples({f"samples/{step}": b"text"})
+        saved.saver.save(snapshot(step))
+        saved.saver.wait()
+        assert saved.saver.stands(step) == (step == 3)
+    assert caplog.text.count("not saved, the last checkpoint is of step 0: ") == 2
+    assert [json.loads(row)["step"] for row in store.objects["metrics.jsonl"].splitlines()] == [1, 2, 3]
+    assert {"samples/1", "samples/2", "samples/3"} <= store.objects.keys()
+    assert [one["step"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [3]
+    assert len([name for name in store.objects if name.startswith("checkpoints/")]) == 1
+
+
+def test_the_last_save_is_tried_until_it_stands(tmp_path: Path) -> None:
+    store = Memory(failing(1, "upload", ""))
+    saved = Saved(store, tmp_path)
+    saved.saver.finish(snapshot(7))
+    assert saved.saver.stands(7)
+    before = dict(store.objects)
+    saved.saver.finish(snapshot(7))
+    assert store.objects == before
+
+
+def test_saves_that_fail_for_too_long_end_the_run_and_the_last_checkpoint_stands(tmp_path: Path) -> None:
+    store = Memory()
+    saved = Saved(store, tmp_path, give_up_seconds=1e-9)
+    saved.saver.save(snapshot(1))
+    while saved.saver.busy:
+        pass
+    saved.saver.check()
+    store.before = failing(9, "upload", "")
+    with pytest.raises(OSError, match="memory: nothing could be saved for 1e-09 s; the last checkpoint is of step 1"):
+        saved.saver.finish(snapshot(2))
+    assert [one["step"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [1]
+
+
+def test_what_a_retry_cannot_help_is_raised_at_the_next_look(tmp_path: Path) -> None:
+    store = Memory()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    one, other = (Saved(store, tmp_path / name) for name in ("a", "b"))
+    for saved in (one, other):
+        saved.saver.save(snapshot(1))
+        while saved.saver.busy:
+            pass
+    one.saver.check()
+    with pytest.raises(Conflict):
+        other.saver.check()
+    one.saver.save(snapshot(2, np.nan))
+    with pytest.raises(InputError, match="weights/a is not finite at step 2"):
+        one.saver.wait()
+    assert [one["step"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [1]
+
+
+def test_rows_added_while_a_save_is_under_way_are_the_next_one_s(tmp_path: Path) -> None:
+    store = Memory()
+    saved = Saved(store, tmp_path)
+
+    def add(verb: str, name: str) -> None:
+        if (verb, name) == ("write", "metrics.jsonl"):
+            store.before = lambda *_: None
+            saved.row(2)
+
+    store.before = add
+    saved.row(1)
+    saved.saver.save(snapshot(1))
+    saved.saver.wait()
+    assert len(store.objects["metrics.jsonl"].splitlines()) == 1
+    assert not saved.saver.stands(1)
+    saved.saver.finish(snapshot(1))
+    assert len(store.objects["metrics.jsonl"].splitlines()) == 2

@@ -1,0 +1,43 @@
+"""A real process whose step hangs."""
+
+import subprocess
+import sys
+
+from trainer.stall import watched
+
+
+def ended(seconds: float, step: str) -> subprocess.CompletedProcess[str]:
+    """A process of three steps within the watch."""
+    script = f"""
+import threading
+from trainer.stall import watched
+
+def step():
+    {step}
+
+with watched({seconds}) as alive:
+    for _ in range(3):
+        step()
+        alive()
+threading.Event().wait({2 * seconds})
+"""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_step_that_hangs_ends_the_process_with_1_and_each_thread_s_stack() -> None:
+    hanging = "threading.Thread(target=threading.Event().wait, daemon=True).start(); threading.Event().wait()"
+    done = ended(0.5, hanging)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Timeout (0:00:00.500000)!")
+    assert done.stderr.count("most recent call first") == 2
+    assert " in step\n" in done.stderr
+
+
+def test_steps_that_end_are_left_alone_and_so_is_what_comes_after_them() -> None:
+    done = ended(0.5, "pass")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_limit_nothing_is_watched() -> None:
+    with watched(0) as alive:
+        alive()
