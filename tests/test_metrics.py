@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,23 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path, damage: bytes) -> None:
     bucket.write("metrics.jsonl", b'{"kind": "train", "step": 1}\n' + damage + b"\n")
     with pytest.raises(InputError, match=f"{bucket.url}/metrics.jsonl: line 2 is no row of metrics"):
         Metrics(bucket, step=0, scratch=tmp_path)
+
+
+def test_a_full_disk_loses_no_row(tmp_path: Path, small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(8)
+    bucket = open_bucket(str(tmp_path / "run"))
+    metrics = Metrics(bucket, step=0, scratch=disk)
+    for step in range(1, 300):
+        metrics.train(step=step, epoch=1, loss=1.0, learning_rate=0.1, chars_per_second=9.0)
+    metrics.write(metrics.text())
+    assert len(bucket.read("metrics.jsonl").splitlines()) == 299
+    assert not metrics.due
+
+
+def test_the_row_of_a_validation_that_a_killed_process_made_is_replaced(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    for name in ("a", "b"):
+        metrics = Metrics(bucket, step=1, scratch=tmp_path / name)
+        metrics.validation(step=1, epoch=1, result=Evaluation(loss=1.0, chars=5))
+        metrics.write(metrics.text())
+    assert len(bucket.read("metrics.jsonl").splitlines()) == 1

@@ -7,6 +7,8 @@ file as one that was not. How fast it went is in TensorBoard's events and in the
 import json
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +66,26 @@ class Metrics:
         """
         self._file.write(text)
         self._written = text
-        self._writer.flush()
+        with _events():
+            self._writer.flush()
         for path in sorted(self._scratch.iterdir()):
             self._store.write(f"{TENSORBOARD}/{path.name}", path.read_bytes())
 
     def _scalars(self, row: dict[str, Any], more: dict[str, float]) -> None:
-        with self._writer.as_default(step=row["step"]):
+        with _events(), self._writer.as_default(step=row["step"]):
             for name in ("loss", "bits_per_char"):
                 tf.summary.scalar(f"{row['kind']}/{name}", row[name])
             for name, value in more.items():
                 tf.summary.scalar(name, value)
+
+
+@contextmanager
+def _events() -> Iterator[None]:
+    """A full disk costs TensorBoard some events; the rows, which are in memory, lose nothing."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        log.warning("some of TensorBoard's events are lost: %s", error.message)
 
 
 def _loss(nats: float) -> dict[str, float]:
