@@ -31,9 +31,9 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 test: .venv/installed
 	$(BIN)/python -m pytest
 
-# What `make test` shortens: faults by the thousand, twenty minutes.
+# What `make test` shortens: faults by the thousand, forty minutes.
 test-long: .venv/installed
-	$(BIN)/python -m pytest --long tests/test_faults.py tests/test_mutations.py
+	$(BIN)/python -m pytest --long tests/test_faults.py tests/test_kills.py tests/test_mutations.py tests/test_train_faults.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

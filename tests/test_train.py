@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,21 +130,7 @@ def test_tensorboard_opens_the_run_s_events(undisturbed: Path) -> None:
     assert steps == [row["step"] for row in rows(undisturbed, "validation")]
 
 
-def test_a_run_killed_again_and_again_ends_with_the_same_bits(dataset: Path, tmp_path: Path, undisturbed: Path) -> None:
-    run = tmp_path / "small"
-    for _ in range(3):
-        before = saved_step(run)
-        process = command("train", *arguments(dataset, tmp_path))
-        wait_until(lambda before=before: saved_step(run) > before, process)  # type: ignore[misc]
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        process.communicate()
-    assert 0 < saved_step(run) < rows(undisturbed, "validation")[-1]["step"]
-    finish(command("train", *arguments(dataset, tmp_path)))
-    assert outcome(run) == outcome(undisturbed)
-
-
-def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits(
+def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits_also_as_a_copy_elsewhere(
     dataset: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
     run = tmp_path / "small"
@@ -154,9 +141,12 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits(
     finish(process, code=143)
     stopped_at = saved_step(run)
     assert stopped_at > 0
-    errors = finish(command("train", *arguments(dataset, tmp_path, **never)))
+    shutil.copytree(run, tmp_path / "copies/small")
+    shutil.copytree(dataset, tmp_path / "dataset")
+    elsewhere = arguments(tmp_path / "dataset", tmp_path / "copies", checkpoint__keep=3, grace_seconds=1)
+    errors = finish(command("train", *elsewhere))
     assert f"continuing after step {stopped_at}" in errors
-    assert outcome(run) == outcome(undisturbed)
+    assert outcome(tmp_path / "copies/small") == outcome(undisturbed)
 
 
 def test_of_two_processes_with_one_run_name_one_stops_and_the_run_ends_as_undisturbed(
@@ -288,8 +278,6 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_2(dataset: Pa
 
 
 def test_a_shard_that_is_damaged_is_named(dataset: Path, tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(dataset, copy)
     shard = sorted(copy.glob("train-*"))[1]
