@@ -147,7 +147,10 @@ class GoogleBucket:
     def _errors(self, name: str | None = None) -> Iterator[None]:
         """GCS's answers as a Bucket's errors; without a name, what is not found can only be the bucket."""
         from google.api_core import exceptions
+        from google.auth.exceptions import GoogleAuthError
+        from google.cloud.storage.exceptions import DataCorruption
 
+        unanswered = (exceptions.ServerError, exceptions.TooManyRequests, exceptions.RetryError)
         try:
             yield
         except exceptions.NotFound:
@@ -156,5 +159,5 @@ class GoogleBucket:
             raise FileNotFoundError(f"{self.url}/{name}") from None
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:
             raise InputError(f"gs://{self._bucket.name}: no permission: {error.message}") from None
-        except (exceptions.ServerError, exceptions.TooManyRequests, exceptions.RetryError) as error:
+        except (*unanswered, GoogleAuthError, DataCorruption) as error:  # no token, say, as its server is down
             raise OSError(f"gs://{self._bucket.name}: not answered, though asked again and again: {error}") from error

@@ -265,3 +265,23 @@ def test_a_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[i
     save(checkpoints, 3)
     assert files(store) == [1, 3]
     assert list(disk.iterdir()) == []
+
+
+def test_an_upload_that_was_carried_out_and_yet_said_to_have_failed_is_deleted(tmp_path: Path) -> None:
+    class Deaf(Memory):
+        deaf = False
+
+        def upload(self, path: Path, name: str) -> None:
+            super().upload(path, name)
+            if self.deaf:
+                raise OSError("no answer")
+
+    store = Deaf()
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    store.deaf = True
+    with pytest.raises(OSError, match="no answer"):
+        save(checkpoints, 2)
+    store.deaf = False
+    save(checkpoints, 3)
+    assert files(store) == [1, 3]

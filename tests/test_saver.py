@@ -1,6 +1,7 @@
 """What is due is written in its order, or stays due."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +143,24 @@ def test_rows_added_while_a_save_is_under_way_are_the_next_one_s(tmp_path: Path)
     assert not saved.saver.stands(1)
     saved.saver.finish(snapshot(1))
     assert len(store.objects["metrics.jsonl"].splitlines()) == 2
+
+
+def test_a_save_that_does_not_end_ends_the_run(tmp_path: Path) -> None:
+    release = threading.Event()
+    store = Memory(lambda verb, _: verb == "upload" and not release.wait(60))  # type: ignore[arg-type]
+    saved = Saved(store, tmp_path, give_up_seconds=1e-9)
+    with pytest.raises(OSError, match="nothing could be saved for 1e-09 s; the last checkpoint is of step 0"):
+        saved.saver.finish(snapshot(1))
+    release.set()
+
+
+def test_a_failure_long_after_another_save_stood_is_the_first(tmp_path: Path) -> None:
+    store = Memory()
+    saved = Saved(store, tmp_path)
+    saved.saver.finish(snapshot(1))
+    store.before = failing(1, "upload", "")
+    saved.saver.save(snapshot(2))
+    saved.saver.wait()
+    assert not saved.saver.stands(2)
+    saved.saver.finish(snapshot(2))
+    assert saved.saver.stands(2)

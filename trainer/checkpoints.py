@@ -94,6 +94,8 @@ class Checkpoints:
             saved = [self._upload(snapshot), *self._saved]
         kept = self._retention.kept(saved)
         self._pointer.write(pointer.to_json(kept))
+        if snapshot.step != self.step:
+            log.info("checkpoint of step %d: %.1f MB", snapshot.step, kept[0].bytes / 1e6)
         self._saved = kept
         self._sweep(kept, dropped={one.file for one in saved})
 
@@ -106,14 +108,13 @@ class Checkpoints:
             safetensors.numpy.save_file(dict(snapshot.arrays), local)
             digest, size = _digest(local), local.stat().st_size
             name = f"{FOLDER}step-{snapshot.step:08}-{digest[:8]}.safetensors"
+            if self._unnamed is not None:
+                self._unnamed.add(name)  # before: an upload that is said to have failed may have been carried out
             self._store.upload(local, name)
         except safetensors.SafetensorError as error:
             raise OSError(f"{local}: {error}") from None  # a full disk, say
         finally:
             local.unlink(missing_ok=True)
-        if self._unnamed is not None:
-            self._unnamed.add(name)
-        log.info("checkpoint of step %d: %.1f MB", snapshot.step, size / 1e6)
         return Saved(snapshot.step, snapshot.epoch, snapshot.losses, snapshot.validation, name, size, digest)
 
     def _sweep(self, kept: Sequence[Saved], *, dropped: set[str]) -> None:

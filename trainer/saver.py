@@ -38,7 +38,8 @@ class Saver:
         self._give_up_seconds, self._alive = give_up_seconds, alive
         self._samples: dict[str, bytes] = {}
         self._saving: futures.Future[list[str]] | None = None
-        self._unsaved_since: float | None = None
+        self._started = 0.0  # the save under way
+        self._failing_since: float | None = None  # the first of those that failed since the last that did not
 
     def add_samples(self, samples: Mapping[str, bytes]) -> None:
         """Objects by name that the next save writes."""
@@ -46,7 +47,7 @@ class Saver:
 
     def stands(self, step: int) -> bool:
         """Whether all of the run after this step is in its folder."""
-        saved = self._unsaved_since is None and self._checkpoints.step == step
+        saved = self._saving is None and self._failing_since is None and self._checkpoints.step == step
         return saved and not self._samples and not self._metrics.due
 
     @property
@@ -57,25 +58,34 @@ class Saver:
     def save(self, snapshot: Snapshot) -> None:
         """Starts a save; waits first for the one under way. Raises what `check` raises."""
         self.wait()
-        if self._unsaved_since is None:
-            self._unsaved_since = time.monotonic()
+        self._started = time.monotonic()
         self._saving = _beside(partial(self._save, snapshot, self._metrics.text(), dict(self._samples)))
 
     def check(self) -> None:
         """To be called often: takes note of a save that ended.
 
-        Raises Conflict or InputError that it ended with; OSError if none succeeded for `give_up_seconds`.
+        Raises Conflict or InputError that it ended with; OSError if saves have failed, or one has not ended, for
+        `give_up_seconds`.
         """
-        if self._saving is not None and self._saving.done():
-            ended, self._saving = self._saving, None
-            try:
-                written = ended.result()
-            except OSError as error:
-                log.error("not saved, the last checkpoint is of step %d: %s", self._checkpoints.step, error)
-            else:
-                self._unsaved_since = None
-                self._samples = {name: data for name, data in self._samples.items() if name not in written}
-        if self._unsaved_since is not None and time.monotonic() - self._unsaved_since > self._give_up_seconds:
+        if self._saving is None:
+            return
+        if not self._saving.done():
+            self._give_up_after(self._started)
+            return
+        ended, self._saving = self._saving, None
+        try:
+            written = ended.result()
+        except OSError as error:
+            log.error("not saved, the last checkpoint is of step %d: %s", self._checkpoints.step, error)
+            if self._failing_since is None:
+                self._failing_since = self._started
+            self._give_up_after(self._failing_since)
+        else:
+            self._failing_since = None
+            self._samples = {name: data for name, data in self._samples.items() if name not in written}
+
+    def _give_up_after(self, since: float) -> None:
+        if time.monotonic() - since > self._give_up_seconds:
             raise OSError(
                 f"{self._store.url}: nothing could be saved for {self._give_up_seconds:g} s; "
                 f"the last checkpoint is of step {self._checkpoints.step}"
@@ -94,7 +104,7 @@ class Saver:
         while not self.stands(snapshot.step):
             self.save(snapshot)
             self.wait()
-            if self._unsaved_since is not None:
+            if self._failing_since is not None:
                 time.sleep(PAUSE_SECONDS)
 
     def _save(self, snapshot: Snapshot, text: bytes, samples: Mapping[str, bytes]) -> list[str]:
