@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,16 @@ def test_a_failure_long_after_another_save_stood_is_the_first(tmp_path: Path) ->
     assert not saved.saver.stands(2)
     saved.saver.finish(snapshot(2))
     assert saved.saver.stands(2)
+
+
+def test_a_validation_loss_that_did_not_reach_the_pointer_is_still_due(tmp_path: Path) -> None:
+    store = Memory()
+    saved = Saved(store, tmp_path)
+    saved.saver.finish(snapshot(1))
+    store.before = failing(1, "write", POINTER)
+    validated = replace(snapshot(1), validation=0.5)
+    saved.saver.save(validated)
+    saved.saver.wait()
+    assert not saved.saver.stands(1)
+    saved.saver.finish(validated)
+    assert json.loads(store.objects[POINTER])["checkpoints"][0]["validation"] == 0.5
