@@ -22,7 +22,7 @@ from trainer.order import Order
 from trainer.pointer import Retention
 from trainer.saver import Saver
 from trainer.stop import Stopped
-from trainer.store import POINTER
+from trainer.store import POINTER, Conflict
 
 ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps an epoch
 
@@ -235,3 +235,20 @@ def test_the_one_with_the_lowest_validation_loss_is_kept_over_the_rest_of_the_ru
     Counted(store, tmp_path / "one", validate=lambda run: run.count).run()
     assert [one["step"] for one in pointer(store)][-1] == 3
     assert pointer(store)[-1]["validation"] == 3.0
+
+
+def test_a_run_that_another_process_took_over_ends_at_the_next_step(tmp_path: Path) -> None:
+    def before(verb: str, name: str) -> None:
+        if (verb, name) == ("write", POINTER) and POINTER in store.objects:
+            raise Conflict(name)
+
+    def step(run: Counted) -> float:
+        while run.count == 4 and run.loop.saver.busy:
+            pass
+        return 1.0
+
+    store = Memory(before)
+    overtaken = Counted(store, tmp_path / "one", step=step, every_seconds=1000)
+    with pytest.raises(Conflict):
+        overtaken.run()
+    assert overtaken.count == 4
