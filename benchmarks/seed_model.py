@@ -40,9 +40,9 @@ def peer(ids: np.ndarray) -> Callable[[], object]:
 def ours(ids: np.ndarray, objective: str) -> Callable[[], object]:
     """One step of this project."""
     strategy = replicas()
-    use_cudnn = set_up("auto", seed=1)
+    cudnn = set_up("auto", seed=1)
     with strategy.scope():
-        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, use_cudnn=use_cudnn)
+        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
         adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
     steps = Steps(strategy, net, adam, objective=objective, clip_norm=5.0, batch_windows=len(ids))

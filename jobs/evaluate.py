@@ -39,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         windows = Windows(dataset.stage(config.split, Path(scratch)), dataset.manifest)
         saved, arrays = newest(run.bucket, Path(scratch))
         strategy = replicas()
-        use_cudnn = set_up(run.config.precision, seed=run.config.seed)
+        cudnn = set_up(run.config.precision, seed=run.config.seed)
         with strategy.scope():
-            net = build(run.config.model, dataset.manifest, use_cudnn=use_cudnn)
+            net = build(run.config.model, dataset.manifest, cudnn=cudnn)
         restore(arrays, net, None)
         objective = run.config.objective
         result = evaluation.evaluate(

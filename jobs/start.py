@@ -27,8 +27,8 @@ def replicas() -> tf.distribute.Strategy:
     return mirrored([device.name for device in devices])
 
 
-def set_up(setting: str, *, seed: int) -> bool | str:
-    """Sets precision, seed and, on a CPU, determinism for the process; whether LSTMs must run on cuDNN."""
+def set_up(setting: str, *, seed: int) -> bool:
+    """Sets precision, seed and, on a CPU, determinism for the process; whether LSTMs run on cuDNN."""
     gpus = len(tf.config.list_logical_devices("GPU"))
     policy, reason = precision.choose(setting, gpus=gpus, cpu_flags=precision.cpu_flags())
     log.info("%d GPU(s), precision %s: %s", gpus, policy, reason)
@@ -37,16 +37,16 @@ def set_up(setting: str, *, seed: int) -> bool | str:
     if not gpus:
         # A run killed and continued must end with the same bits. On a GPU, cuDNN makes no such promise.
         tf.config.experimental.enable_op_determinism()
-    return True if gpus else "auto"
+    return bool(gpus)
 
 
-def build(run: schema.Model, dataset: Manifest, *, use_cudnn: bool | str = "auto") -> keras.Model:
+def build(run: schema.Model, dataset: Manifest, *, cudnn: bool = False) -> keras.Model:
     """The model that a run's configuration and its dataset's vocabulary describe."""
     return model.build(
         symbols=len(dataset.vocabulary),
         lstm_units=run.lstm_units,
         embedding_units=run.embedding_units,
-        use_cudnn=use_cudnn,
+        cudnn=cudnn,
     )
 
 

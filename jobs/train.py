@@ -71,9 +71,9 @@ def train(
     plan = loop.plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
 
     strategy = replicas()
-    use_cudnn = set_up(config.precision, seed=config.seed)
+    cudnn = set_up(config.precision, seed=config.seed)
     with strategy.scope():
-        net = build(config.model, manifest, use_cudnn=use_cudnn)
+        net = build(config.model, manifest, cudnn=cudnn)
         adam = model.optimizer(
             learning_rate=config.learning_rate,
             schedule=config.schedule,

@@ -1,31 +1,35 @@
 """The model: ids -> one-hot or embedding -> LSTM stack -> logits, and the optimizer that trains it."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from trainer.lstm import LSTM
+
 LOGITS = "logits"
 
 
-def build(
-    *, symbols: int, lstm_units: Sequence[int], embedding_units: int, use_cudnn: bool | str = "auto"
-) -> keras.Model:
+def build(*, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudnn: bool = False) -> keras.Model:
     """ids [B, L] int -> logits [B, L, V] float32 for the character after each position.
 
-    `use_cudnn=True` makes it an error when an LSTM cannot run on cuDNN, instead of a silent fall back.
+    With `cudnn` it is an error if an LSTM cannot run on it; without, they are those of trainer/lstm.py, for CPUs.
+    The weights are the same.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
+    steps_first = ids if cudnn else keras.ops.transpose(ids)
     if embedding_units:
-        hidden = keras.layers.Embedding(symbols, embedding_units, name="embedding")(ids)
+        hidden = keras.layers.Embedding(symbols, embedding_units, name="embedding")(steps_first)
     else:
-        hidden = keras.ops.one_hot(ids, symbols, dtype=keras.mixed_precision.dtype_policy().compute_dtype)
+        hidden = keras.ops.one_hot(steps_first, symbols, dtype=keras.mixed_precision.dtype_policy().compute_dtype)
     for number, units in enumerate(lstm_units):
-        hidden = keras.layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name=f"lstm_{number}")(hidden)
+        kind: Any = functools.partial(keras.layers.LSTM, use_cudnn=True) if cudnn else LSTM
+        hidden = kind(units, return_sequences=True, name=f"lstm_{number}")(hidden)
     # float32, because a softmax in half precision loses the rare symbols.
     logits = keras.layers.Dense(symbols, dtype="float32", name=LOGITS)(hidden)
-    return keras.Model(ids, logits)
+    return keras.Model(ids, logits if cudnn else keras.ops.transpose(logits, (1, 0, 2)))
 
 
 def lstm_layers(model: keras.Model) -> list[Any]:

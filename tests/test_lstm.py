@@ -1,0 +1,69 @@
+"""The layer for CPUs beside Keras' own, of the same weights."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.lstm import LSTM
+
+SEQUENCES = np.random.default_rng(1).normal(size=(5, 9, 3)).astype(np.float32)  # [B, L, F]
+
+
+def outcome(layer: Any, sequences: np.ndarray) -> list[np.ndarray]:
+    """The outputs, and the gradients by the sequences and each weight of a loss that all of them matter to."""
+    inputs = tf.constant(sequences)
+
+    @tf.function
+    def run() -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = tf.cast(layer(inputs, training=True), tf.float32)
+            loss = tf.reduce_sum(tf.sin(outputs * 3.0))
+        return outputs, tape.gradient(loss, [inputs, *layer.trainable_variables])
+
+    outputs, gradients = run()
+    return [outputs.numpy(), *(gradient.numpy() for gradient in gradients)]
+
+
+def both(dtype: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    ours, keras_own = LSTM(4, return_sequences=True, dtype=dtype), keras.layers.LSTM(4, return_sequences=True)
+    ours.build((9, 5, 3))
+    keras_own.build((5, 9, 3))
+    for weight in ours.weights:  # not the first ones, of which the bias is 0 and 1
+        weight.assign(np.random.default_rng(2).normal(size=weight.shape))
+    keras_own.set_weights(ours.get_weights())
+    found = outcome(ours, SEQUENCES.transpose(1, 0, 2))
+    found[:2] = [array.transpose(1, 0, 2) for array in found[:2]]
+    return found, outcome(keras_own, SEQUENCES)
+
+
+def test_its_weights_are_named_and_shaped_as_keras_own() -> None:
+    ours, keras_own = LSTM(4, name="lstm_0"), keras.layers.LSTM(4, name="lstm_0")
+    ours.build((None, None, 3))
+    keras_own.build((None, None, 3))
+    assert [(w.path, w.shape) for w in ours.weights] == [(w.path, w.shape) for w in keras_own.weights]
+
+
+def test_outputs_and_all_gradients_are_keras_own() -> None:
+    for ours, keras_own in zip(*both("float32"), strict=True):
+        np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [("mixed_bfloat16", 2**-8), ("mixed_float16", 2**-11)])
+def test_in_half_precision_they_are_the_same_within_its_rounding(dtype: str, precision: float) -> None:
+    for ours, keras_own in zip(*both(dtype), strict=True):
+        assert np.abs(ours - keras_own).max() < 4 * precision * np.abs(keras_own).max()
+
+
+def test_without_training_the_outputs_are_the_same() -> None:
+    layer = LSTM(4, dtype="mixed_bfloat16")
+    np.testing.assert_array_equal(layer(SEQUENCES), layer(SEQUENCES, training=True))
+
+
+def test_a_sequence_of_one_step_has_no_gradient_by_the_recurrent_weights() -> None:
+    layer = LSTM(4)
+    _, _, _, recurrent, _ = outcome(layer, SEQUENCES[:1])
+    assert not recurrent.any()
