@@ -78,6 +78,15 @@ def test_a_shard_larger_than_a_block_is_a_block_of_its_own() -> None:
     assert len(order(block_windows=1).blocks(0)) == 5
 
 
+def test_a_late_step_costs_nothing_for_the_blocks_before_it() -> None:
+    """The first block could not be shuffled: no machine holds its windows."""
+    seed = next(seed for seed in range(9) if permutation((seed, 0), 2)[0] == 0)
+    found = Order([10**15, 24], batch_windows=8, block_windows=1, seed=seed)
+    last = [found.batch(0, 10**15 // 8 + step) for step in range(3)]
+    assert {shard for shards, _ in last for shard in shards.tolist()} == {1}
+    assert sorted(row for _, rows in last for row in rows.tolist()) == list(range(24))
+
+
 def test_windows_of_one_block_are_well_mixed() -> None:
     """Neighbours in a shard are not neighbours in the order: of 1000 windows about one pair stays together."""
     found = Order([1000], batch_windows=10, block_windows=10_000, seed=3)

@@ -7,6 +7,7 @@ number of replicas and workers is no argument: they share a batch out, they do n
 """
 
 import functools
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,13 +82,17 @@ class Order:
         if not 0 <= first < last:
             raise ValueError(f"step={step}: expected 0 to {self.steps_per_epoch - 1}")
         parts = []
-        for block in self.blocks(epoch):
-            shards, records = self._block(epoch, block) if block.start < last else (None, None)
-            if shards is None or records is None:
-                break
+        for block in self._spanned(epoch, first, last):
+            shards, records = self._block(epoch, block)
             part = slice(max(first - block.start, 0), last - block.start)
             parts.append((shards[part], records[part]))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    def _spanned(self, epoch: int, first: int, last: int) -> tuple[Block, ...]:
+        """The blocks that the epoch's windows first .. last-1 lie in, found without a look at those before."""
+        blocks = self.blocks(epoch)
+        begin = bisect_right(blocks, first, key=lambda block: block.start) - 1
+        return blocks[begin : bisect_left(blocks, last, key=lambda block: block.start)]
 
     def _grouped(self, epoch: int) -> tuple[Block, ...]:
         groups: list[list[int]] = []
