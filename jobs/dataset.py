@@ -1,18 +1,16 @@
 """A dataset as a trainer needs it: its manifest, and its shards on the local disk, whole."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.storage import Bucket, open_bucket
+from jobs.storage import Bucket, is_local, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.verification import check_file
-
-DOWNLOAD_THREADS = 8
+from trainer.staging import Staging
 
 
 @dataclass(frozen=True)
@@ -22,21 +20,34 @@ class Dataset:
     bucket: Bucket
     manifest: Manifest
 
-    def stage(self, split: str, scratch: Path, *, alive: Callable[[], None] = lambda: None) -> list[Path]:
-        """The split's shards as local files, each checked as soon as it is there; InputError names one not whole.
+    @property
+    def copied(self) -> bool:
+        """Whether a shard has to be copied before it can be read."""
+        return not is_local(self.bucket.url)
 
-        `alive` is called after each.
-        """
+    def shards(self, split: str) -> tuple[Shard, ...]:
+        """The split's shards; InputError if there are none."""
         shards = self.manifest.of(split)
         if not shards:
             raise InputError(f"dataset={self.bucket.url}: no {split} split")
-        with ThreadPoolExecutor(DOWNLOAD_THREADS) as threads:
-            return list(threads.map(lambda shard: self._staged(shard, scratch, alive), shards))
+        return shards
 
-    def _staged(self, shard: Shard, scratch: Path, alive: Callable[[], None]) -> Path:
-        path = self._local(shard, scratch)
+    def staging(self, scratch: Path, *, max_bytes: int, should_stop: Callable[[], bool]) -> Staging:
+        """Its shards as they are needed, copies of at most `max_bytes` in all below `scratch`.
+
+        InputError if that is too little for one shard.
+        """
+        largest = max(self.manifest.shards, key=lambda shard: shard.bytes)
+        if self.copied and largest.bytes > max_bytes:
+            raise InputError(f"staging.max_bytes={max_bytes}: {self.place(largest)} alone has {largest.bytes} bytes")
+        return Staging(
+            self.fetch, scratch / "shards", max_bytes=max_bytes if self.copied else None, should_stop=should_stop
+        )
+
+    def fetch(self, shard: Shard, folder: Path) -> Path:
+        """A shard as a local file, a copy in `folder` if it is none; InputError if it is not whole."""
+        path = self._local(shard, folder)
         check_file(path, shard, place=self.place(shard))
-        alive()
         return path
 
     @contextmanager

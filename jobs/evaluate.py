@@ -35,8 +35,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from trainer.steps import Steps
 
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
-        windows = Windows(dataset.stage(config.split, Path(scratch)), dataset.manifest)
+    with (
+        tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
+        dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes, should_stop=lambda: False) as staging,
+    ):
+        windows = Windows(dataset.shards(config.split), dataset.manifest, staging.mapped)
         saved, arrays = newest(run.bucket, Path(scratch))
         strategy = replicas()
         cudnn = set_up(run.config.precision, seed=run.config.seed)

@@ -50,6 +50,11 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class Staging:
+    max_bytes: Count
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Train:
     dataset: Url
     runs: Url
@@ -69,6 +74,7 @@ class Train:
     block_windows: Count
     grace_seconds: Positive
     stall_seconds: NotNegative
+    staging: Staging
     model: Model
     sample: Sample
     checkpoint: Checkpoint

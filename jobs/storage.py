@@ -33,7 +33,7 @@ class Bucket(Store, Protocol):
 
 def open_bucket(url: str) -> Bucket:
     """A folder by its path, or `gs://bucket/prefix`; nothing in it is read or made yet. InputError for other URLs."""
-    if url.startswith("gs://"):
+    if not is_local(url):
         bucket, _, prefix = url.removeprefix("gs://").partition("/")
         if not bucket:
             raise InputError(f"{url}: expected gs://bucket/path")
@@ -45,6 +45,11 @@ def open_bucket(url: str) -> Bucket:
     return Folder(Path(url).expanduser())  # as a shell does, but not behind --set key=
 
 
+def is_local(url: str) -> bool:
+    """Whether its objects are files, to be read where they are."""
+    return not url.startswith("gs://")
+
+
 def absolute(url: str) -> str:
     """The URL as a process in another folder may use it."""
-    return url if url.startswith("gs://") else str(Path(url).absolute())
+    return str(Path(url).absolute()) if is_local(url) else url

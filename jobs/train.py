@@ -16,6 +16,7 @@ from jobs.dataset import Dataset, open_dataset
 from jobs.stop import Stop
 from jobs.storage import Bucket
 from preprocessing.errors import InputError
+from trainer.staging import Staging
 from trainer.stall import watched
 
 log = logging.getLogger(__name__)
@@ -32,12 +33,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     if config.batch_windows > windows:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
     folder = run.begin(config.runs, flags.run, config, dataset.manifest)
-    with tempfile.TemporaryDirectory(prefix="train-") as scratch, watched(config.stall_seconds) as alive:
-        train(config, dataset, folder, Path(scratch), stop, alive)
+    # A fetch that waits for its store does so beyond the end, and must not change how this ends.
+    with (
+        tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
+        watched(config.stall_seconds) as alive,
+        # Asked without `alive`: a wait for data is no progress.
+        dataset.staging(Path(scratch), max_bytes=config.staging.max_bytes, should_stop=stop) as staging,
+    ):
+        train(config, dataset, staging, folder, Path(scratch), stop, alive)
 
 
 def train(
-    config: schema.Train, dataset: Dataset, folder: Bucket, scratch: Path, stop: Stop, alive: Callable[[], None]
+    config: schema.Train,
+    dataset: Dataset,
+    staging: Staging,
+    folder: Bucket,
+    scratch: Path,
+    stop: Stop,
+    alive: Callable[[], None],
 ) -> None:
     """Wires the run together and runs it to its end."""
     # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
@@ -61,11 +74,17 @@ def train(
         return stop()
 
     manifest = dataset.manifest
-    training = Windows(dataset.stage("train", scratch, alive=alive), manifest)
-    held_out = Windows(dataset.stage("validation", scratch, alive=alive), manifest)
+    training = Windows(dataset.shards("train"), manifest, staging.mapped)
+    held_out = Windows(dataset.shards("validation"), manifest, staging.mapped)
     order = Order(
         training.counts, batch_windows=config.batch_windows, block_windows=config.block_windows, seed=config.seed
     )
+    needed = order.windows_at_once * manifest.record_bytes
+    if dataset.copied and needed > config.staging.max_bytes:
+        raise InputError(
+            f"staging.max_bytes={config.staging.max_bytes}: a step may need {needed} bytes of shards, two blocks of "
+            f"block_windows={config.block_windows} or of the largest shard: raise the one or lower the other"
+        )
     predicted = manifest.window_chars if config.objective == "every" else 1
     chars_per_step = config.batch_windows * predicted
     plan = loop.plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)

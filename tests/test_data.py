@@ -1,9 +1,9 @@
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from preprocessing import manifest, records
-from preprocessing.manifest import Manifest
+from preprocessing import records
+from preprocessing.manifest import Manifest, Shard
 from trainer.data import Windows, fill_up
 
 MANIFEST = Manifest(
@@ -23,17 +23,23 @@ MANIFEST = Manifest(
 )
 
 
-def windows(folder: Path) -> Windows:
-    shards = [np.array([[0, 1, 2], [3, 0, 1]], np.uint8), np.array([[2, 2, 2], [1, 1, 1], [0, 0, 0]], np.uint8)]
-    paths = []
-    for number, rows in enumerate(shards):
-        paths.append(folder / f"{number}.tfrecord")
-        paths[-1].write_bytes(records.frame(rows).tobytes())
-    return Windows(paths, MANIFEST)
+def windows(*shards: np.ndarray, manifest: Manifest = MANIFEST) -> Windows:
+    """The windows of shards that hold these ids."""
+    named = [
+        Shard(name=str(number), split="train", records=len(rows), bytes=0, sha256="", crc32c="")
+        for number, rows in enumerate(shards)
+    ]
+    return Windows(named, manifest, lambda shard, _: records.frame(shards[int(shard.name)]).reshape(-1))
 
 
-def test_windows_are_read_in_the_order_asked_for(tmp_path: Path) -> None:
-    found = windows(tmp_path)
+TWO = (
+    np.array([[0, 1, 2], [3, 0, 1]], np.uint8),
+    np.array([[2, 2, 2], [1, 1, 1], [0, 0, 0]], np.uint8),
+)
+
+
+def test_windows_are_read_in_the_order_asked_for() -> None:
+    found = windows(*TWO)
     assert found.counts == [2, 3]
     assert len(found) == 5
     read = found.read(np.array([1, 0, 1, 0]), np.array([2, 1, 0, 1]))
@@ -41,8 +47,8 @@ def test_windows_are_read_in_the_order_asked_for(tmp_path: Path) -> None:
     assert read.dtype == np.uint8
 
 
-def test_every_second_window_starts_anew_in_each_shard(tmp_path: Path) -> None:
-    shards, rows = windows(tmp_path).every(2)
+def test_every_second_window_starts_anew_in_each_shard() -> None:
+    shards, rows = windows(*TWO).every(2)
     assert list(zip(shards.tolist(), rows.tolist(), strict=True)) == [(0, 0), (1, 0), (1, 2)]
 
 
@@ -58,8 +64,19 @@ def test_a_full_batch_stays_as_it_is() -> None:
     assert batch.weights.tolist() == [1, 1]
 
 
-def test_ids_of_two_bytes_are_read(tmp_path: Path) -> None:
+def test_ids_of_two_bytes_are_read() -> None:
     rows = np.array([[300, 1, 2], [3, 0, 256]], "<u2")
-    (tmp_path / "x").write_bytes(records.frame(rows).tobytes())
-    wide = manifest.Manifest(**(vars(MANIFEST) | {"dtype": "uint16", "record_bytes": records.record_bytes(6)}))
-    assert Windows([tmp_path / "x"], wide).read(np.array([0]), np.array([1])).tolist() == [[3, 0, 256]]
+    wide = Manifest(**(vars(MANIFEST) | {"dtype": "uint16", "record_bytes": records.record_bytes(6)}))
+    assert windows(rows, manifest=wide).read(np.array([0]), np.array([1])).tolist() == [[3, 0, 256]]
+
+
+def test_a_reader_is_told_which_shards_come_next_with_each_that_it_takes() -> None:
+    taken: list[tuple[str, list[str]]] = []
+
+    def mapped(shard: Shard, near: Sequence[Shard]) -> np.ndarray:
+        taken.append((shard.name, [one.name for one in near]))
+        return records.frame(TWO[int(shard.name)]).reshape(-1)
+
+    named = [Shard(name=str(k), split="train", records=2, bytes=0, sha256="", crc32c="") for k in range(2)]
+    Windows(named, MANIFEST, mapped).read(np.array([1, 0, 1]), np.array([0, 0, 1]), ahead=[1, 0])
+    assert taken == [("0", ["1", "0"]), ("1", ["1", "0"])]

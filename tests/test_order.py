@@ -102,5 +102,36 @@ def test_uniform_numbers_are_uniform_and_below_one() -> None:
     assert len(set(hashed((5, 6), 10_000).tolist())) == 10_000
 
 
+def test_ahead_of_a_step_are_its_own_blocks_and_the_one_after_them() -> None:
+    found = order()
+    after = {}
+    for epoch in range(2):
+        blocks = [*found.blocks(epoch), *found.blocks(epoch + 1)[:1]]
+        for step in range(found.steps_per_epoch):
+            here = set(found.batch(epoch, step)[0].tolist())
+            held = [k for k, block in enumerate(blocks[:-1]) if here & set(block.shards)]
+            near = [shard for block in blocks[held[0] : held[-1] + 2] for shard in block.shards]
+            assert list(found.ahead(epoch, step)) == near
+            after[epoch, step] = here
+    assert after[1, 0] <= set(found.ahead(0, found.steps_per_epoch - 1))
+
+
+@pytest.mark.parametrize("block_windows", [1, 10, 40, 1000])
+@pytest.mark.parametrize("batch_windows", [1, 8, 30])
+def test_no_step_needs_more_windows_at_once_than_is_said(block_windows: int, batch_windows: int) -> None:
+    counts = [17, 5, 30, 1, 22, 3, 3, 2]
+    for seed in range(20):
+        found = Order(counts, batch_windows=batch_windows, block_windows=block_windows, seed=seed)
+        for step in range(found.steps_per_epoch):
+            first, last = step * batch_windows, min((step + 1) * batch_windows, sum(counts))
+            blocks = [
+                block
+                for block in found.blocks(0)
+                if block.start < last and block.start + sum(counts[shard] for shard in block.shards) > first
+            ]
+            held = sum(counts[shard] for block in blocks for shard in block.shards)
+            assert held <= found.windows_at_once <= sum(counts)
+
+
 KNOWN_PERMUTATION = [1, 3, 7, 2, 6, 4, 5, 0]
 KNOWN_FIRST = [(2, 5), (2, 12), (2, 21), (2, 14)]

@@ -493,15 +493,21 @@ def test_an_option_of_beams_is_passed_on(good: Path, tmp_path: Path) -> None:
 
 def test_a_dataset_is_opened_with_its_shards_as_local_files(good: Path, tmp_path: Path) -> None:
     dataset = open_dataset(str(good / "dataset"))
-    paths = dataset.stage("train", tmp_path)
+    paths = [dataset.fetch(shard, tmp_path) for shard in dataset.shards("train")]
     assert [path.name for path in paths] == [shard.name for shard in dataset.manifest.of("train")]
     assert [path.stat().st_size for path in paths] == [shard.bytes for shard in dataset.manifest.of("train")]
 
 
 def open_error(dataset: Path) -> str:
     """Of opening it or, if that goes well, of taking its training shards."""
+
+    def take() -> None:
+        opened = open_dataset(str(dataset))
+        for shard in opened.shards("train"):
+            opened.fetch(shard, dataset / "scratch")
+
     with pytest.raises(InputError) as raised:
-        open_dataset(str(dataset)).stage("train", dataset / "scratch")
+        take()
     return str(raised.value)
 
 
@@ -564,7 +570,7 @@ def test_a_missing_shard_is_an_error_that_names_it_at_once(split: str, existing:
 def test_a_split_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     run(write(tmp_path / "r.json", GOOD), tmp_path / "out", test_fraction=0)
     with pytest.raises(InputError, match=r"out: no test split$"):
-        open_dataset(str(tmp_path / "out")).stage("test", tmp_path)
+        open_dataset(str(tmp_path / "out")).shards("test")
 
 
 def command(*arguments: str) -> tuple[int, str, list[str]]:

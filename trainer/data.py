@@ -1,16 +1,18 @@
-"""Windows out of local shard files, as batches for a step."""
+"""Windows out of shards, as batches for a step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from preprocessing import records
-from preprocessing.manifest import Manifest
+from preprocessing.manifest import Manifest, Shard
 from trainer.order import Integers
+
+# A shard's bytes, mapped; the shards to bring near meanwhile, most urgent first. trainer.staging has it.
+Mapped = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,26 @@ class Batch:
 class Windows:
     """The windows of some shards, read through the page cache by their place; nothing is kept in memory."""
 
-    def __init__(self, paths: Sequence[Path], manifest: Manifest) -> None:
-        self._ids, self._dtype = manifest.window_chars + 1, manifest.id_dtype()
-        size = manifest.record_bytes
-        self._shards = [np.memmap(path, np.uint8, mode="r").reshape(-1, size) for path in paths]
-        self.counts = [len(shard) for shard in self._shards]
+    def __init__(self, shards: Sequence[Shard], manifest: Manifest, mapped: Mapped) -> None:
+        self._shards, self._mapped = tuple(shards), mapped
+        self._ids, self._dtype, self._size = manifest.window_chars + 1, manifest.id_dtype(), manifest.record_bytes
+        self.counts = [shard.records for shard in shards]
 
     def __len__(self) -> int:
         return sum(self.counts)
 
-    def read(self, shards: Integers, rows: Integers) -> npt.NDArray[Any]:
-        """The windows [n, L + 1] at record `rows[i]` of shard `shards[i]`."""
+    def read(self, shards: Integers, rows: Integers, ahead: Sequence[int] = ()) -> npt.NDArray[Any]:
+        """The windows [n, L + 1] at record `rows[i]` of shard `shards[i]`; the shards `ahead` are read next."""
         taken = np.empty((len(rows), self._ids), self._dtype)
+        near = tuple(self._shards[shard] for shard in ahead)
         for shard in np.unique(shards):
             here = shards == shard
-            taken[here] = records.payload(self._shards[shard][rows[here]], self._dtype, self._ids)
+            taken[here] = records.payload(self._records(shard, near)[rows[here]], self._dtype, self._ids)
         return taken
+
+    def _records(self, shard: int, near: Sequence[Shard]) -> npt.NDArray[np.uint8]:
+        # Of one shard only, and not held: what is mapped keeps its room on the disk even when it is deleted.
+        return self._mapped(self._shards[shard], near).reshape(-1, self._size)
 
     def every(self, step: int) -> tuple[Integers, Integers]:
         """The place of each `step`-th window of each shard, in order."""

@@ -8,6 +8,8 @@ from trainer.data import Windows, fill_up
 from trainer.steps import Steps
 from trainer.stop import Stopped
 
+AHEAD_SHARDS = 8  # fetched while one is read
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -35,7 +37,9 @@ def evaluate(steps: Steps, windows: Windows, *, step: int, should_stop: Callable
         if should_stop():
             raise Stopped
         part = slice(first, first + steps.batch_windows)
-        sums = steps.evaluate(fill_up(windows.read(shards[part], rows[part]), steps.batch_windows))
+        here = int(shards[first])
+        ids = windows.read(shards[part], rows[part], range(here, min(here + AHEAD_SHARDS, int(shards[-1]) + 1)))
+        sums = steps.evaluate(fill_up(ids, steps.batch_windows))
         nats += float(sums[0])
         chars += float(sums[1])
     return Evaluation(loss=nats / chars, chars=int(chars))

@@ -132,7 +132,7 @@ class Loop:
 
     def _one_step(self) -> None:
         epoch, at = divmod(self.step, self.plan.steps_per_epoch)
-        ids = self.windows.read(*self.order.batch(epoch, at))
+        ids = self.windows.read(*self.order.batch(epoch, at), self.order.ahead(epoch, at))
         loss = self.steps.train(fill_up(ids, self.steps.batch_windows))
         self.losses = [*self.losses, loss]
         self.step, self.validation = self.step + 1, None

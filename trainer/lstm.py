@@ -24,9 +24,9 @@ class LSTM(keras.layers.LSTM):
     def call(
         self,
         sequences: tf.Tensor,
-        initial_state: Any = None,
-        mask: Any = None,
-        training: bool = False,  # noqa: ARG002
+        initial_state: Any = None,  # noqa: ARG002
+        mask: Any = None,  # noqa: ARG002
+        training: bool = False,
     ) -> tf.Tensor:
         cell = self.cell
         weights = [tf.cast(weight, self.compute_dtype) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)]

@@ -88,6 +88,19 @@ class Order:
             parts.append((shards[part], records[part]))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
+    def ahead(self, epoch: int, step: int) -> tuple[int, ...]:
+        """The shards of the step's own blocks, then of the block after them, which may be the next epoch's first."""
+        first = step * self._batch_windows
+        spanned = self._spanned(epoch, first, min(first + self._batch_windows, self.windows))
+        after = self.blocks(epoch)[spanned[-1].number + 1 :][:1] or self.blocks(epoch + 1)[:1]
+        return tuple(shard for block in (*spanned, *after) for shard in block.shards)
+
+    @property
+    def windows_at_once(self) -> int:
+        """The most windows in the blocks of one step: those of two, and of what lies between them in its batch."""
+        largest = max(self._block_windows, *self._shard_windows)
+        return min(2 * largest + self._batch_windows, self.windows)
+
     def _spanned(self, epoch: int, first: int, last: int) -> tuple[Block, ...]:
         """The blocks that the epoch's windows first .. last-1 lie in, found without a look at those before."""
         blocks = self.blocks(epoch)
