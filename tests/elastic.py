@@ -1,0 +1,161 @@
+"""Trains one small run on several numbers of replicas, and prints what each replica was given, as JSON.
+
+    python -m tests.elastic FOLDER
+
+A program of its own, because TensorFlow's virtual devices are made once in a process: here eight.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from jobs.storage import open_bucket
+from preprocessing import records
+from preprocessing.manifest import Manifest, Shard
+from tests.test_data import MANIFEST
+from trainer import loop
+from trainer.checkpoints import Checkpoints
+from trainer.data import Windows
+from trainer.evaluation import Evaluation
+from trainer.metrics import Metrics
+from trainer.order import Order
+from trainer.replicas import mirrored
+from trainer.state import restore
+from trainer.steps import Steps
+
+REPLICAS = (1, 2, 4, 8)
+COUNTS, BATCH_WINDOWS, EPOCHS = (50, 30, 41, 60, 22), 16, 2
+SYMBOLS, WINDOW_CHARS = 8, 4  # a window is its number in the dataset, written in base 8
+
+
+class Crash(BaseException):
+    """The end of a process of which nothing is saved, at the place where it is raised."""
+
+
+@dataclass
+class Seen:
+    """The windows that each replica was given, in order, and the loss of each step."""
+
+    parts: dict[int, list[int]] = field(default_factory=dict)
+    steps: dict[int, list[int]] = field(default_factory=dict)
+
+    def note(self, replica: np.ndarray, ids: np.ndarray) -> np.int64:
+        numbers = ids.astype(np.int64) @ SYMBOLS ** np.arange(WINDOW_CHARS - 1, -1, -1)
+        self.parts[int(replica)] = numbers.tolist()
+        return np.int64(0)
+
+    def end_step(self, done: int) -> None:
+        """The global batch as it was trained on: the replicas' parts one after another."""
+        self.steps[done] = [number for replica in sorted(self.parts) for number in self.parts[replica]]
+        self.parts = {}
+
+
+class Observed(keras.Model):
+    """A model that notes which windows each replica gives it."""
+
+    def __init__(self, net: keras.Model, seen: Seen) -> None:
+        super().__init__()
+        self.net, self._note = net, seen.note
+
+    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        noted = tf.numpy_function(self._note, [replica, ids], tf.int64)
+        with tf.control_dependencies([noted]):
+            return self.net(tf.identity(ids), training=training)
+
+
+def dataset() -> tuple[Manifest, Windows]:
+    """Shards of windows [L + 1] whose first L ids are the window's number."""
+    manifest = Manifest(
+        **(vars(MANIFEST) | {"window_chars": WINDOW_CHARS, "record_bytes": records.record_bytes(WINDOW_CHARS + 1)})
+    )
+    numbers = np.arange(sum(COUNTS))
+    digits = np.stack([numbers // SYMBOLS**k % SYMBOLS for k in range(WINDOW_CHARS - 1, -1, -1)], axis=1)
+    ids = np.concatenate([digits, digits[:, :1]], axis=1).astype(np.uint8)
+    framed = dict(zip("01234", np.split(records.frame(ids), np.cumsum(COUNTS)[:-1]), strict=True))
+    shards = [Shard(name, "train", count, 0, "", "") for name, count in zip(framed, COUNTS, strict=True)]
+    return manifest, Windows(shards, manifest, lambda shard, _: framed[shard.name].reshape(-1))
+
+
+def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0) -> dict[str, Any]:
+    """Begins or continues the run in the folder, to its end or to a step where it crashes, or is stopped."""
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")][:replicas]
+    strategy, seen = mirrored(devices), Seen()
+    _, windows = dataset()
+    order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        ids = keras.Input((None,), dtype="int32")
+        hidden = keras.layers.LSTM(8, return_sequences=True)(keras.ops.one_hot(ids, SYMBOLS))
+        net = Observed(keras.Model(ids, keras.layers.Dense(SYMBOLS)(hidden)), seen)
+        optimizer = keras.optimizers.Adam(0.01)
+        optimizer.build(net.trainable_variables)
+    done, losses = 0, {}
+
+    def step(after: int) -> None:
+        nonlocal done
+        done = after
+        seen.end_step(after)
+        if after == crash_at:
+            raise Crash
+
+    def row(after: int, *, epoch: int, loss: float) -> None:
+        losses[after] = loss
+
+    with tempfile.TemporaryDirectory() as scratch:
+        bucket = open_bucket(folder)
+        checkpoints = Checkpoints(bucket, keep=2, scratch=Path(scratch))
+        found = checkpoints.restore()
+        if found:
+            restore(found[1], net, optimizer)
+        start = found[0].step if found else 0
+        try:
+            loop.Loop(
+                plan=loop.plan(order, epochs=EPOCHS, max_chars=0, chars_per_step=1),
+                order=order,
+                windows=windows,
+                model=net,
+                optimizer=optimizer,
+                steps=Steps(strategy, net, optimizer, objective="every", clip_norm=1.0, batch_windows=BATCH_WINDOWS),
+                checkpoints=checkpoints,
+                metrics=Metrics(bucket, step=start, scratch=Path(scratch)),
+                progress=SimpleNamespace(step=step, row=row),
+                validate=lambda: Evaluation(loss=0.0, chars=1),
+                write_samples=lambda epoch, step: None,
+                should_stop=lambda: done == stop_at > 0,
+                log_every_steps=1,
+                checkpoint_every_seconds=9999,
+                chars_per_step=1,
+                start=start,
+                losses=found[0].losses if found else (),
+            ).run()
+        except (Crash, loop.Stopped):
+            checkpoints.wait()
+    return {"replicas": replicas, "start": start, "windows": seen.steps, "losses": losses}
+
+
+def main() -> None:
+    devices = [tf.config.LogicalDeviceConfiguration()] * max(REPLICAS)
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+    folder = sys.argv[1]
+    undisturbed = [train(f"{folder}/{replicas}", replicas) for replicas in REPLICAS]
+    moved = [
+        train(f"{folder}/moved", 4, stop_at=5),
+        train(f"{folder}/moved", 2, crash_at=9),
+        train(f"{folder}/moved", 2, stop_at=11),
+        train(f"{folder}/moved", 1, crash_at=20),
+        train(f"{folder}/moved", 1),
+    ]
+    print(json.dumps({"undisturbed": undisturbed, "moved": moved}))
+
+
+if __name__ == "__main__":
+    main()
