@@ -21,7 +21,7 @@ from jobs.storage import open_bucket
 from preprocessing import records
 from preprocessing.manifest import Manifest, Shard
 from tests.test_data import MANIFEST
-from trainer import loop
+from trainer import loop, model
 from trainer.checkpoints import Checkpoints
 from trainer.data import Windows
 from trainer.evaluation import Evaluation
@@ -30,6 +30,7 @@ from trainer.order import Order
 from trainer.replicas import mirrored
 from trainer.state import restore
 from trainer.steps import Steps
+from trainer.stop import Stopped
 
 REPLICAS = (1, 2, 4, 8)
 COUNTS, BATCH_WINDOWS, EPOCHS = (50, 30, 41, 60, 22), 16, 2
@@ -93,10 +94,8 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0) ->
     order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
     keras.utils.set_random_seed(1)
     with strategy.scope():
-        ids = keras.Input((None,), dtype="int32")
-        hidden = keras.layers.LSTM(8, return_sequences=True)(keras.ops.one_hot(ids, SYMBOLS))
-        net = Observed(keras.Model(ids, keras.layers.Dense(SYMBOLS)(hidden)), seen)
-        optimizer = keras.optimizers.Adam(0.01)
+        net = Observed(model.build(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
+        optimizer = model.optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
         optimizer.build(net.trainable_variables)
     done, losses = 0, {}
 
@@ -129,7 +128,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0) ->
                 metrics=Metrics(bucket, step=start, scratch=Path(scratch)),
                 progress=SimpleNamespace(step=step, row=row),
                 validate=lambda: Evaluation(loss=0.0, chars=1),
-                write_samples=lambda epoch, step: None,
+                write_samples=lambda *_: None,
                 should_stop=lambda: done == stop_at > 0,
                 log_every_steps=1,
                 checkpoint_every_seconds=9999,
@@ -137,7 +136,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0) ->
                 start=start,
                 losses=found[0].losses if found else (),
             ).run()
-        except (Crash, loop.Stopped):
+        except (Crash, Stopped):
             checkpoints.wait()
     return {"replicas": replicas, "start": start, "windows": seen.steps, "losses": losses}
 
