@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test test-long lint bench bench-data lock clean
+.PHONY: setup demo test test-long lint bench bench-data bench-start lock clean
 
 setup: .venv/installed
 
@@ -45,6 +45,9 @@ bench: .venv/installed
 
 bench-data: .venv/installed
 	$(BIN)/python -m benchmarks.data
+
+bench-start: .venv/installed
+	$(BIN)/python -m benchmarks.start
 
 # Needs uv, the lock tool: pip install uv.
 lock:

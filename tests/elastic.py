@@ -8,6 +8,7 @@ A program of its own, because TensorFlow's virtual devices are made once in a pr
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,7 +74,7 @@ class Observed(keras.Model):
             return self.net(tf.identity(ids), training=training)
 
 
-def dataset() -> tuple[Manifest, Windows]:
+def dataset() -> tuple[Manifest, list[Shard], Callable[[Shard], np.ndarray]]:
     """Shards of windows [L + 1] whose first L ids are the window's number."""
     manifest = Manifest(
         **(vars(MANIFEST) | {"window_chars": WINDOW_CHARS, "record_bytes": records.record_bytes(WINDOW_CHARS + 1)})
@@ -83,21 +84,33 @@ def dataset() -> tuple[Manifest, Windows]:
     ids = np.concatenate([digits, digits[:, :1]], axis=1).astype(np.uint8)
     framed = dict(zip("01234", np.split(records.frame(ids), np.cumsum(COUNTS)[:-1]), strict=True))
     shards = [Shard(name, "train", count, 0, "", "") for name, count in zip(framed, COUNTS, strict=True)]
-    return manifest, Windows(shards, manifest, lambda shard, _: framed[shard.name].reshape(-1))
+    return manifest, shards, lambda shard: framed[shard.name].reshape(-1)
 
 
-def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0) -> dict[str, Any]:
-    """Begins or continues the run in the folder, to its end or to a step where it crashes, or is stopped."""
+def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, starve_at: int = 0) -> dict[str, Any]:
+    """Begins or continues the run in the folder, to its end or to a step where it crashes or is stopped.
+
+    At `starve_at` it is asked to stop while it waits for the next step's shards.
+    """
     devices = [device.name for device in tf.config.list_logical_devices("CPU")][:replicas]
     strategy, seen = mirrored(devices), Seen()
-    _, windows = dataset()
+    done, losses, asked = 0, {}, False
+    manifest, shards, mapped = dataset()
+
+    def waited_for(shard: Shard, _: Sequence[Shard]) -> np.ndarray:
+        nonlocal asked
+        if done == starve_at > 0:
+            asked = True
+            raise Stopped
+        return mapped(shard)
+
+    windows = Windows(shards, manifest, waited_for)
     order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
     keras.utils.set_random_seed(1)
     with strategy.scope():
         net = Observed(model.build(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
         optimizer = model.optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
         optimizer.build(net.trainable_variables)
-    done, losses = 0, {}
 
     def step(after: int) -> None:
         nonlocal done
@@ -106,7 +119,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0) ->
         if after == crash_at:
             raise Crash
 
-    def row(after: int, *, epoch: int, loss: float) -> None:
+    def row(after: int, *, loss: float, **_: object) -> None:
         losses[after] = loss
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -129,7 +142,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0) ->
                 progress=SimpleNamespace(step=step, row=row),
                 validate=lambda: Evaluation(loss=0.0, chars=1),
                 write_samples=lambda *_: None,
-                should_stop=lambda: done == stop_at > 0,
+                should_stop=lambda: asked or done == stop_at > 0,
                 log_every_steps=1,
                 checkpoint_every_seconds=9999,
                 chars_per_step=1,
@@ -149,7 +162,7 @@ def main() -> None:
     moved = [
         train(f"{folder}/moved", 4, stop_at=5),
         train(f"{folder}/moved", 2, crash_at=9),
-        train(f"{folder}/moved", 2, stop_at=11),
+        train(f"{folder}/moved", 2, starve_at=11),
         train(f"{folder}/moved", 1, crash_at=20),
         train(f"{folder}/moved", 1),
     ]

@@ -1,6 +1,7 @@
 """Training on a dataset ten times as large as what the disk may hold, out of a store."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -130,4 +131,21 @@ def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(store: str, 
         dataset.bucket.delete(shard.name)
         with pytest.raises(InputError, match=f"{shard.name}: missing, but named in manifest.json"):
             staging.mapped(shard)
+    assert list((tmp_path / "shards").iterdir()) == []
+
+
+def test_a_disk_that_is_full_is_an_error_and_leaves_nothing(store: str, tmp_path: Path) -> None:
+    """A limit on the size of a file stands in for it, which needs no disk of its own."""
+    dataset = open_dataset(store)
+    shard = dataset.manifest.of("train")[0]
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (shard.bytes - 1, most))
+    try:
+        with (
+            dataset.staging(tmp_path, max_bytes=10**9, should_stop=lambda: False) as staging,
+            pytest.raises(OSError, match="File too large"),
+        ):
+            staging.mapped(shard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
     assert list((tmp_path / "shards").iterdir()) == []

@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preprocessing import records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Shard
+from tests.test_data import MANIFEST
+from trainer.data import Windows
+from trainer.order import Order
 from trainer.staging import Staging
 from trainer.stop import Stopped
 
@@ -197,3 +201,27 @@ def test_after_its_end_nothing_is_fetched(tmp_path: Path) -> None:
     threads = [thread for thread in threading.enumerate() if thread.name == "staging"]
     assert threads == []
     assert np.array_equal(store.fetched, [0])
+
+
+@pytest.mark.parametrize("at", ["the epoch's start", "its middle", "its end"])
+def test_the_shards_fetched_before_the_first_step_do_not_grow_with_the_dataset(tmp_path: Path, at: str) -> None:
+    for scale in (1, 4, 16):
+        rows = np.zeros((10, 3), np.uint8)
+        data = records.frame(rows).tobytes()
+        shards = [Shard(f"{scale}-{k}", "train", 10, len(data), "", "") for k in range(8 * scale)]
+        fetched: list[str] = []
+
+        def fetch(shard: Shard, folder: Path, data: bytes = data, fetched: list[str] = fetched) -> Path:
+            fetched.append(shard.name)
+            path = folder / shard.name
+            path.write_bytes(data)
+            return path
+
+        order = Order([10] * len(shards), batch_windows=4, block_windows=20, seed=1)
+        steps = order.steps_per_epoch
+        step = {"the epoch's start": 0, "its middle": steps // 2, "its end": steps - 1}[at]
+        with Staging(fetch, tmp_path, max_bytes=10**6) as staged:
+            windows = Windows(shards, MANIFEST, staged.mapped)
+            assert windows.read(*order.batch(0, step), order.ahead(0, step)).shape == (4, 3)
+        assert set(fetched) <= {shards[k].name for k in order.ahead(0, step)}
+        assert len(set(fetched)) == len(fetched) <= 6  # of three blocks where a step lies in two, and one comes next

@@ -1,0 +1,138 @@
+"""From start to the first batch: seconds and bytes fetched, on datasets of 1, 4 and 16 times the size.
+
+    python -m benchmarks.start [--megabytes 64] [--rounds 3]
+
+Shards of 4 MB, of random symbols, are copied from one folder to another, as they would be from a store, and each
+is checked by its SHA-256. Beside it what staging replaced: all shards first. After it, of an epoch's worth of
+steps on the smallest dataset, the milliseconds that a batch takes to read, and those waited for shards.
+"""
+
+import argparse
+import hashlib
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jobs.storage import Bucket, open_bucket
+from preprocessing import records
+from preprocessing.manifest import Manifest, Shard
+from preprocessing.verification import check_file
+from trainer.data import Windows, fill_up
+from trainer.order import Order
+from trainer.staging import Staging
+
+SCALES = (1, 4, 16)
+SYMBOLS, WINDOW_CHARS, BATCH_WINDOWS = "{}abcdefgh", 256, 128
+RECORD_BYTES = records.record_bytes(WINDOW_CHARS + 1)
+SHARD_RECORDS = 4_000_000 // RECORD_BYTES
+BLOCK_SHARDS = 4
+
+
+def dataset(folder: Path, shards: int) -> tuple[Manifest, tuple[Shard, ...]]:
+    """As many shards, in a folder."""
+    folder.mkdir()
+    made = []
+    for number in range(shards):
+        ids = np.random.default_rng(number).integers(0, len(SYMBOLS), (SHARD_RECORDS, WINDOW_CHARS + 1), np.uint8)
+        data, name = records.frame(ids).tobytes(), f"train-{number:05}"
+        (folder / name).write_bytes(data)
+        made.append(Shard(name, "train", SHARD_RECORDS, len(data), hashlib.sha256(data).hexdigest(), crc32c=""))
+    manifest = Manifest(
+        format=1,
+        fingerprint="",
+        settings={},
+        sources=(),
+        shard_rule="",
+        vocabulary=SYMBOLS,
+        window_chars=WINDOW_CHARS,
+        stride_chars=WINDOW_CHARS,
+        dtype="uint8",
+        record_bytes=RECORD_BYTES,
+        counts={},
+        splits={},
+        shards=tuple(made),
+    )
+    return manifest, tuple(made)
+
+
+class Copies:
+    """Copies shards out of a bucket, and counts their bytes."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bytes = 0
+        self._bucket, self._alone = bucket, threading.Lock()
+
+    def fetch(self, shard: Shard, folder: Path) -> Path:
+        path = folder / shard.name
+        self._bucket.download(shard.name, path)
+        check_file(path, shard, place=str(path))
+        with self._alone:
+            self.bytes += shard.bytes
+        return path
+
+
+def first_batch(
+    source: Path, manifest: Manifest, shards: Sequence[Shard], *, every: bool, steps: int = 1
+) -> tuple[float, int, float, float]:
+    """Seconds and bytes to the first batch; then, of `steps`, seconds a step read and waited."""
+    copies = Copies(open_bucket(str(source)))
+    began = time.perf_counter()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-start-") as scratch,
+        Staging(copies.fetch, Path(scratch), max_bytes=sum(shard.bytes for shard in shards)) as staging,
+    ):
+        if every:
+            for shard in shards:
+                staging.mapped(shard, tuple(shards))
+        windows = Windows(shards, manifest, staging.mapped)
+        order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=BLOCK_SHARDS * SHARD_RECORDS, seed=1)
+
+        def take(step: int) -> None:
+            fill_up(windows.read(*order.batch(0, step), order.ahead(0, step)), BATCH_WINDOWS)
+
+        take(0)
+        seconds, fetched, waited = time.perf_counter() - began, copies.bytes, staging.waited_seconds
+        began = time.perf_counter()
+        for step in range(1, steps):
+            take(step)
+        reading = time.perf_counter() - began
+        waited = staging.waited_seconds - waited
+    return seconds, fetched, (reading - waited) / steps, waited / steps
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--megabytes", type=int, default=64, help="of the smallest dataset")
+    arguments.add_argument("--rounds", type=int, default=3)
+    asked = arguments.parse_args()
+    print(f"{'MB':>6}        staged: s  MB fetched      all first: s  MB fetched")
+    with tempfile.TemporaryDirectory(prefix="bench-start-") as folder:
+        for scale in SCALES:
+            source = Path(folder, str(scale))
+            count = max(2 * BLOCK_SHARDS, asked.megabytes * scale // 4)
+            manifest, shards = dataset(source, count)
+            found = {
+                every: [first_batch(source, manifest, shards, every=every) for _ in range(asked.rounds)]
+                for every in (False, True)
+            }
+            figures = [
+                statistics.median(run[k] for run in runs) / unit
+                for runs in found.values()
+                for k, unit in ((0, 1), (1, 1e6))
+            ]
+            print("{:>6.0f}      {:>11.2f} {:>11.0f} {:>17.2f} {:>11.0f}".format(count * 4, *figures), flush=True)
+        manifest, shards = dataset(Path(folder, "steps"), max(2 * BLOCK_SHARDS, asked.megabytes // 4))
+        steps = sum(shard.records for shard in shards) // BATCH_WINDOWS
+        _, _, read, waited = first_batch(Path(folder, "steps"), manifest, shards, every=False, steps=steps)
+        print(
+            f"a batch of {BATCH_WINDOWS}: {read * 1e3:.2f} ms to read, {waited * 1e3:.2f} ms waited for, {steps} steps"
+        )
+
+
+if __name__ == "__main__":
+    main()
