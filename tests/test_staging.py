@@ -110,6 +110,7 @@ def test_what_is_needed_now_takes_the_room_of_what_is_needed_last(tmp_path: Path
         settled(staged, [1, 2], 0)
         staged.mapped(SHARDS[3], (SHARDS[0], SHARDS[1], SHARDS[2]))
         assert there(tmp_path) == [0, 1, 3]
+        assert sorted(store.fetched) == [0, 1, 2, 3]
 
 
 def test_a_local_file_is_read_where_it_is_and_never_deleted(tmp_path: Path) -> None:
