@@ -1,0 +1,147 @@
+"""Which of a training job's workers this process is, and how it meets the others.
+
+The environment says it, in one of two ways:
+
+    TF_CONFIG              {"cluster": {"worker": [HOST:PORT, ...]}, "task": {"type": "worker", "index": 0}}; a
+                           "chief" in the cluster counts as the first worker
+    WORKERS                how many; with it, and without TF_CONFIG,
+    JOB_COMPLETION_INDEX   this one's number from 0, which Kubernetes sets in the pods of an Indexed Job
+    PEERS                  where number {index} listens, as the headless Service names it: train-{index}.train:2222
+
+Without any, or with one worker, it is alone. All workers share out each batch; worker 0 is the chief, the only
+one that writes. TensorFlow waits for a worker that is not up yet without a limit or a word, and deaf to
+SIGTERM; so the workers first wait for each other here.
+"""
+
+import json
+import logging
+import re
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from preprocessing.errors import InputError
+from trainer.stop import Stopped
+
+log = logging.getLogger(__name__)
+
+ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
+LIMIT_SECONDS = 600.0  # a fresh node pulls the image and stages the dataset first
+LINE_SECONDS = 15.0
+ASK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Workers:
+    """`hosts` are the addresses HOST:PORT of all; () for a process alone. This one is number `index`."""
+
+    hosts: tuple[str, ...] = ()
+    index: int = 0
+
+    @property
+    def count(self) -> int:
+        return max(1, len(self.hosts))
+
+    @property
+    def chief(self) -> bool:
+        return self.index == 0
+
+    def tf_config(self) -> str:
+        """The same for TensorFlow."""
+        return json.dumps({"cluster": {"worker": self.hosts}, "task": {"type": "worker", "index": self.index}})
+
+
+ALONE = Workers()
+
+
+def workers(environment: Mapping[str, str]) -> Workers:
+    """The workers that the environment names; InputError, naming the variable, where it does not make sense."""
+    if environment.get("TF_CONFIG", "").strip():
+        found = _of_tf_config(environment["TF_CONFIG"])
+    elif "WORKERS" in environment:
+        count = _number(environment, "WORKERS", least=1)
+        index = _number(environment, "JOB_COMPLETION_INDEX", least=0) if count > 1 else 0
+        peers = environment.get("PEERS", "")
+        if count > 1 and "{index}" not in peers:
+            raise InputError(f"PEERS={peers}: expected HOST:PORT with {{index}} in it, train-{{index}}.train:2222 say")
+        found = Workers(tuple(peers.replace("{index}", str(number)) for number in range(count)), index)
+    else:
+        return ALONE
+    if len(found.hosts) <= 1:
+        return ALONE
+    if found.index >= found.count:
+        raise InputError(
+            f"worker {found.index}: expected a number from 0 to {found.count - 1}, of {found.count} workers"
+        )
+    for host in found.hosts:
+        address = ADDRESS.fullmatch(host)
+        if not address or not 0 < int(address[2]) < 65536:
+            raise InputError(f"worker {host!r}: expected HOST:PORT")
+    if len(set(found.hosts)) < found.count:
+        raise InputError(f"workers {', '.join(found.hosts)}: expected a different HOST:PORT for each")
+    return found
+
+
+def meet(
+    who: Workers, should_stop: Callable[[], bool], *, limit: float = LIMIT_SECONDS, line: float = LINE_SECONDS
+) -> None:
+    """Returns once each other worker has been there: its name resolves and its port answers.
+
+    A worker listens on its own port meanwhile, and right after on the same for TensorFlow, so a later one finds
+    it too. Raises Stopped if asked to stop, and TimeoutError, naming who is missing, after `limit` seconds.
+    """
+    missing = [host for host in who.hosts if host != who.hosts[who.index]]
+    began = shown = time.monotonic()
+    with _listening(int(who.hosts[who.index].rpartition(":")[2])):
+        while missing := [host for host in missing if not _answers(host)]:
+            now = time.monotonic()
+            if should_stop():
+                raise Stopped
+            if now > began + limit:
+                raise TimeoutError(
+                    f"no answer from {', '.join(missing)} in {limit:.0f} s: workers have to run together"
+                )
+            if now > shown + line:
+                shown = now
+                log.info("waiting for %s, %.0f of at most %.0f s", ", ".join(missing), now - began, limit)
+            time.sleep(ASK_SECONDS)
+
+
+def _listening(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+    return socket.create_server(("", port), backlog=128)
+
+
+def _answers(host: str) -> bool:
+    name, _, port = host.rpartition(":")
+    try:
+        socket.create_connection((name.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _of_tf_config(text: str) -> Workers:
+    try:
+        found = json.loads(text)
+        cluster, task = found["cluster"], found["task"]
+        chiefs, others = list(cluster.get("chief", [])), list(cluster.get("worker", []))
+        first = {"chief": 0, "worker": len(chiefs)}[task["type"]]
+        index = int(task["index"])
+        if index < 0 or index >= len({"chief": chiefs, "worker": others}[task["type"]]):
+            raise ValueError(f"no {task['type']} {index}")
+        return Workers(tuple(map(str, [*chiefs, *others])), first + index)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f'TF_CONFIG: expected {{"cluster": {{"worker": [HOST:PORT, ...]}}, '
+            f'"task": {{"type": "worker", "index": 0}}}}: {type(error).__name__} {error}'
+        ) from None
+
+
+def _number(environment: Mapping[str, str], name: str, *, least: int) -> int:
+    text = environment.get(name, "")
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
+        raise InputError(f"{name}={text}: expected a whole number from {least}")
+    return int(text)
