@@ -20,6 +20,7 @@ import numpy as np
 
 from jobs.start import replicas, set_up
 from trainer import model
+from trainer.agreement import Agreement
 from trainer.data import Batch
 from trainer.steps import Steps
 
@@ -45,7 +46,9 @@ def ours(ids: np.ndarray, objective: str) -> Callable[[], object]:
         net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
         adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
-    steps = Steps(strategy, net, adam, objective=objective, clip_norm=5.0, batch_windows=len(ids))
+    steps = Steps(
+        strategy, net, adam, objective=objective, clip_norm=5.0, batch_windows=len(ids), agreement=Agreement(strategy)
+    )
     batch = Batch(ids, np.ones(len(ids), np.float32))
     return lambda: float(steps.train(batch))
 

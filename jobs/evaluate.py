@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from jobs.start import build, replicas, set_up
     from trainer import evaluation
+    from trainer.agreement import Agreement
     from trainer.checkpoints import newest
     from trainer.data import Windows
     from trainer.state import restore
@@ -47,13 +48,21 @@ def main(argv: Sequence[str] | None = None) -> None:
             net = build(run.config.model, dataset.manifest, cudnn=cudnn)
         restore(arrays, net, None)
         objective = run.config.objective
+        agreement = Agreement(strategy)
+        steps = Steps(
+            *(strategy, net, None),
+            objective=objective,
+            clip_norm=0,
+            batch_windows=config.batch_windows,
+            agreement=agreement,
+        )
         result = evaluation.evaluate(
-            Steps(strategy, net, None, objective=objective, clip_norm=0, batch_windows=config.batch_windows),
+            steps,
             windows,
             step=evaluation.window_step(
                 objective, window_chars=dataset.manifest.window_chars, stride_chars=dataset.manifest.stride_chars
             ),
-            should_stop=lambda: False,
+            should_stop=agreement,
         )
     line = {
         "split": config.split,

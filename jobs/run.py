@@ -12,6 +12,7 @@ import yaml
 
 from jobs import config as configuration
 from jobs import schema
+from jobs.read_only import ReadOnly
 from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
@@ -35,15 +36,18 @@ class Run:
     manifest: Manifest
 
 
-def begin(runs: str, name: str, config: schema.Train, dataset: Manifest) -> Bucket:
+def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writes: bool = True) -> Bucket:
     """The folder of a new run, or of one to continue, which is one that has a checkpoint.
 
+    Unless this process `writes`, nothing in it changes, now or through what is returned.
     InputError if the run that is there had another dataset or, but for what is FREE, another configuration; it
     says which keys differ. Its config.yaml stays the one that it began with.
     """
     if not NAME.fullmatch(name):
         raise InputError(f"--run {name}: expected lower-case letters, digits, - and ., at most 63")
     bucket = open_bucket(f"{runs.rstrip('/')}/{name}")
+    if not writes:
+        bucket = ReadOnly(bucket)
     text = configuration.as_yaml(config)
     if not _has_checkpoint(bucket):
         # A mistake that shows only later, in warm_start say, must not use the name up.

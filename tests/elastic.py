@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +24,15 @@ from preprocessing import records
 from preprocessing.manifest import Manifest, Shard
 from tests.test_data import MANIFEST
 from trainer import loop, model
+from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data import Windows
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
 from trainer.order import Order
+from trainer.pointer import Retention
 from trainer.replicas import mirrored
+from trainer.saver import Saver
 from trainer.state import restore
 from trainer.steps import Steps
 from trainer.stop import Stopped
@@ -124,33 +128,40 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
 
     with tempfile.TemporaryDirectory() as scratch:
         bucket = open_bucket(folder)
-        checkpoints = Checkpoints(bucket, keep=2, scratch=Path(scratch))
+        checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=Path(scratch))
         found = checkpoints.restore()
         if found:
             restore(found[1], net, optimizer)
         start = found[0].step if found else 0
-        try:
+        metrics = Metrics(bucket, step=start, scratch=Path(scratch))
+        steps = Steps(
+            *(strategy, net, optimizer),
+            objective="every",
+            clip_norm=1.0,
+            batch_windows=BATCH_WINDOWS,
+            agreement=Agreement(strategy),
+        )
+        with suppress(Crash, Stopped):
             loop.Loop(
                 plan=loop.plan(order, epochs=EPOCHS, max_chars=0, chars_per_step=1),
                 order=order,
                 windows=windows,
                 model=net,
                 optimizer=optimizer,
-                steps=Steps(strategy, net, optimizer, objective="every", clip_norm=1.0, batch_windows=BATCH_WINDOWS),
-                checkpoints=checkpoints,
-                metrics=Metrics(bucket, step=start, scratch=Path(scratch)),
+                steps=steps,
+                saver=Saver(bucket, checkpoints, metrics, give_up_seconds=60),
+                metrics=metrics,
                 progress=SimpleNamespace(step=step, row=row),
                 validate=lambda: Evaluation(loss=0.0, chars=1),
-                write_samples=lambda *_: None,
+                write_samples=lambda *_: {},
                 should_stop=lambda: asked or done == stop_at > 0,
                 log_every_steps=1,
                 checkpoint_every_seconds=9999,
                 chars_per_step=1,
-                start=start,
+                step=start,
                 losses=found[0].losses if found else (),
+                validation=found[0].validation if found else None,
             ).run()
-        except (Crash, Stopped):
-            checkpoints.wait()
     return {"replicas": replicas, "start": start, "windows": seen.steps, "losses": losses}
 
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from trainer import model
+from trainer.agreement import Agreement
 from trainer.data import Batch, fill_up
 from trainer.replicas import mirrored
 from trainer.state import restore, snapshot
@@ -36,7 +37,13 @@ class Trained:
         finally:
             keras.mixed_precision.set_global_policy("float32")
         self.steps = Steps(
-            strategy, self.model, self.optimizer, objective="every", clip_norm=clip_norm, batch_windows=8
+            strategy,
+            self.model,
+            self.optimizer,
+            objective="every",
+            clip_norm=clip_norm,
+            batch_windows=8,
+            agreement=Agreement(strategy),
         )
         self.losses = [float(self.steps.train(batch)) for batch in batches]
 
@@ -96,7 +103,7 @@ def test_evaluation_sums_nats_over_the_characters_that_count() -> None:
 def test_a_batch_that_replicas_cannot_share_evenly_is_refused() -> None:
     strategy = mirrored(["CPU:0", "CPU:1"])
     with pytest.raises(InputError, match="batch_windows=7 is not divisible by 2 replicas"):
-        Steps(strategy, None, None, objective="every", clip_norm=0, batch_windows=7)
+        Steps(strategy, None, None, objective="every", clip_norm=0, batch_windows=7, agreement=Agreement(strategy))
 
 
 @pytest.mark.parametrize("replicas", [(1, 2), (2, 1)])

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing.errors import InputError
+from trainer.agreement import Agreement
 from trainer.data import Batch
 from trainer.model import losses
 
@@ -23,6 +24,7 @@ class Steps:
         objective: str,
         clip_norm: float,
         batch_windows: int,
+        agreement: Agreement,
     ) -> None:
         replicas = strategy.num_replicas_in_sync
         if batch_windows % replicas:
@@ -30,16 +32,22 @@ class Steps:
         self.batch_windows = batch_windows
         self._strategy, self._model, self._optimizer = strategy, model, optimizer
         self._objective, self._clip_norm = objective, clip_norm
+        self._agreement = agreement
         self._train = tf.function(self._train_step)
         self._evaluate = tf.function(self._evaluate_step)
 
     def train(self, batch: Batch) -> tf.Tensor:
         """Changes the weights by one step; the loss before it in nats per character, a scalar not waited for."""
-        return self._train(*self._shared_out(batch), tf.constant(float(batch.weights.sum())))
+        windows = tf.constant(float(batch.weights.sum()))
+        loss, flags = self._train(*self._shared_out(batch), windows, self._agreement.flag())
+        self._agreement.told(flags, waited=False)
+        return loss
 
     def evaluate(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """The batch's sum of nats and its count of predicted characters, both scalars."""
-        return self._evaluate(*self._shared_out(batch))
+        nats, chars, flags = self._evaluate(*self._shared_out(batch), self._agreement.flag())
+        self._agreement.told(flags, waited=True)
+        return nats, chars
 
     def _shared_out(self, batch: Batch) -> tuple[Any, Any]:
         share = self.batch_windows // self._strategy.num_replicas_in_sync
@@ -53,10 +61,10 @@ class Steps:
 
         return part(batch.ids), part(batch.weights)
 
-    def _train_step(self, ids: Any, weights: Any, windows: tf.Tensor) -> tf.Tensor:
-        return self._sum(self._strategy.run(self._train_replica, args=(ids, weights, windows)))
+    def _train_step(self, ids: Any, weights: Any, windows: tf.Tensor, flag: tf.Tensor) -> list[tf.Tensor]:
+        return self._sums(self._strategy.run(self._train_replica, args=(ids, weights, windows, flag)))
 
-    def _train_replica(self, ids: tf.Tensor, weights: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
+    def _train_replica(self, ids: tf.Tensor, weights: tf.Tensor, windows: tf.Tensor, flag: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             nats = losses(self._model(ids[:, :-1], training=True), ids, self._objective)
             loss = tf.reduce_sum(nats * weights[:, None]) / (windows * tf.cast(tf.shape(nats)[1], tf.float32))
@@ -72,15 +80,16 @@ class Steps:
             gradients, _ = tf.clip_by_global_norm(gradients, self._optimizer.scale_loss(self._clip_norm))
         replicas = context.num_replicas_in_sync
         self._optimizer.apply([gradient / replicas for gradient in gradients], variables)
-        return loss
+        return tf.stack([loss, flag])
 
-    def _evaluate_step(self, ids: Any, weights: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        nats, count = self._strategy.run(self._evaluate_replica, args=(ids, weights))
-        return self._sum(nats), self._sum(count)
+    def _evaluate_step(self, ids: Any, weights: Any, flag: tf.Tensor) -> list[tf.Tensor]:
+        return self._sums(self._strategy.run(self._evaluate_replica, args=(ids, weights, flag)))
 
-    def _evaluate_replica(self, ids: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _evaluate_replica(self, ids: tf.Tensor, weights: tf.Tensor, flag: tf.Tensor) -> tf.Tensor:
         nats = losses(self._model(ids[:, :-1], training=False), ids, self._objective)
-        return tf.reduce_sum(nats * weights[:, None]), tf.reduce_sum(weights) * tf.cast(tf.shape(nats)[1], tf.float32)
+        chars = tf.reduce_sum(weights) * tf.cast(tf.shape(nats)[1], tf.float32)
+        return tf.stack([tf.reduce_sum(nats * weights[:, None]), chars, flag])
 
-    def _sum(self, values: Any) -> tf.Tensor:
-        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
+    def _sums(self, values: Any) -> list[tf.Tensor]:
+        """Of each number in a vector over all replicas, in one exchange."""
+        return tf.unstack(self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))

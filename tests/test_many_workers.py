@@ -1,0 +1,89 @@
+"""The real command as two processes on loopback, undisturbed, killed and stopped."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from jobs import train
+from tests.test_train import arguments, finish, outcome, rows, saved_step, wait_until
+
+Processes = list["subprocess.Popen[str]"]
+
+
+def two_workers(dataset: Path, runs: Path) -> Processes:
+    with ExitStack() as held:  # both at once, or the second may get the first's
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        hosts = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
+    processes = []
+    for index in range(2):
+        here = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(here)}
+        command = [sys.executable, "-m", "jobs.train", *arguments(dataset, runs)]
+        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+    return processes
+
+
+@pytest.fixture(scope="module")
+def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("two")
+    for process in two_workers(dataset, runs):
+        finish(process)
+    return runs / "small"
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    pointer = json.loads((run / "checkpoint.json").read_text())["checkpoints"][0]
+    return dict(safetensors.numpy.load_file(run / pointer["file"]))
+
+
+def test_two_workers_train_as_two_replicas_of_one_process_do(dataset: Path, tmp_path: Path, undisturbed: Path) -> None:
+    train.main(arguments(dataset, tmp_path))
+    for kind in ("train", "validation"):
+        one, two = rows(tmp_path / "small", kind), rows(undisturbed, kind)
+        assert [row["step"] for row in one] == [row["step"] for row in two]
+        np.testing.assert_allclose([row["loss"] for row in one], [row["loss"] for row in two], rtol=1e-3)
+    one_weights, two_weights = weights(tmp_path / "small"), weights(undisturbed)
+    for name, array in one_weights.items():
+        np.testing.assert_allclose(array, two_weights[name], atol=5e-3, err_msg=name)
+
+
+def test_one_worker_alone_writes(undisturbed: Path) -> None:
+    # Two that wrote metrics or checkpoints would have been told of a conflict; events have a name for each process.
+    assert len(list((undisturbed / "tensorboard").iterdir())) == 1
+
+
+def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
+    dataset: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    run = tmp_path / "small"
+
+    def disturbed(disturb: Callable[[Processes], None]) -> Processes:
+        before = saved_step(run)
+        processes = two_workers(dataset, tmp_path)
+        wait_until(lambda: saved_step(run) > before, processes[0])
+        disturb(processes)
+        return processes
+
+    for lost, survivor in ((1, 0), (0, 1)):
+        processes = disturbed(lambda both, lost=lost: both[lost].kill())  # type: ignore[misc]
+        _, errors = processes[survivor].communicate(timeout=60)
+        processes[lost].communicate()
+        assert processes[survivor].returncode == 1, errors
+        assert "a worker was lost, start all again: " in errors.splitlines()[-1]
+        assert "Traceback" not in errors
+    for process in disturbed(lambda both: both[1].send_signal(signal.SIGTERM)):
+        finish(process, code=143)
+    assert 0 < saved_step(run) < rows(undisturbed, "validation")[-1]["step"]
+    for process in two_workers(dataset, tmp_path):
+        finish(process)
+    assert outcome(run) == outcome(undisturbed)
