@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +18,16 @@ from jobs import train
 from tests.test_train import arguments, finish, outcome, rows, saved_step, wait_until
 
 Processes = list["subprocess.Popen[str]"]
+STARTED: Processes = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    """A worker that a failed test left waits for the other's return."""
+    yield
+    for process in STARTED:
+        process.kill()
+        process.wait()
 
 
 def two_workers(dataset: Path, runs: Path) -> Processes:
@@ -30,6 +40,7 @@ def two_workers(dataset: Path, runs: Path) -> Processes:
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(here)}
         command = [sys.executable, "-m", "jobs.train", *arguments(dataset, runs)]
         processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+    STARTED.extend(processes)
     return processes
 
 
