@@ -51,15 +51,13 @@ def write(asked: argparse.Namespace) -> None:
     from trainer.sampling import draws, generate, stepper
     from trainer.state import restore
 
-    set_up("float32", seed=asked.seed)
+    set_up(run.config.precision, seed=asked.seed)
     with tempfile.TemporaryDirectory(prefix="sample-") as scratch:
         _, arrays = newest(run.bucket, Path(scratch))
     net = build(run.config.model, run.manifest)
     restore(arrays, net, None)
-    step, state = stepper(net, asked.count)
     ids = generate(
-        step,
-        state,
+        *stepper(net, asked.count),
         np.repeat(np.asarray(prompt)[None], asked.count, axis=0),
         diversities=[asked.diversity] * asked.count,
         drawn=draws(asked.seed, 0, rows=asked.count, chars=asked.chars),

@@ -24,17 +24,15 @@ class SampleWriter:
         config: schema.Train,
         should_stop: Callable[[], bool],
     ) -> None:
-        self._held_out, self._vocabulary = held_out, vocabulary
+        self._model, self._held_out, self._vocabulary = model, held_out, vocabulary
         self._config, self._should_stop = config, should_stop
-        self._step, self._state = stepper(model, len(config.sample.diversities))
 
     def __call__(self, epoch: int, step: int) -> Mapping[str, bytes]:
         seed, sample = self._config.seed, self._config.sample
         prompt = self._prompt(epoch)[: sample.prompt_chars]
         rows = len(sample.diversities)
         ids = generate(
-            self._step,
-            self._state,
+            *stepper(self._model, rows),
             np.repeat(prompt[None], rows, axis=0),
             diversities=sample.diversities,
             drawn=draws(seed, epoch, rows=rows, chars=sample.chars),

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -52,7 +53,7 @@ def test_a_prompt_is_read_before_and_each_character_follows_the_one_before() -> 
 
 
 def test_generation_stops_between_characters_when_asked() -> None:
-    asked = iter([False, False, True])
+    asked = iter([False, False, False, True])
     with pytest.raises(Stopped):
         generate(
             counting,
@@ -75,10 +76,30 @@ def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: i
         np.testing.assert_allclose(logits, whole[:, position], atol=1e-6)
 
 
-def test_the_samples_of_a_batch_are_those_of_each_alone() -> None:
-    net = model.build(symbols=7, lstm_units=[6], embedding_units=0)
-    drawn = draws(1, 1, rows=3, chars=20)
-    together = generate(*stepper(net, 3), np.array([[1], [2], [3]]), diversities=[0.3, 0.6, 0.9], drawn=drawn)
-    for row, diversity in enumerate([0.3, 0.6, 0.9]):
-        alone = generate(*stepper(net, 1), np.array([[row + 1]]), diversities=[diversity], drawn=drawn[row : row + 1])
-        assert alone[0].tolist() == together[row].tolist()
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_row_s_characters_are_the_same_bits_alone_and_among_others(policy: str) -> None:
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        net = model.build(symbols=7, lstm_units=[200, 100], embedding_units=0)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    rows = 11  # more than are computed together
+    drawn, prompts = draws(1, 1, rows=rows, chars=20), (np.arange(rows, dtype=np.int32) % 7)[:, None]
+    (step, state), alone = stepper(net, rows), stepper(net, 1)
+    logits, after = step(prompts[:, 0], state)
+    found = generate(step, after, prompts, diversities=[0.3] * rows, drawn=drawn)
+    for row in range(rows):
+        own, after = alone[0](prompts[row], alone[1])
+        np.testing.assert_array_equal(own[0], logits[row])
+        again = generate(alone[0], after, prompts[row : row + 1], diversities=[0.3], drawn=drawn[row : row + 1])
+        np.testing.assert_array_equal(again[0], found[row])
+
+
+def test_generation_uses_the_weights_as_they_are_when_it_begins() -> None:
+    net = model.build(symbols=3, lstm_units=[4], embedding_units=0)
+    texts = []
+    for likely in (1, 2):
+        net.get_layer("logits").bias.assign([99.0 * (symbol == likely) for symbol in range(3)])
+        drawn = np.zeros((1, 3))
+        texts.append(generate(*stepper(net, 1), np.array([[0]]), diversities=[0.0], drawn=drawn).tolist())
+    assert texts == [[[1, 1, 1]], [[2, 2, 2]]]

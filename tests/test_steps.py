@@ -135,3 +135,34 @@ def test_arrays_that_do_not_fit_are_named() -> None:
     del arrays["weights/logits/bias"]
     with pytest.raises(ValueError, match="weights/logits/bias .* not in the checkpoint"):
         restore(arrays, trained.model, None)
+
+
+class Counted:
+    """A model that counts how often Python calls it: once for each time that a program is compiled."""
+
+    def __init__(self, net: keras.Model) -> None:
+        self._net, self.calls = net, 0
+        self.trainable_variables = net.trainable_variables
+
+    def __call__(self, ids: tf.Tensor, *, training: bool) -> tf.Tensor:
+        self.calls += 1
+        return self._net(ids, training=training)
+
+
+def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
+    strategy = mirrored(["CPU:0"])
+    with strategy.scope():
+        net = Counted(model.build(symbols=7, lstm_units=[6], embedding_units=0))
+        optimizer = model.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
+        optimizer.build(net.trainable_variables)
+    steps = Steps(
+        *(strategy, net, optimizer),
+        objective="every",
+        clip_norm=1.0,
+        batch_windows=8,
+        agreement=Agreement(strategy),
+    )
+    for batch in (*BATCHES, fill_up(IDS[:3], 8)):
+        steps.train(batch)
+        steps.evaluate(batch)
+    assert net.calls == 2

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from trainer.lstm import LSTM
 
-LOGITS = "logits"
+EMBEDDING, LOGITS = "embedding", "logits"
 
 
 def build(*, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudnn: bool = False) -> keras.Model:
@@ -21,7 +21,7 @@ def build(*, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudn
     ids = keras.Input((None,), dtype="int32", name="ids")
     steps_first = ids if cudnn else keras.ops.transpose(ids)
     if embedding_units:
-        hidden = keras.layers.Embedding(symbols, embedding_units, name="embedding")(steps_first)
+        hidden = keras.layers.Embedding(symbols, embedding_units, name=EMBEDDING)(steps_first)
     else:
         hidden = keras.ops.one_hot(steps_first, symbols, dtype=keras.mixed_precision.dtype_policy().compute_dtype)
     for number, units in enumerate(lstm_units):
