@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test test-long lint bench bench-data bench-start lock clean
+.PHONY: setup demo test test-long lint bench-train bench-data bench-start lock clean
 
 setup: .venv/installed
 
@@ -40,8 +40,14 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed
-	$(BIN)/python -m benchmarks.seed_model
+# An interpreter of its own for what the benchmarks compare with: PyTorch and what it brings take 5 GB.
+.peers/installed: benchmarks/requirements.lock
+	$(PYTHON) -m venv .peers
+	.peers/bin/pip install --disable-pip-version-check --require-hashes --no-deps -r benchmarks/requirements.lock
+	touch $@
+
+bench-train: .venv/installed .peers/installed
+	$(BIN)/python -m benchmarks.train
 
 bench-data: .venv/installed
 	$(BIN)/python -m benchmarks.data
@@ -52,7 +58,8 @@ bench-start: .venv/installed
 # Needs uv, the lock tool: pip install uv.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header setup.py --extra preprocess --extra train --extra describe requirements.in -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header benchmarks/requirements.in -o benchmarks/requirements.lock
 
 clean:
-	rm -rf .venv $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .peers $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,13 +3,15 @@
     python -m tests.gcs_emulator --port 9023 --bucket reviews
 
 It ignores `if_generation_match`, on which a run's pointer relies, and does not say which generation it sends.
-`Mended.outage` makes it answer 503 to the next requests, `Mended.flaky` to one in so many.
+`Mended.latency_seconds` makes it answer late, `Mended.outage` with 503 to the next requests, `Mended.flaky` to
+one in so many.
 """
 
 import argparse
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +30,7 @@ from gcp_storage_emulator.storage import Storage
 class Mended(RequestHandler):
     """The emulator's requests, each alone, with preconditions checked first."""
 
+    latency_seconds = 0.0  # before each answer
     outage = 0  # requests still to be answered with 503
     flaky = 0  # of so many requests one fails, by turns with 503 and with no answer at all
     count = 0
@@ -92,6 +95,7 @@ class Mended(RequestHandler):
 
     def _out(self) -> bool:
         Mended.count += 1
+        time.sleep(Mended.latency_seconds)
         if Mended.flaky and Mended.count % (2 * Mended.flaky) == 0:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -129,7 +133,9 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="0.0.0.0")
     parser.add_argument("--port", type=int, default=9023)
     parser.add_argument("--bucket", default="reviews")
+    parser.add_argument("--latency-seconds", type=float, default=0.0)
     arguments = parser.parse_args()
+    Mended.latency_seconds = arguments.latency_seconds
     with emulator(host=arguments.host, port=arguments.port, bucket=arguments.bucket) as url:
         print(f"STORAGE_EMULATOR_HOST={url} gs://{arguments.bucket}", flush=True)
         threading.Event().wait()

@@ -1,0 +1,118 @@
+"""What a checkpoint of the seed's model costs training: to an emulator of Cloud Storage that answers 50 ms late.
+
+    python -m benchmarks.checkpoint [--rounds 4] [--batch 128]
+
+In each round some steps are timed without a checkpoint, then one is started, and steps are timed until it stands.
+The stall is what the training thread waits (the copy of weights and optimizer); the slowdown is how much longer the
+steps beside it took, since two cores also hash and send it. Both as a share of 60 s, the interval between two.
+"""
+
+import argparse
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.lstm_shapes import SYMBOLS, UNITS, WINDOW_CHARS
+from jobs.start import replicas, set_up
+from jobs.storage import open_bucket
+from trainer import model
+from trainer.agreement import Agreement
+from trainer.checkpoints import Checkpoints, Snapshot
+from trainer.data import Batch
+from trainer.metrics import Metrics
+from trainer.pointer import Retention
+from trainer.saver import Saver
+from trainer.state import snapshot
+from trainer.steps import Steps
+
+LATENCY_SECONDS, INTERVAL_SECONDS = 0.05, 60.0
+
+
+def emulator() -> "tuple[subprocess.Popen[bytes], str]":
+    """A process of its own, so that its work is not mistaken for ours; and its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--bucket", "bench", "--latency-seconds"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.gcs_emulator", *options, str(LATENCY_SECONDS)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout
+    process.stdout.readline()
+    return process, f"http://127.0.0.1:{port}"
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=4)
+    arguments.add_argument("--batch", type=int, default=128)
+    asked = arguments.parse_args()
+    strategy = replicas()
+    cudnn = set_up("auto", seed=1)
+    with strategy.scope():
+        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
+        adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
+        adam.build(net.trainable_variables)
+    steps = Steps(
+        *(strategy, net, adam),
+        objective="every",
+        clip_norm=5.0,
+        batch_windows=asked.batch,
+        agreement=Agreement(strategy),
+    )
+    ids = np.random.default_rng(1).integers(0, SYMBOLS, (asked.batch, WINDOW_CHARS + 1)).astype(np.uint8)
+    batch = Batch(ids, np.ones(asked.batch, np.float32))
+
+    def step() -> float:
+        began = time.perf_counter()
+        float(steps.train(batch))
+        return time.perf_counter() - began
+
+    process, address = emulator()
+    try:
+        os.environ["STORAGE_EMULATOR_HOST"] = address
+        bucket = open_bucket("gs://bench/run")
+        with tempfile.TemporaryDirectory() as made:
+            scratch = Path(made)
+            checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=scratch)
+            saver = Saver(bucket, checkpoints, Metrics(bucket, step=0, scratch=scratch), give_up_seconds=600)
+            step()
+            stalls, slowdowns = [], []
+            for number in range(1, asked.rounds + 1):
+                alone = statistics.median(step() for _ in range(3))
+                began = time.perf_counter()
+                arrays = snapshot(net, adam)
+                saver.save(Snapshot(arrays, number, 1))
+                stall = time.perf_counter() - began
+                beside = []
+                while saver.busy:
+                    beside.append(step())
+                stands = time.perf_counter() - began
+                saver.check()
+                assert saver.stands(number)
+                slowdown = sum(beside) - alone * len(beside)
+                megabytes = sum(array.nbytes for array in arrays.values()) / 1e6
+                stalls.append(stall)
+                slowdowns.append(slowdown)
+                print(
+                    f"checkpoint {number}: {megabytes:.0f} MB, stall {stall * 1e3:.0f} ms; {len(beside)} steps beside "
+                    f"it took {slowdown:+.2f} s more than {alone:.2f} s each; it stood within {stands:.1f} s",
+                    flush=True,
+                )
+            for name, found in (("stall", stalls), ("stall and slowdown", np.add(stalls, slowdowns).tolist())):
+                middle = statistics.median(found)
+                print(f"{name}: {middle:.2f} s, {middle / INTERVAL_SECONDS:.2%} of {INTERVAL_SECONDS:.0f} s")
+    finally:
+        process.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""A contender: this project's step on the seed's model, windows read from shards as in training.
+
+A turn answers the seconds of input (order, reading, filling up) and of the step; with "matmul" those of a product
+of two 2048 x 2048 matrices, in the same precision, which tells the machine's limit.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from benchmarks.contender import serve
+from benchmarks.lstm_shapes import SYMBOLS, UNITS
+from benchmarks.start import Copies, dataset
+from jobs.start import replicas, set_up
+from jobs.storage import open_bucket
+from trainer import model
+from trainer.agreement import Agreement
+from trainer.data import Windows, fill_up
+from trainer.order import Order
+from trainer.staging import Staging
+from trainer.steps import Steps
+
+SIDE = 2048
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--batch", type=int, required=True)
+    batch = arguments.parse_args().batch
+    strategy = replicas()
+    cudnn = set_up("auto", seed=1)
+    with strategy.scope():
+        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
+        adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
+        adam.build(net.trainable_variables)
+    steps = Steps(
+        *(strategy, net, adam), objective="every", clip_norm=5.0, batch_windows=batch, agreement=Agreement(strategy)
+    )
+    kind = keras.mixed_precision.dtype_policy().compute_dtype
+    square = tf.cast(tf.random.normal((SIDE, SIDE)), kind)
+    product = tf.function(lambda: tf.matmul(square, square)[0, 0])
+    number = 0
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "dataset")
+        manifest, shards = dataset(source, 4)
+        fetch = Copies(open_bucket(str(source))).fetch
+        staging = Staging(fetch, Path(folder, "copies"), max_bytes=sum(shard.bytes for shard in shards))
+        windows = Windows(shards, manifest, staging.mapped)
+        order = Order(windows.counts, batch_windows=batch, block_windows=2_000_000, seed=1)
+
+        def turn(asked: dict[str, Any]) -> dict[str, Any]:
+            nonlocal number
+            if asked.get("matmul"):
+                return {"precision": kind, "flops": 2 * SIDE**3 / statistics.median(timed() for _ in range(9))}
+            began = time.perf_counter()
+            at = number % (order.steps_per_epoch - 1)
+            filled = fill_up(windows.read(*order.batch(0, at), order.ahead(0, at)), batch)
+            read = time.perf_counter()
+            float(steps.train(filled))
+            number += 1
+            return {"input": read - began, "step": time.perf_counter() - read, "precision": kind}
+
+        def timed() -> float:
+            began = time.perf_counter()
+            float(product())
+            return time.perf_counter() - began
+
+        serve(turn)
+
+
+if __name__ == "__main__":
+    main()
