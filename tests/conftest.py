@@ -36,6 +36,14 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     return lambda short, full: full if request.config.getoption("--long") else short
 
 
+@pytest.fixture(autouse=True)
+def precision() -> Iterator[None]:
+    """Takes back the precision that a command has set for the process, which ends with it everywhere else."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].mixed_precision.set_global_policy("float32")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Those of a machine in Google's cloud, whosever the user's own are; Beam looks 22 s for them if there are none."""

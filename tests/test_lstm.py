@@ -29,7 +29,7 @@ def outcome(layer: Any, sequences: np.ndarray) -> list[np.ndarray]:
 
 
 def both(dtype: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    ours, keras_own = LSTM(4, return_sequences=True, dtype=dtype), keras.layers.LSTM(4, return_sequences=True)
+    ours, keras_own = (layer(4, return_sequences=True, dtype=dtype) for layer in (LSTM, keras.layers.LSTM))
     ours.build((9, 5, 3))
     keras_own.build((5, 9, 3))
     for weight in ours.weights:  # not the first ones, of which the bias is 0 and 1

@@ -64,12 +64,11 @@ def _forward(
     """The outputs [L, B, H]; the gates [B, 4H] of each step and the carry [B, H] before it and after the last."""
     units = recurrent.shape[0]
     steps, rows = tf.shape(inputs)[0], tf.shape(inputs)[1]
-    shares = tf.nn.bias_add(tf.matmul(_rows(inputs), kernel), bias)
-    shares = tf.reshape(shares, [steps, rows, 4 * units])
+    shares = tf.reshape(tf.matmul(_rows(inputs), kernel), [steps, rows, 4 * units])
     transposed = tf.transpose(recurrent)  # oneDNN reads it faster so
 
     def step(t: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, outputs: Any, gates: Any, carries: Any) -> Any:
-        hidden, carry, opened = _cell(shares[t], tf.matmul(hidden, transposed, transpose_b=True), carry)
+        hidden, carry, opened = _cell(shares[t], tf.matmul(hidden, transposed, transpose_b=True), bias, carry)
         if keep:
             gates, carries = gates.write(t, opened), carries.write(t + 1, carry)
         return t + 1, hidden, carry, outputs.write(t, hidden), gates, carries
@@ -109,9 +108,12 @@ def _backward(d_outputs: tf.Tensor, gates: tf.TensorArray, carries: tf.TensorArr
 
 
 @tf.function(jit_compile=True)
-def _cell(share: tf.Tensor, recurrent: tf.Tensor, carry: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _cell(
+    share: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, carry: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Hidden [B, H] and carry [B, H] float32 after a step, and its gates [B, 4H]."""
-    i, f, g, o = tf.split(tf.cast(share, tf.float32) + tf.cast(recurrent, tf.float32), 4, axis=1)
+    into = tf.cast(share, tf.float32) + tf.cast(recurrent, tf.float32) + tf.cast(bias, tf.float32)
+    i, f, g, o = tf.split(into, 4, axis=1)
     i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
     carry = f * carry + i * g
     gates = tf.concat([i, f, g, o], axis=1)
