@@ -1,7 +1,8 @@
 """A contender: this project's step on the seed's model, windows read from shards as in training.
 
-A turn answers the seconds of input (order, reading, filling up) and of the step; with "matmul" those of a product
-of two 2048 x 2048 matrices, in the same precision, which tells the machine's limit.
+A turn answers the seconds of input (order, reading, filling up) and of the step. Asked for "matmul" it tells the
+machine's limit, operations a second of a product of two 2048 x 2048 matrices in the same precision; for "evaluate" or
+"sample" the seconds of a batch's evaluation, and of four texts of 400 characters.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from benchmarks.contender import serve
@@ -21,12 +23,15 @@ from jobs.start import replicas, set_up
 from jobs.storage import open_bucket
 from trainer import model
 from trainer.agreement import Agreement
-from trainer.data import Windows, fill_up
+from trainer.data import Batch, Windows, fill_up
 from trainer.order import Order
+from trainer.sampling import draws, generate, stepper
 from trainer.staging import Staging
 from trainer.steps import Steps
 
 SIDE = 2048
+DIVERSITIES, CHARS = (0.2, 0.4, 0.6, 0.8), 400
+TEXTS = len(DIVERSITIES)
 
 
 def main() -> None:
@@ -45,6 +50,7 @@ def main() -> None:
     kind = keras.mixed_precision.dtype_policy().compute_dtype
     square = tf.cast(tf.random.normal((SIDE, SIDE)), kind)
     product = tf.function(lambda: tf.matmul(square, square)[0, 0])
+    prompts, drawn = np.ones((TEXTS, 1), np.int32), draws(1, 1, rows=TEXTS, chars=CHARS)
     number = 0
 
     with tempfile.TemporaryDirectory() as folder:
@@ -55,15 +61,24 @@ def main() -> None:
         windows = Windows(shards, manifest, staging.mapped)
         order = Order(windows.counts, batch_windows=batch, block_windows=2_000_000, seed=1)
 
+        def filled(at: int) -> Batch:
+            return fill_up(windows.read(*order.batch(0, at), order.ahead(0, at)), batch)
+
         def turn(asked: dict[str, Any]) -> dict[str, Any]:
             nonlocal number
             if asked.get("matmul"):
                 return {"precision": kind, "flops": 2 * SIDE**3 / statistics.median(timed() for _ in range(9))}
             began = time.perf_counter()
+            if asked.get("evaluate"):
+                steps.evaluate(filled(0))
+                return {"seconds": time.perf_counter() - began}
+            if asked.get("sample"):
+                generate(*stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
+                return {"seconds": time.perf_counter() - began}
             at = number % (order.steps_per_epoch - 1)
-            filled = fill_up(windows.read(*order.batch(0, at), order.ahead(0, at)), batch)
+            taken = filled(at)
             read = time.perf_counter()
-            float(steps.train(filled))
+            float(steps.train(taken))
             number += 1
             return {"input": read - began, "step": time.perf_counter() - read, "precision": kind}
 

@@ -5,6 +5,7 @@
 The contenders take turns, one step each, in each round; medians are printed, and the ratio to each. PyTorch has an
 interpreter of its own (`make bench-train` makes it). The limit is what the machine would train if all of it were
 one large matrix product, measured in the same rounds. `input` is the share of a step's time for reading windows.
+Last, of this project: a batch's evaluation, and four texts of 400 characters; and whether they take more memory.
 """
 
 import argparse
@@ -41,6 +42,10 @@ def measured(batch: int, *, rounds: int, peers: str) -> tuple[Mapping[str, list[
                 turns[name].append(contender.turn())
             shown = ", ".join(f"{name} {found[-1]['step']:.2f} s" for name, found in turns.items())
             print(f"batch {batch}, round {number + 1}: {shown}", flush=True)
+        for other in ("evaluate", "sample"):
+            found = [contenders[OURS].turn(**{other: True}) for _ in range(rounds + 1)][1:]  # the first compiles
+            seconds = statistics.median(one["seconds"] for one in found)
+            print(f"{OURS}, {other}: {seconds:.2f} s; {found[-1]['peak_mb']:,.0f} MB at most since its start")
     return turns, limits
 
 
