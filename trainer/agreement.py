@@ -5,9 +5,12 @@ to a sum that the step makes anyway, and all look at the sum alone. In training 
 the last: to look at the last would wait for the device, which has none to work on meanwhile.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import tensorflow as tf
+
+from trainer.stop import Stopped
 
 
 class Agreement:
@@ -36,6 +39,16 @@ class Agreement:
         if not self._alone:
             self.told(self._meet(self.flag()), waited=True)
         return self()
+
+    @contextmanager
+    def leaving_together(self) -> Iterator[None]:
+        """No worker leaves the block before all have come to its end, or were stopped in it."""
+        try:
+            yield
+        except Stopped:
+            self.meet()
+            raise
+        self.meet()
 
     def _sum(self, flag: tf.Tensor) -> tf.Tensor:
         flags = self._strategy.run(tf.identity, args=(flag,))

@@ -1,0 +1,147 @@
+"""A run wired together from its configuration: the one place where the trainer's parts meet."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from jobs import schema
+from jobs.dataset import Dataset
+from jobs.progress import progress
+from jobs.start import begin, build, replicas, set_up
+from jobs.stop import Stop
+from jobs.storage import Bucket
+from jobs.workers import Workers
+from jobs.write_samples import SampleWriter
+from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest
+from trainer import loop, model
+from trainer.agreement import Agreement
+from trainer.checkpoints import Checkpoints
+from trainer.data import Windows
+from trainer.evaluation import evaluate, window_step
+from trainer.metrics import Metrics
+from trainer.order import Order
+from trainer.pointer import Retention
+from trainer.replicas import no_worker_lost
+from trainer.saver import Saver
+from trainer.staging import Staging
+from trainer.steps import Steps
+from trainer.stop import Stopped
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    config: schema.Train,
+    dataset: Dataset,
+    staging: Staging,
+    folder: Bucket,
+    *,
+    scratch: Path,
+    stop: Stop,
+    alive: Callable[[], None],
+    who: Workers,
+) -> None:
+    """Begins or continues the run in `folder`, to its end. `alive` is called at each sign of progress.
+
+    Raises Stopped, with all saved, once `stop` says so, and what Loop.run raises.
+    """
+
+    def should_stop() -> bool:
+        """Asked before each step, batch and sampled character."""
+        alive()
+        return stop()
+
+    manifest = dataset.manifest
+    training = Windows(dataset.shards("train"), manifest, staging.mapped)
+    held_out = Windows(dataset.shards("validation"), manifest, staging.mapped)
+    order = Order(
+        training.counts, batch_windows=config.batch_windows, block_windows=config.block_windows, seed=config.seed
+    )
+    if dataset.copied:
+        refuse_too_little_room(config, order, manifest)
+    chars_per_step = config.batch_windows * (manifest.window_chars if config.objective == "every" else 1)
+    plan = loop.plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
+
+    with no_worker_lost():
+        strategy = replicas(who, should_stop)
+        agreement = Agreement(strategy, should_stop, workers=who.count)
+        cudnn = set_up(config.precision, seed=config.seed)
+        with strategy.scope():
+            net = build(config.model, manifest, cudnn=cudnn)
+            adam = optimizer(net, config, steps=plan.steps)
+        steps = Steps(
+            *(strategy, net, adam),
+            objective=config.objective,
+            clip_norm=config.clip_norm,
+            batch_windows=config.batch_windows,
+            agreement=agreement,
+        )
+        retention = Retention(config.checkpoint.keep, every_epochs=config.checkpoint.keep_every_epochs)
+        checkpoints = Checkpoints(folder, retention=retention, scratch=scratch)
+        start = begin(net, adam, checkpoints, config, manifest, strategy=strategy, who=who, scratch=scratch)
+        log.info(
+            "%d parameters, %d steps of %d characters, %d done",
+            *(net.count_params(), plan.steps, chars_per_step, start.step),
+        )
+        if not who.chief:
+            logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)  # it saves nothing
+        every = window_step(config.objective, window_chars=manifest.window_chars, stride_chars=manifest.stride_chars)
+        # Each worker reads the rows for itself: they change only after a step that takes all of them.
+        metrics = Metrics(folder, step=start.step, scratch=scratch)
+        samples = SampleWriter(net, held_out, manifest.symbols(), config, should_stop)
+
+        def write_samples(epoch: int, at: int) -> Mapping[str, bytes]:
+            with agreement.leaving_together():
+                written = samples(epoch, at) if who.chief else {}
+            if agreement():
+                raise Stopped
+            return written
+
+        training_loop = loop.Loop(
+            plan=plan,
+            order=order,
+            windows=training,
+            model=net,
+            optimizer=adam,
+            steps=steps,
+            saver=Saver(folder, checkpoints, metrics, give_up_seconds=config.checkpoint.give_up_seconds, alive=alive),
+            metrics=metrics,
+            progress=progress(start=start.step, steps=plan.steps, chars_per_step=chars_per_step),
+            validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
+            write_samples=write_samples,
+            should_stop=agreement,
+            log_every_steps=config.log_every_steps,
+            checkpoint_every_seconds=config.checkpoint.every_seconds if who.chief else math.inf,
+            chars_per_step=chars_per_step,
+            step=start.step,
+            losses=start.losses,
+            validation=start.validation,
+        )
+        stop.save_first(training_loop.saved)
+        # No worker leaves before the chief has saved: should that fail, all have to be there to start again.
+        with agreement.leaving_together():
+            training_loop.run()
+
+
+def refuse_too_little_room(config: schema.Train, order: Order, manifest: Manifest) -> None:
+    """InputError if the copies of the shards that one step may need are more than `staging.max_bytes`."""
+    needed = order.windows_at_once * manifest.record_bytes
+    if needed > config.staging.max_bytes:
+        raise InputError(
+            f"staging.max_bytes={config.staging.max_bytes}: a step may need {needed} bytes of shards, two blocks of "
+            f"block_windows={config.block_windows} or of the largest shard: raise the one or lower the other"
+        )
+
+
+def optimizer(net: keras.Model, config: schema.Train, *, steps: int) -> Any:
+    """The configured one for the model, in the scope of whose strategy it is to be made."""
+    adam = model.optimizer(
+        learning_rate=config.learning_rate, schedule=config.schedule, warmup_steps=config.warmup_steps, steps=steps
+    )
+    adam.build(net.trainable_variables)
+    return adam
