@@ -41,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes, should_stop=lambda: False) as staging,
     ):
         windows = Windows(dataset.shards(config.split), dataset.manifest, staging.mapped)
-        saved, arrays = newest(run.bucket, Path(scratch))
+        saved = newest(run.bucket, Path(scratch))
         strategy = replicas()
         cudnn = set_up(run.config.precision, seed=run.config.seed)
         with strategy.scope():
             net = build(run.config.model, dataset.manifest, cudnn=cudnn)
-        restore(arrays, net, None)
+        restore(saved.arrays, net, None)
         objective = run.config.objective
         agreement = Agreement(strategy)
         steps = Steps(

@@ -53,9 +53,9 @@ def write(asked: argparse.Namespace) -> None:
 
     set_up(run.config.precision, seed=asked.seed)
     with tempfile.TemporaryDirectory(prefix="sample-") as scratch:
-        _, arrays = newest(run.bucket, Path(scratch))
+        saved = newest(run.bucket, Path(scratch))
     net = build(run.config.model, run.manifest)
-    restore(arrays, net, None)
+    restore(saved.arrays, net, None)
     ids = generate(
         *stepper(net, asked.count),
         np.repeat(np.asarray(prompt)[None], asked.count, axis=0),

@@ -19,8 +19,8 @@ from jobs.run import open_run
 from jobs.workers import ALONE, Workers, meet
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
-from trainer import checkpoints, model, precision, warm_start
-from trainer.checkpoints import Checkpoints
+from trainer import model, precision, warm_start
+from trainer.checkpoints import Checkpoints, newest
 from trainer.replicas import mirrored, of_the_chief, over_workers
 from trainer.state import Arrays, restore, snapshot
 
@@ -80,7 +80,7 @@ class Start:
 def begin(
     net: keras.Model,
     optimizer: Any,
-    saved: Checkpoints,
+    checkpoints: Checkpoints,
     config: schema.Train,
     manifest: Manifest,
     *,
@@ -93,11 +93,10 @@ def begin(
     The chief does, and sends all of it to the other workers, which may not find the same in the run's folder.
     """
     start = Start()
-    found = saved.restore() if who.chief else None
-    if found is not None:
-        checkpoint, arrays = found
-        restore(arrays, net, optimizer)
-        start = Start(checkpoint.step, checkpoint.losses, checkpoint.validation)
+    saved = checkpoints.restore() if who.chief else None
+    if saved is not None:
+        restore(saved.arrays, net, optimizer)
+        start = Start(saved.step, saved.losses, saved.validation)
         log.info("continuing after step %d", start.step)
     elif config.warm_start and who.chief:
         first_weights(net, config, manifest, scratch)
@@ -130,7 +129,7 @@ def first_weights(net: keras.Model, config: schema.Train, manifest: Manifest, sc
     else:
         other = open_run(url)
         theirs = other.manifest.symbols()
-        _, arrays = checkpoints.newest(other.bucket, scratch)
+        arrays = newest(other.bucket, scratch).arrays
     expected = {variable.path: tuple(variable.shape) for variable in net.weights}
     weights = warm_start.matched(arrays, theirs=theirs, ours=manifest.symbols(), expected=expected, place=url)
     restore(weights, net, None)

@@ -129,10 +129,10 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     with tempfile.TemporaryDirectory() as scratch:
         bucket = open_bucket(folder)
         checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=Path(scratch))
-        found = checkpoints.restore()
-        if found:
-            restore(found[1], net, optimizer)
-        start = found[0].step if found else 0
+        saved = checkpoints.restore()
+        if saved:
+            restore(saved.arrays, net, optimizer)
+        start = checkpoints.step
         metrics = Metrics(bucket, step=start, scratch=Path(scratch))
         steps = Steps(
             *(strategy, net, optimizer),
@@ -159,8 +159,8 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
                 checkpoint_every_seconds=9999,
                 chars_per_step=1,
                 step=start,
-                losses=found[0].losses if found else (),
-                validation=found[0].validation if found else None,
+                losses=saved.losses if saved else (),
+                validation=saved.validation if saved else None,
             ).run()
     return {"replicas": replicas, "start": start, "windows": seen.steps, "losses": losses}
 

@@ -31,10 +31,9 @@ def test_what_was_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
     save(opened(store, tmp_path), 7)
     found = opened(store, tmp_path).restore()
     assert found is not None
-    saved, arrays = found
-    assert (saved.step, saved.epoch, saved.losses) == (7, 1, (0.1, 7 / 3))
-    assert arrays["weights/a"].tolist() == [7, 7, 7]
-    assert arrays["optimizer/iteration"] == 7
+    assert (found.step, found.epoch, found.losses) == (7, 1, (0.1, 7 / 3))
+    assert found.arrays["weights/a"].tolist() == [7, 7, 7]
+    assert found.arrays["optimizer/iteration"] == 7
     assert list(tmp_path.iterdir()) == []
 
 
@@ -79,12 +78,12 @@ def test_a_save_that_failed_is_not_the_latest_and_the_next_one_is(tmp_path: Path
         save(checkpoints, 2)
     found = opened(store, tmp_path).restore()
     assert found is not None
-    assert found[0].step == 1
+    assert found.step == 1
     failing.clear()
     save(checkpoints, 3)
     found = opened(store, tmp_path).restore()
     assert found is not None
-    assert found[0].step == 3
+    assert found.step == 3
     assert list(tmp_path.iterdir()) == []
 
 
@@ -105,12 +104,12 @@ def test_a_damaged_newest_is_reported_and_the_one_before_used(
         again = opened(store, tmp_path)
         found = again.restore()
     assert found is not None
-    assert found[0].step == 1
+    assert found.step == 1
     assert "step 2 is damaged" in caplog.text
     save(again, 2)  # training goes on from there and makes the damaged one good again
     found = opened(store, tmp_path).restore()
     assert found is not None
-    assert found[0].step == 2
+    assert found.step == 2
 
 
 def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> None:
@@ -197,7 +196,7 @@ def test_a_validation_loss_is_added_to_what_stands_without_another_upload(tmp_pa
     assert verbs.count("write") == 2
     found = opened(store, tmp_path).restore()
     assert found is not None
-    assert found[0].validation == 0.5
+    assert found.validation == 0.5
 
 
 def test_a_damaged_checkpoint_is_not_one_of_the_newest_that_are_kept(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ class Counted:
     ) -> None:
         self.store, self.weight = store, keras.Variable(np.zeros(2, np.float32), name="count")
         checkpoints = Checkpoints(store, retention=Retention(2), scratch=scratch)
-        found = checkpoints.restore()
-        if found:
-            self.weight.assign(found[1]["weights/count"])
+        saved = checkpoints.restore()
+        if saved:
+            self.weight.assign(saved.arrays["weights/count"])
         metrics = Metrics(store, step=checkpoints.step, scratch=scratch)
 
         def train(_: Batch) -> float:
@@ -92,8 +92,8 @@ class Counted:
             checkpoint_every_seconds=every_seconds,
             chars_per_step=10,
             step=checkpoints.step,
-            losses=found[0].losses if found else (),
-            validation=found[0].validation if found else None,
+            losses=saved.losses if saved else (),
+            validation=saved.validation if saved else None,
         )
 
     @property

@@ -57,7 +57,7 @@ class Checkpoints:
         """After how many steps the newest one is; 0 without any."""
         return self._saved[0].step if self._saved else 0
 
-    def restore(self) -> tuple[Saved, Arrays] | None:
+    def restore(self) -> Snapshot | None:
         """The newest checkpoint that is whole, or None in a run that has none yet.
 
         A damaged one is reported and the one before it taken. InputError if the pointer cannot be read or
@@ -74,7 +74,7 @@ class Checkpoints:
                 log.error("checkpoint of step %d is damaged, trying the one before: %s", saved.step, error)
             else:
                 self._saved = named[place:]  # a damaged one must not count among the newest that are kept
-                return saved, arrays
+                return Snapshot(arrays, saved.step, saved.epoch, saved.losses, saved.validation)
         raise InputError(
             f"{self._store.url}: none of the {len(named)} checkpoints named in {POINTER} is whole; "
             "put one back, or use another run name to start afresh"
@@ -138,7 +138,7 @@ def not_finite(what: str, *, step: int, epoch: int) -> str:
     )
 
 
-def newest(store: Store, scratch: Path) -> tuple[Saved, Arrays]:
+def newest(store: Store, scratch: Path) -> Snapshot:
     """The newest whole checkpoint of a run that is only read; InputError if there is none."""
     found = Checkpoints(store, retention=Retention(1), scratch=scratch).restore()
     if found is None:
