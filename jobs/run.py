@@ -17,7 +17,7 @@ from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
-from trainer.store import POINTER
+from trainer.pointer import POINTER
 
 CONFIG = "config.yaml"
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.

@@ -1,19 +1,30 @@
 """A store in memory, whose faults a test decides."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from trainer.pointer import POINTER
 from trainer.store import ABSENT, Conflict
 
 
 class Memory:
-    """A store in memory; `before` is called with each verb and name, and may raise."""
+    """A store in memory; `before` is called with each verb and name, and may raise.
+
+    `after` is called once a write or an upload was carried out; what it raises is a lost answer.
+    """
 
     url = "memory"
 
     def __init__(self, before: Callable[[str, str], None] = lambda *_: None) -> None:
         self.objects: dict[str, bytes] = {}
         self.before = before
+        self.after: Callable[[str, str], None] = lambda *_: None
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """What a run's pointer names, newest first; nothing without one."""
+        return json.loads(self.objects[POINTER])["checkpoints"] if POINTER in self.objects else []
 
     def read_versioned(self, name: str) -> tuple[bytes, str]:
         self.before("read", name)
@@ -27,11 +38,13 @@ class Memory:
         if if_version not in (None, found):
             raise Conflict(name)
         self.objects[name] = data
+        self.after("write", name)
         return str(hash(data))
 
     def upload(self, path: Path, name: str) -> None:
         self.before("upload", name)
         self.objects[name] = path.read_bytes()
+        self.after("upload", name)
 
     def download(self, name: str, path: Path) -> None:
         self.before("download", name)
@@ -46,3 +59,8 @@ class Memory:
     def names(self, prefix: str = "") -> list[str]:
         self.before("names", prefix)
         return [name for name in self.objects if name.startswith(prefix)]
+
+
+def no_answer(verb: str, name: str) -> None:
+    """For Memory.after."""
+    raise OSError(f"no answer to {verb} {name}")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import InputError
-from tests.memory import Memory
+from tests.memory import Memory, no_answer
 from trainer.checkpoints import Checkpoints, Snapshot, newest
-from trainer.pointer import Retention
-from trainer.store import POINTER, Conflict
+from trainer.pointer import POINTER, Retention
+from trainer.store import Conflict
 
 
 def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints:
@@ -49,14 +49,12 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3, 4):
         save(checkpoints, step)
     assert files(store) == [3, 4]
-    assert [one["step"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [4, 3]
+    assert [one["step"] for one in store.checkpoints()] == [4, 3]
 
 
 def test_the_pointer_names_only_files_that_are_there_at_any_instant(tmp_path: Path) -> None:
     def check(verb: str, name: str) -> None:  # noqa: ARG001
-        if POINTER in store.objects:
-            named = [one["file"] for one in json.loads(store.objects[POINTER])["checkpoints"]]
-            assert set(named) <= store.objects.keys()
+        assert {one["file"] for one in store.checkpoints()} <= store.objects.keys()
 
     store = Memory(check)
     checkpoints = opened(store, tmp_path)
@@ -170,7 +168,7 @@ def test_the_best_by_validation_loss_is_kept_and_remembered_across_restarts(tmp_
         checkpoints.restore()
         save(checkpoints, step, validation=validation)
     assert files(store) == [2, 3, 4]
-    assert [one["validation"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [2.0, None, 1.0]
+    assert [one["validation"] for one in store.checkpoints()] == [2.0, None, 1.0]
     checkpoints = opened(store, tmp_path)
     checkpoints.restore()
     save(checkpoints, 5, validation=1.0)  # as good: the newer one is the best
@@ -267,20 +265,12 @@ def test_a_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[i
 
 
 def test_an_upload_that_was_carried_out_and_yet_said_to_have_failed_is_deleted(tmp_path: Path) -> None:
-    class Deaf(Memory):
-        deaf = False
-
-        def upload(self, path: Path, name: str) -> None:
-            super().upload(path, name)
-            if self.deaf:
-                raise OSError("no answer")
-
-    store = Deaf()
+    store = Memory()
     checkpoints = opened(store, tmp_path)
     save(checkpoints, 1)
-    store.deaf = True
+    store.after = no_answer
     with pytest.raises(OSError, match="no answer"):
         save(checkpoints, 2)
-    store.deaf = False
+    store.after = lambda *_: None
     save(checkpoints, 3)
     assert files(store) == [1, 3]

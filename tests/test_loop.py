@@ -19,10 +19,10 @@ from trainer.evaluation import Evaluation
 from trainer.loop import Loop, Plan, plan
 from trainer.metrics import Metrics
 from trainer.order import Order
-from trainer.pointer import Retention
+from trainer.pointer import POINTER, Retention
 from trainer.saver import Saver
 from trainer.stop import Stopped
-from trainer.store import POINTER, Conflict
+from trainer.store import Conflict
 
 ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps an epoch
 
@@ -106,15 +106,10 @@ class Counted:
 
     def outcome(self) -> dict[str, Any]:
         """All but TensorBoard's events and the files' names."""
-        named = pointer(self.store)
-        newest = safetensors.numpy.load(self.store.objects[named[0]["file"]])
+        saved = self.store.checkpoints()[0]
+        newest = safetensors.numpy.load(self.store.objects[saved["file"]])
         texts = {name: data for name, data in self.store.objects.items() if name.startswith(("samples/", "metrics"))}
-        return texts | {"weights": newest["weights/count"].tolist(), "step": named[0]["step"]}
-
-
-def pointer(store: Memory) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(store.objects[POINTER])["checkpoints"]
-    return found
+        return texts | {"weights": newest["weights/count"].tolist(), "step": saved["step"]}
 
 
 @pytest.fixture
@@ -151,7 +146,7 @@ def test_asked_to_stop_before_a_step_it_saves_and_continues_to_the_same_end(
     with pytest.raises(Stopped):
         stopped.run()
     assert stopped.loop.saved()
-    assert (pointer(store)[0]["step"] if POINTER in store.objects else 0) == at
+    assert max((one["step"] for one in store.checkpoints()), default=0) == at
     assert Counted(store, tmp_path / "two").run().outcome() == undisturbed
 
 
@@ -169,7 +164,7 @@ def test_what_ends_an_evaluation_or_a_sample_loses_nothing(
     broken: Any = {where: fail}
     with pytest.raises(fault):
         Counted(store, tmp_path / "one", **broken, every_seconds=1000).run()
-    assert (pointer(store)[0]["step"], pointer(store)[0]["validation"]) == (3, None)
+    assert (store.checkpoints()[0]["step"], store.checkpoints()[0]["validation"]) == (3, None)
     assert Counted(store, tmp_path / "two").run().outcome() == undisturbed
 
 
@@ -196,7 +191,7 @@ def test_of_a_save_that_failed_before_an_evaluation_the_one_after_it_makes_up(tm
 
     store = Memory(before)
     Counted(store, tmp_path / "one", every_seconds=1000).run()
-    assert [(one["step"], one["validation"]) for one in pointer(store)] == [(6, 1 / 3), (3, 2 / 3)]
+    assert [(one["step"], one["validation"]) for one in store.checkpoints()] == [(6, 1 / 3), (3, 2 / 3)]
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 5, 6])
@@ -214,7 +209,7 @@ def test_weights_that_a_step_poisons_are_never_saved(tmp_path: Path, at: int) ->
     for name in store.objects:
         if name.startswith("checkpoints/"):
             assert np.isfinite(safetensors.numpy.load(store.objects[name])["weights/count"]).all()
-    assert all(one["step"] < at for one in (pointer(store) if POINTER in store.objects else []))
+    assert all(one["step"] < at for one in store.checkpoints())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -226,15 +221,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_and_keeps_what_sta
     wrong: Any = {where: lambda run: value if run.count >= 5 or where == "validate" else 1.0}
     with pytest.raises(InputError, match=f"the loss is {value} at step [356] of epoch [12]: lower learning_rate"):
         Counted(store, tmp_path / "one", **wrong).run()
-    assert pointer(store)[0]["step"] in (3, 4)
-    assert pointer(store)[0]["validation"] in (None, 2 / 3)
+    assert store.checkpoints()[0]["step"] in (3, 4)
+    assert store.checkpoints()[0]["validation"] in (None, 2 / 3)
 
 
 def test_the_one_with_the_lowest_validation_loss_is_kept_over_the_rest_of_the_run(tmp_path: Path) -> None:
     store = Memory()
     Counted(store, tmp_path / "one", validate=lambda run: run.count).run()
-    assert [one["step"] for one in pointer(store)][-1] == 3
-    assert pointer(store)[-1]["validation"] == 3.0
+    assert [one["step"] for one in store.checkpoints()][-1] == 3
+    assert store.checkpoints()[-1]["validation"] == 3.0
 
 
 def test_a_run_that_another_process_took_over_ends_at_the_next_step(tmp_path: Path) -> None:

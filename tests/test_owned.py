@@ -1,39 +1,29 @@
 import pytest
 
-from tests.memory import Memory
+from tests.memory import Memory, no_answer
 from trainer.owned import Owned
 from trainer.store import Conflict
 
 
-class Deaf(Memory):
-    """A store that carries writes out, and yet says that they failed."""
-
-    deaf = True
-
-    def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str:
-        version = super().write(name, data, if_version=if_version)
-        if self.deaf:
-            raise OSError("no answer")
-        return version
-
-
 def test_a_write_whose_answer_was_lost_is_known_as_ours() -> None:
-    store = Deaf()
+    store = Memory()
+    store.after = no_answer
     owned = Owned(store, "name")
     with pytest.raises(OSError, match="no answer"):
         owned.write(b"1")
-    store.deaf = False
+    store.after = lambda *_: None
     owned.write(b"2")
     owned.write(b"3")
     assert store.objects == {"name": b"3"}
 
 
 def test_what_another_wrote_after_a_write_of_ours_that_failed_is_not_ours() -> None:
-    store = Deaf()
+    store = Memory()
+    store.after = no_answer
     owned = Owned(store, "name")
     with pytest.raises(OSError, match="no answer"):
         owned.write(b"1")
-    store.deaf = False
+    store.after = lambda *_: None
     store.objects["name"] = b"theirs"
     with pytest.raises(Conflict):
         owned.write(b"2")

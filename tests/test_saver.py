@@ -13,9 +13,9 @@ from preprocessing.errors import InputError
 from tests.memory import Memory
 from trainer.checkpoints import Checkpoints, Snapshot
 from trainer.metrics import Metrics
-from trainer.pointer import Retention
+from trainer.pointer import POINTER, Retention
 from trainer.saver import Saver
-from trainer.store import POINTER, Conflict
+from trainer.store import Conflict
 
 
 def snapshot(step: int, value: float = 1.0) -> Snapshot:
@@ -82,7 +82,7 @@ def test_what_a_failed_save_did_not_write_is_written_by_the_next(
     assert caplog.text.count("not saved, the last checkpoint is of step 0: ") == 2
     assert [json.loads(row)["step"] for row in store.objects["metrics.jsonl"].splitlines()] == [1, 2, 3]
     assert {"samples/1", "samples/2", "samples/3"} <= store.objects.keys()
-    assert [one["step"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [3]
+    assert [one["step"] for one in store.checkpoints()] == [3]
     assert len([name for name in store.objects if name.startswith("checkpoints/")]) == 1
 
 
@@ -106,7 +106,7 @@ def test_saves_that_fail_for_too_long_end_the_run_and_the_last_checkpoint_stands
     store.before = failing(9, "upload", "")
     with pytest.raises(OSError, match="memory: nothing could be saved for 1e-09 s; the last checkpoint is of step 1"):
         saved.saver.finish(snapshot(2))
-    assert [one["step"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [1]
+    assert [one["step"] for one in store.checkpoints()] == [1]
 
 
 def test_what_a_retry_cannot_help_is_raised_at_the_next_look(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_a_retry_cannot_help_is_raised_at_the_next_look(tmp_path: Path) -> 
     one.saver.save(snapshot(2, np.nan))
     with pytest.raises(InputError, match="weights/a is not finite at step 2"):
         one.saver.wait()
-    assert [one["step"] for one in json.loads(store.objects[POINTER])["checkpoints"]] == [1]
+    assert [one["step"] for one in store.checkpoints()] == [1]
 
 
 def test_rows_added_while_a_save_is_under_way_are_the_next_one_s(tmp_path: Path) -> None:
@@ -177,4 +177,4 @@ def test_a_validation_loss_that_did_not_reach_the_pointer_is_still_due(tmp_path:
     saved.saver.wait()
     assert not saved.saver.stands(1)
     saved.saver.finish(validated)
-    assert json.loads(store.objects[POINTER])["checkpoints"][0]["validation"] == 0.5
+    assert store.checkpoints()[0]["validation"] == 0.5

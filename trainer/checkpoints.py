@@ -22,9 +22,9 @@ import safetensors.numpy
 from preprocessing.errors import InputError
 from trainer import pointer
 from trainer.owned import Owned
-from trainer.pointer import Retention, Saved
+from trainer.pointer import POINTER, Retention, Saved
 from trainer.state import Arrays
-from trainer.store import POINTER, Store
+from trainer.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from preprocessing.errors import InputError
 
+POINTER = "checkpoint.json"  # a run has begun once it is there
 FORMAT = 2
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Protocol
 
 Version = str  # of an object; another after each write that changes it
-POINTER = "checkpoint.json"  # names a run's checkpoints; a run has begun once it is there
 ABSENT: Version = "0"  # the version of an object that is not there
 
 
