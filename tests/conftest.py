@@ -56,6 +56,16 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket in Cloud Storage, which Mended in tests.gcs_emulator stands in for."""
+    from tests.gcs_emulator import emulator
+
+    with emulator(bucket="reviews") as url:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
+        yield "gs://reviews"
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """A function from a size in kilobytes to a folder that holds no more."""
     mounted = []

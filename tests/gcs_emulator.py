@@ -123,6 +123,7 @@ def emulator(*, host: str = "127.0.0.1", port: int = 0, bucket: str) -> Iterator
     try:
         yield f"http://{host}:{server.server_port}"
     finally:
+        Mended.outage = Mended.flaky = Mended.lost = 0
         server.shutdown()
         server.server_close()
         thread.join()

@@ -1,38 +1,27 @@
 """The whole way with gs:// in and out, against an emulator, held against the same way in local folders."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from jobs import preprocess, train
 from jobs.storage import open_bucket
-from tests.gcs_emulator import emulator
 from tests.test_train import arguments
 
 
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with emulator(bucket="reviews") as url:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        yield "gs://reviews"
-
-
 def test_a_run_in_cloud_storage_is_the_run_in_a_folder(
-    cloud: str, dataset: Path, reviews_file: Path, tmp_path: Path
+    store: str, dataset: Path, reviews_file: Path, tmp_path: Path
 ) -> None:
-    open_bucket(cloud).upload(reviews_file, "in/reviews.jsonl")
+    open_bucket(store).upload(reviews_file, "in/reviews.jsonl")
     settings = [
-        f"input={cloud}/in/*.jsonl",
-        f"output={cloud}/dataset",
+        f"input={store}/in/*.jsonl",
+        f"output={store}/dataset",
         "window_chars=16",
         "stride_chars=16",
         "shards=3",
     ]
     flags = [part for setting in settings for part in ("--set", setting)]
     preprocess.main(flags)
-    made, local = open_bucket(f"{cloud}/dataset"), open_bucket(str(dataset))
+    made, local = open_bucket(f"{store}/dataset"), open_bucket(str(dataset))
     assert made.names() == local.names()
     assert [made.read(name) for name in made.names()] == [local.read(name) for name in local.names()]
     before = made.read_versioned("manifest.json")
@@ -41,8 +30,8 @@ def test_a_run_in_cloud_storage_is_the_run_in_a_folder(
 
     short: dict[str, Any] = {"max_chars": 64 * 16 * 10}
     train.main(arguments(dataset, tmp_path, **short))
-    train.main(arguments(f"{cloud}/dataset", f"{cloud}/runs", **short))
-    there, here = open_bucket(f"{cloud}/runs/small"), open_bucket(str(tmp_path / "small"))
+    train.main(arguments(f"{store}/dataset", f"{store}/runs", **short))
+    there, here = open_bucket(f"{store}/runs/small"), open_bucket(str(tmp_path / "small"))
     same = [name for name in here.names() if not name.startswith(("config", "tensorboard"))]
     assert same == [name for name in there.names() if not name.startswith(("config", "tensorboard"))]
     assert [there.read(name) for name in same] == [here.read(name) for name in same]

@@ -28,7 +28,6 @@ from preprocessing.contents import Contents
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.vocabulary import SEED, Vocabulary
-from tests.gcs_emulator import emulator
 
 
 def made(
@@ -498,17 +497,15 @@ def test_a_page_that_is_there_is_replaced(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_dataset_in_cloud_storage_is_described_as_one_in_a_folder(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], store: str
 ) -> None:
-    with emulator(bucket="reviews") as url:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        bucket = open_bucket("gs://reviews/dataset")
-        for path in dataset.iterdir():
-            bucket.upload(path, path.name)
-        assert say(capsys, "gs://reviews/dataset") == say(capsys, dataset)
-        there = open_dataset("gs://reviews/dataset")
-        describe._read(there, there.manifest.shards[0], [], tmp_path)
-        assert list(tmp_path.iterdir()) == []  # the copy made room for the next one
+    bucket = open_bucket(f"{store}/dataset")
+    for path in dataset.iterdir():
+        bucket.upload(path, path.name)
+    assert say(capsys, f"{store}/dataset") == say(capsys, dataset)
+    there = open_dataset(f"{store}/dataset")
+    describe._read(there, there.manifest.shards[0], [], tmp_path)
+    assert list(tmp_path.iterdir()) == []  # the copy made room for the next one
 
 
 def test_no_dataset_is_an_error_that_leaves_no_page(tmp_path: Path) -> None:

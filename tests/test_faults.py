@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -154,15 +154,6 @@ def test_a_full_disk_ends_the_command_with_1_and_a_line_that_says_so(
     *log, last = errors.splitlines()
     assert "stopped by a fault of the disk or the network: OSError: [Errno 28] No space left on device" in last
     assert [line for line in log if not line[:2].isdigit()] == []
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket's URL."""
-    with emulator(bucket="reviews") as url:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        yield "gs://reviews"
-        Mended.outage = Mended.flaky = 0
 
 
 def copied(url: str, folder: Path) -> dict[str, str]:

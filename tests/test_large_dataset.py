@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from jobs import preprocess, train
 from jobs.dataset import Dataset, open_dataset
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
-from tests.gcs_emulator import Mended, emulator
+from tests.gcs_emulator import Mended
 from tests.test_train import arguments, finish, outcome, saved_step, wait_until
 
 CHANGES: dict[str, Any] = {
@@ -38,15 +37,12 @@ def sharded(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture
-def store(sharded: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def far(sharded: Path, store: str) -> str:
     """The URL of a copy of it in a store."""
-    with emulator(bucket="reviews") as url:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        there = open_bucket("gs://reviews/dataset")
-        for name in open_bucket(str(sharded)).names():
-            there.upload(sharded / name, name)
-        yield "gs://reviews/dataset"
-        Mended.outage = Mended.flaky = 0
+    there = open_bucket(f"{store}/dataset")
+    for name in open_bucket(str(sharded)).names():
+        there.upload(sharded / name, name)
+    return f"{store}/dataset"
 
 
 def tenth(dataset: Dataset) -> int:
@@ -76,16 +72,16 @@ def watched(scratch: Path, ended: threading.Event, sizes: list[int]) -> None:
 
 
 def test_a_run_on_a_disk_of_a_tenth_of_the_dataset_ends_with_the_bits_of_one_that_has_it_all(
-    sharded: Path, store: str, tmp_path: Path
+    sharded: Path, far: str, tmp_path: Path
 ) -> None:
-    limit = tenth(open_dataset(store))
+    limit = tenth(open_dataset(far))
     finish(started(str(sharded), tmp_path / "all", tmp_path / "scratch-all", limit))
     ended, sizes = threading.Event(), [0]
     watch = threading.Thread(target=watched, args=(tmp_path / "scratch", ended, sizes))
     watch.start()
     Mended.flaky = 11  # and the store fails now and then
     try:
-        finish(started(store, tmp_path / "tenth", tmp_path / "scratch", limit))
+        finish(started(far, tmp_path / "tenth", tmp_path / "scratch", limit))
     finally:
         ended.set()
         watch.join()
@@ -95,10 +91,10 @@ def test_a_run_on_a_disk_of_a_tenth_of_the_dataset_ends_with_the_bits_of_one_tha
 
 
 def test_asked_to_stop_while_the_store_is_down_it_saves_and_stops_and_goes_on_later(
-    sharded: Path, store: str, tmp_path: Path
+    sharded: Path, far: str, tmp_path: Path
 ) -> None:
-    limit = tenth(open_dataset(store))
-    process = started(store, tmp_path / "stopped", tmp_path / "scratch", limit)
+    limit = tenth(open_dataset(far))
+    process = started(far, tmp_path / "stopped", tmp_path / "scratch", limit)
     wait_until(lambda: saved_step(tmp_path / "stopped/small") > 0, process)
     Mended.outage = 10**9
     wait_until(lambda: Mended.outage < 10**9 - 6, process)  # asked again after seconds: what was there is used up
@@ -106,23 +102,23 @@ def test_asked_to_stop_while_the_store_is_down_it_saves_and_stops_and_goes_on_la
     finish(process, code=143)
     Mended.outage = 0
     stopped_at = saved_step(tmp_path / "stopped/small")
-    errors = finish(started(store, tmp_path / "stopped", tmp_path / "scratch", 2 * limit))
+    errors = finish(started(far, tmp_path / "stopped", tmp_path / "scratch", 2 * limit))
     assert f"continuing after step {stopped_at}" in errors
     finish(started(str(sharded), tmp_path / "all", tmp_path / "scratch", limit))
     assert outcome(tmp_path / "stopped/small") == outcome(tmp_path / "all/small")
 
 
-def test_a_limit_below_what_a_step_needs_is_refused_with_both_numbers(store: str, tmp_path: Path) -> None:
+def test_a_limit_below_what_a_step_needs_is_refused_with_both_numbers(far: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"staging.max_bytes=9: gs://.*train-.* alone has \d+ bytes"):
-        train.main(arguments(store, tmp_path, **CHANGES, staging__max_bytes=9))
+        train.main(arguments(far, tmp_path, **CHANGES, staging__max_bytes=9))
     with pytest.raises(
         InputError, match=r"staging.max_bytes=20000: a step may need \d+ bytes of shards, two blocks of block_windows="
     ):
-        train.main(arguments(store, tmp_path, **(CHANGES | {"block_windows": 2000}), staging__max_bytes=20000))
+        train.main(arguments(far, tmp_path, **(CHANGES | {"block_windows": 2000}), staging__max_bytes=20000))
 
 
-def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(store: str, tmp_path: Path) -> None:
-    dataset = open_dataset(store)
+def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(far: str, tmp_path: Path) -> None:
+    dataset = open_dataset(far)
     shard = dataset.manifest.of("train")[3]
     dataset.bucket.write(shard.name, bytes(shard.bytes))
     with dataset.staging(tmp_path, max_bytes=10**9, should_stop=lambda: False) as staging:
@@ -134,9 +130,9 @@ def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(store: str, 
     assert list((tmp_path / "shards").iterdir()) == []
 
 
-def test_a_disk_that_is_full_is_an_error_and_leaves_nothing(store: str, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_is_an_error_and_leaves_nothing(far: str, tmp_path: Path) -> None:
     """A limit on the size of a file stands in for it, which needs no disk of its own."""
-    dataset = open_dataset(store)
+    dataset = open_dataset(far)
     shard = dataset.manifest.of("train")[0]
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (shard.bytes - 1, most))

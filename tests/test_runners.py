@@ -33,7 +33,6 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from tests.conftest import SHARED
-from tests.gcs_emulator import emulator
 from tests.inputs import json_line, kaggle_zip
 from tests.local_service import service
 from tests.test_preprocess import MIXED, arguments, files, read, write
@@ -248,10 +247,8 @@ def steps(pipeline: Any) -> set[str]:
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    with emulator(bucket="reviews") as url:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        yield open_bucket("gs://reviews")
+def cloud(store: str) -> Bucket:
+    return open_bucket(store)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from jobs import train
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
-from tests.gcs_emulator import Mended, emulator
+from tests.gcs_emulator import Mended
 from tests.test_train import arguments, command, finish, outcome, saved_step, wait_until
 
 SHORT: dict[str, Any] = {"epochs": 2, "checkpoint__every_seconds": 0.1}
@@ -28,15 +28,6 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     runs = tmp_path_factory.mktemp("undisturbed")
     finish(command("train", *arguments(dataset, runs, **SHORT)))
     return outcome(runs / "small")
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket's URL."""
-    with emulator(bucket="reviews") as url:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        yield "gs://reviews/runs"
-        Mended.outage = 0
 
 
 def test_a_damaged_newest_checkpoint_is_made_good_by_the_one_before_and_without_any_the_run_stops(

@@ -15,7 +15,6 @@ from jobs.dataset import open_dataset
 from preprocessing import manifest, records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
-from tests.gcs_emulator import emulator
 
 
 @pytest.fixture
@@ -76,20 +75,18 @@ def test_counts_that_do_not_add_up_are_a_fault(copy: Path) -> None:
 
 
 def test_a_dataset_in_cloud_storage_is_verified(
-    reviews_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    reviews_file: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with emulator(bucket="reviews") as url:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
-        settings = [f"input={reviews_file}", "output=gs://reviews/in/dataset", "window_chars=16", "stride_chars=4"]
-        preprocess.main([part for setting in settings for part in ("--set", setting)])
-        verify.main(["gs://reviews/in/dataset"])
-        assert capsys.readouterr().out.endswith("all in order\n")
-        dataset = open_dataset("gs://reviews/in/dataset")
-        shard = dataset.manifest.shards[0]
-        dataset.bucket.write(shard.name, dataset.bucket.read(shard.name)[:-1])
-        last = shard.records - 1
-        expected = f"gs://reviews/in/dataset/{shard.name}: record {last} at byte {last * dataset.manifest.record_bytes}"
-        assert error("gs://reviews/in/dataset") == f"{expected}: cut short"
+    settings = [f"input={reviews_file}", "output=gs://reviews/in/dataset", "window_chars=16", "stride_chars=4"]
+    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    verify.main([f"{store}/in/dataset"])
+    assert capsys.readouterr().out.endswith("all in order\n")
+    dataset = open_dataset(f"{store}/in/dataset")
+    shard = dataset.manifest.shards[0]
+    dataset.bucket.write(shard.name, dataset.bucket.read(shard.name)[:-1])
+    last = shard.records - 1
+    expected = f"{store}/in/dataset/{shard.name}: record {last} at byte {last * dataset.manifest.record_bytes}"
+    assert error(f"{store}/in/dataset") == f"{expected}: cut short"
 
 
 def ours(folder: Path, shard: Shard) -> list[bytes]:
