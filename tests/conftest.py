@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import hypothesis
 import tensorflow as tf
 
+from tests.inputs import small_dataset
 from tests.local_service import metadata, service
 
 # Two virtual devices on the CPU stand in for two GPUs; only before TensorFlow's first use can they be made.
@@ -104,11 +105,8 @@ def reviews_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def dataset(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Windows of 16 characters in three shards a split."""
-    from jobs import preprocess
-
     folder = tmp_path_factory.mktemp("dataset") / "dataset"
-    settings = [f"input={reviews_file}", f"output={folder}", "window_chars=16", "stride_chars=16", "shards=3"]
-    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    small_dataset(reviews_file, folder)
     return folder
 
 

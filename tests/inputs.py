@@ -1,4 +1,4 @@
-"""Inputs as users have them, written by hand: JSON lines, Kaggle's zip and Yelp's tar."""
+"""Inputs as users have them, written by hand: JSON lines, Kaggle's zip and Yelp's tar; and a small dataset of them."""
 
 import gzip
 import io
@@ -24,6 +24,19 @@ class Endless(io.RawIOBase):
         buffer[:count] = self._byte * count
         self._left -= count
         return count
+
+
+def sets(**settings: object) -> list[str]:
+    """Settings as a command's arguments."""
+    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+
+
+def small_dataset(reviews: object, output: object, **changes: object) -> None:
+    """Windows of 16 characters in three shards a split, made by the real command."""
+    from jobs import preprocess
+
+    settings = {"input": reviews, "output": output, "window_chars": 16, "stride_chars": 16, "shards": 3}
+    preprocess.main(sets(**settings | changes))
 
 
 def json_line(text: object, **more: object) -> bytes:

@@ -8,13 +8,8 @@ the command is the class Local; a cluster needs another one.
 """
 
 import argparse
-import hashlib
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs import demo_reviews, preprocess
+from jobs import demo_reviews
 from jobs.dataset import open_dataset
-from jobs.storage import Bucket, open_bucket
+from tests.inputs import sets, small_dataset
+from tests.runs import newest, outcome, start
 
 # Eight epochs of some 40 steps, and a checkpoint whenever the one before stands: ten seconds' work after start-up.
 SETTINGS: dict[str, Any] = {
@@ -49,20 +45,15 @@ class Local:
     """A run as a process of this machine, in a local folder."""
 
     def __init__(self, dataset: Path, runs: Path, name: str) -> None:
-        settings = SETTINGS | {"dataset": dataset, "runs": runs}
-        flags = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        self._command = [sys.executable, "-m", "jobs.train", "--run", name, *flags]
+        self._arguments = ["--run", name, *sets(**SETTINGS | {"dataset": dataset, "runs": runs})]
         windows = open_dataset(str(dataset)).manifest.splits["train"]["windows"]
         self._steps_per_epoch = -(-windows // SETTINGS["batch_windows"])
-        self.folder: Bucket = open_bucket(str(runs / name))
-        self._root, self._scratch, self._log = runs / name, runs / f"{name}.scratch", runs / f"{name}.log"
+        self.folder, self._scratch, self._log = runs / name, runs / f"{name}.scratch", runs / f"{name}.log"
 
     def start(self) -> None:
         """Starts the command, or starts it again."""
         self._scratch.mkdir(exist_ok=True)
-        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "TMPDIR": str(self._scratch)}
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(self._command, env=environment, stderr=log)
+        self._process = start(self._arguments, log=self._log, TMPDIR=str(self._scratch))
 
     def running(self) -> bool:
         return self._process.poll() is None
@@ -82,27 +73,13 @@ class Local:
         """What the command is at, as far as it shows in its files."""
         if " parameters, " not in self.log() and "continuing after step" not in self.log():
             return START
-        if list(self._root.glob("checkpoints/.*.tmp")):
+        if list(self.folder.glob("checkpoints/.*.tmp")):
             return UPLOAD
         if list(self._scratch.glob("train-*/saving.safetensors")):
             return WRITE
-        newest = pointer(self.folder)
-        at_an_end = newest and newest["step"] % self._steps_per_epoch == 0
-        return EPOCH if at_an_end and newest["validation"] is None else STEP
-
-
-def pointer(folder: Bucket) -> dict:
-    """The newest checkpoint's entry; empty without any."""
-    try:
-        return json.loads(folder.read("checkpoint.json"))["checkpoints"][0]
-    except FileNotFoundError:
-        return {}
-
-
-def outcome(folder: Bucket) -> dict[str, str]:
-    """SHA-256 of what must be the same of two runs: last weights and optimizer, rows of metrics, samples."""
-    names = [pointer(folder)["file"], "metrics.jsonl", *folder.names("samples/")]
-    return {name: hashlib.sha256(folder.read(name)).hexdigest() for name in names}
+        saved = newest(self.folder)
+        at_an_end = saved and saved["step"] % self._steps_per_epoch == 0
+        return EPOCH if at_an_end and saved["validation"] is None else STEP
 
 
 @dataclass
@@ -162,7 +139,7 @@ def survive(dataset: Path, runs: Path, name: str, *, kills: int, expected: dict[
             pass
         target.start()
         assert target.wait() == 0, target.log()
-        assert outcome(target.folder) == expected, f"seed {seed}: {target.folder.url} differs"
+        assert outcome(target.folder) == expected, f"seed {seed}: {target.folder} differs"
     return done
 
 
@@ -174,20 +151,13 @@ def main() -> None:
     asked = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
         runs = Path(place)
-        dataset = small_dataset(runs)
+        demo_reviews.main(sets(output=runs / "reviews.jsonl", reviews=300))
+        dataset = runs / "dataset"
+        small_dataset(runs / "reviews.jsonl", dataset)
         expected = undisturbed(dataset, runs)
         for seed in range(asked.seed, asked.seed + asked.runs):
             done = survive(dataset, runs, f"run-{seed}", kills=asked.kills, expected=expected, seed=seed)
             print(f"seed {seed}: the same bits after {asked.kills} kills; {done}", flush=True)
-
-
-def small_dataset(place: Path) -> Path:
-    """300 invented reviews in windows of 16 characters, three shards a split."""
-    demo_reviews.main(["--set", f"output={place / 'reviews.jsonl'}", "--set", "reviews=300"])
-    settings = [f"input={place / 'reviews.jsonl'}", f"output={place / 'dataset'}"]
-    settings += ["window_chars=16", "stride_chars=16", "shards=3"]
-    preprocess.main([part for setting in settings for part in ("--set", setting)])
-    return place / "dataset"
 
 
 if __name__ == "__main__":

@@ -3,29 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-from jobs import preprocess, train
+from jobs import train
 from jobs.storage import open_bucket
-from tests.test_train import arguments
+from tests.inputs import small_dataset
+from tests.runs import arguments
 
 
 def test_a_run_in_cloud_storage_is_the_run_in_a_folder(
     store: str, dataset: Path, reviews_file: Path, tmp_path: Path
 ) -> None:
     open_bucket(store).upload(reviews_file, "in/reviews.jsonl")
-    settings = [
-        f"input={store}/in/*.jsonl",
-        f"output={store}/dataset",
-        "window_chars=16",
-        "stride_chars=16",
-        "shards=3",
-    ]
-    flags = [part for setting in settings for part in ("--set", setting)]
-    preprocess.main(flags)
+    small_dataset(f"{store}/in/*.jsonl", f"{store}/dataset")
     made, local = open_bucket(f"{store}/dataset"), open_bucket(str(dataset))
     assert made.names() == local.names()
     assert [made.read(name) for name in made.names()] == [local.read(name) for name in local.names()]
     before = made.read_versioned("manifest.json")
-    preprocess.main(flags)
+    small_dataset(f"{store}/in/*.jsonl", f"{store}/dataset")
     assert made.read_versioned("manifest.json") == before
 
     short: dict[str, Any] = {"max_chars": 64 * 16 * 10}

@@ -25,7 +25,7 @@ from jobs.dataset import open_dataset
 from jobs.storage import open_bucket
 from preprocessing import manifest
 from tests.gcs_emulator import Mended, emulator
-from tests.inputs import json_line, reviews
+from tests.inputs import json_line, reviews, sets
 from trainer.store import Conflict
 
 
@@ -38,8 +38,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(source: Path | str, output: Path | str, **changes: object) -> list[str]:
-    settings = {"input": source, "output": output, "window_chars": 64, "stride_chars": 4, "shards": 20} | changes
-    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    settings = {"input": source, "output": output, "window_chars": 64, "stride_chars": 4, "shards": 20}
+    return sets(**settings | changes)
 
 
 def started(source: Path | str, output: Path | str, **changes: object) -> "subprocess.Popen[str]":

@@ -1,22 +1,21 @@
 """Training on a dataset ten times as large as what the disk may hold, out of a store."""
 
-import os
 import resource
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs import preprocess, train
+from jobs import train
 from jobs.dataset import Dataset, open_dataset
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from tests.gcs_emulator import Mended
-from tests.test_train import arguments, finish, outcome, saved_step, wait_until
+from tests.inputs import small_dataset
+from tests.runs import arguments, finish, outcome, saved_step, start, wait_until
 
 CHANGES: dict[str, Any] = {
     "epochs": 2,
@@ -31,8 +30,7 @@ CHANGES: dict[str, Any] = {
 def sharded(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small dataset in 60 training shards."""
     folder = tmp_path_factory.mktemp("sharded") / "dataset"
-    settings = [f"input={reviews_file}", f"output={folder}", "window_chars=16", "stride_chars=16", "shards=60"]
-    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    small_dataset(reviews_file, folder, shards=60)
     return folder
 
 
@@ -52,11 +50,7 @@ def tenth(dataset: Dataset) -> int:
 
 def started(dataset: str, runs: Path, scratch: Path, max_bytes: int) -> "subprocess.Popen[str]":
     scratch.mkdir(exist_ok=True)
-    sets = arguments(dataset, runs, **CHANGES, staging__max_bytes=max_bytes)
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "TMPDIR": str(scratch)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "jobs.train", *sets], env=environment, stderr=subprocess.PIPE, text=True
-    )
+    return start(arguments(dataset, runs, **CHANGES, staging__max_bytes=max_bytes), TMPDIR=str(scratch))
 
 
 def watched(scratch: Path, ended: threading.Event, sizes: list[int]) -> None:

@@ -1,21 +1,18 @@
 """The real command as two processes on loopback, undisturbed, killed and stopped."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from jobs import train
-from tests.test_train import arguments, finish, outcome, rows, saved_step, wait_until
+from tests.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 
 Processes = list["subprocess.Popen[str]"]
 STARTED: Processes = []
@@ -37,9 +34,7 @@ def two_workers(dataset: Path, runs: Path) -> Processes:
     processes = []
     for index in range(2):
         here = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(here)}
-        command = [sys.executable, "-m", "jobs.train", *arguments(dataset, runs)]
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+        processes.append(start(arguments(dataset, runs), TF_CPP_MIN_LOG_LEVEL="3", TF_CONFIG=json.dumps(here)))
     STARTED.extend(processes)
     return processes
 
@@ -52,18 +47,13 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return runs / "small"
 
 
-def weights(run: Path) -> dict[str, np.ndarray]:
-    pointer = json.loads((run / "checkpoint.json").read_text())["checkpoints"][0]
-    return dict(safetensors.numpy.load_file(run / pointer["file"]))
-
-
 def test_two_workers_train_as_two_replicas_of_one_process_do(dataset: Path, tmp_path: Path, undisturbed: Path) -> None:
     train.main(arguments(dataset, tmp_path))
     for kind in ("train", "validation"):
         one, two = rows(tmp_path / "small", kind), rows(undisturbed, kind)
         assert [row["step"] for row in one] == [row["step"] for row in two]
         np.testing.assert_allclose([row["loss"] for row in one], [row["loss"] for row in two], rtol=1e-3)
-    one_weights, two_weights = weights(tmp_path / "small"), weights(undisturbed)
+    one_weights, two_weights = arrays(tmp_path / "small"), arrays(undisturbed)
     for name, array in one_weights.items():
         np.testing.assert_allclose(array, two_weights[name], atol=5e-3, err_msg=name)
 

@@ -21,7 +21,7 @@ from preprocessing import manifest, records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from preprocessing.vocabulary import SEED
-from tests.inputs import gzipped, json_line, kaggle_zip, reviews, zipped
+from tests.inputs import gzipped, json_line, kaggle_zip, reviews, sets, zipped
 
 SMALL = {"window_chars": 8, "stride_chars": 8, "validation_fraction": 0.2, "test_fraction": 0.2, "shards": 2}
 
@@ -45,8 +45,7 @@ MIXED = [
 
 
 def arguments(source: Path | str, output: Path | str, **changes: object) -> list[str]:
-    settings = {"input": source, "output": output} | SMALL | changes
-    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    return sets(**{"input": source, "output": output} | SMALL | changes)
 
 
 def run(source: Path | str, output: Path, **changes: object) -> Manifest:

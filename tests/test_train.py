@@ -2,13 +2,8 @@
 
 import hashlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,72 +14,16 @@ import safetensors.numpy
 from jobs import evaluate, sample, train
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from tests.inputs import small_dataset
+from tests.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 from tests.test_warm_start import seed_weights, write_keras2
-
-# Three epochs of 60 steps or so, two checkpoints an epoch and more at random.
-SMALL = {
-    "model.lstm_units": "[12, 8]",
-    "batch_windows": 64,
-    "epochs": 3,
-    "learning_rate": 0.01,
-    "schedule": "cosine",
-    "warmup_steps": 5,
-    "log_every_steps": 7,
-    "block_windows": 2000,
-    "sample.chars": 30,
-    "sample.prompt_chars": 12,
-    "checkpoint.every_seconds": 0.3,
-}
-
-
-def arguments(dataset: object, runs: object, name: str = "small", **changes: Any) -> list[str]:
-    settings = SMALL | {"dataset": dataset, "runs": runs} | {k.replace("__", "."): v for k, v in changes.items()}
-    return ["--run", name, *(part for key, value in settings.items() for part in ("--set", f"{key}={value}"))]
-
-
-def command(job: str, *arguments: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
-    return subprocess.Popen(
-        [sys.executable, "-m", f"jobs.{job}", *arguments], env=environment, stderr=subprocess.PIPE, text=True
-    )
-
-
-def finish(process: subprocess.Popen[str], *, code: int = 0) -> str:
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == code, errors
-    return errors
-
-
-def outcome(run: Path) -> dict[str, str]:
-    """What must be the same of two runs: the last weights and optimizer, the metrics and each sample."""
-    pointer = json.loads((run / "checkpoint.json").read_text())["checkpoints"][0]
-    files = [run / pointer["file"], run / "metrics.jsonl", *sorted((run / "samples").iterdir())]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def saved_step(run: Path) -> int:
-    pointer = run / "checkpoint.json"
-    return int(json.loads(pointer.read_text())["checkpoints"][0]["step"]) if pointer.exists() else 0
 
 
 @pytest.fixture(scope="module")
 def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("undisturbed")
-    finish(command("train", *arguments(dataset, runs)))
+    finish(start(arguments(dataset, runs)))
     return runs / "small"
-
-
-def rows(run: Path, kind: str) -> list[dict[str, float]]:
-    lines = (run / "metrics.jsonl").read_text().splitlines()
-    return [row for row in map(json.loads, lines) if row["kind"] == kind]
 
 
 def test_a_run_s_folder_holds_all_that_it_is_made_of(undisturbed: Path) -> None:
@@ -135,7 +74,7 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits_also_a
 ) -> None:
     run = tmp_path / "small"
     never: dict[str, Any] = {"checkpoint__every_seconds": 9999}
-    process = command("train", *arguments(dataset, tmp_path, **never))
+    process = start(arguments(dataset, tmp_path, **never))
     wait_until(lambda: (run / "tensorboard").exists() or saved_step(run) > 0, process)
     process.send_signal(signal.SIGTERM)
     finish(process, code=143)
@@ -144,7 +83,7 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits_also_a
     shutil.copytree(run, tmp_path / "copies/small")
     shutil.copytree(dataset, tmp_path / "dataset")
     elsewhere = arguments(tmp_path / "dataset", tmp_path / "copies", checkpoint__keep=3, grace_seconds=1)
-    errors = finish(command("train", *elsewhere))
+    errors = finish(start(elsewhere))
     assert f"continuing after step {stopped_at}" in errors
     assert outcome(tmp_path / "copies/small") == outcome(undisturbed)
 
@@ -152,18 +91,18 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits_also_a
 def test_of_two_processes_with_one_run_name_one_stops_and_the_run_ends_as_undisturbed(
     dataset: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
-    both = [command("train", *arguments(dataset, tmp_path)) for _ in range(2)]
+    both = [start(arguments(dataset, tmp_path)) for _ in range(2)]
     errors = [process.communicate(timeout=300)[1] for process in both]
     stopped = [text for process, text in zip(both, errors, strict=True) if process.returncode == 1]
     assert stopped, errors
     assert all("another process was first, nothing of its work was changed" in text for text in stopped)
-    finish(command("train", *arguments(dataset, tmp_path)))  # had each stopped the other, a retry would go on
+    finish(start(arguments(dataset, tmp_path)))  # had each stopped the other, a retry would go on
     assert outcome(tmp_path / "small") == outcome(undisturbed)
 
 
 def test_a_finished_run_is_left_as_it_is(dataset: Path, undisturbed: Path) -> None:
     before = outcome(undisturbed)
-    finish(command("train", *arguments(dataset, undisturbed.parent)))
+    finish(start(arguments(dataset, undisturbed.parent)))
     assert outcome(undisturbed) == before
 
 
@@ -176,10 +115,7 @@ def test_a_run_of_another_configuration_is_refused_with_the_keys_that_differ(dat
 def test_a_run_on_another_dataset_is_refused(
     dataset: Path, undisturbed: Path, tmp_path: Path, reviews_file: Path
 ) -> None:
-    from jobs import preprocess
-
-    settings = [f"input={reviews_file}", f"output={tmp_path / 'other'}", "window_chars=16", "stride_chars=8"]
-    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    small_dataset(reviews_file, tmp_path / "other", stride_chars=8, shards=1)
     moved = undisturbed / "config.yaml"
     text = moved.read_text()
     moved.write_text(text.replace(str(dataset), str(tmp_path / "other")))
@@ -214,9 +150,8 @@ def test_a_warm_start_from_a_keras_2_weights_file_is_matched_by_symbol(dataset: 
     layers = seed_weights(61, [12, 8])
     write_keras2(tmp_path / "seed.h5", layers)
     train.main(arguments(dataset, tmp_path, warm_start=tmp_path / "seed.h5", max_chars=64 * 16, learning_rate=1e-9))
-    pointer = json.loads((tmp_path / "small/checkpoint.json").read_text())["checkpoints"][0]
-    arrays = safetensors.numpy.load_file(tmp_path / "small" / pointer["file"])
-    np.testing.assert_allclose(arrays["weights/lstm_1/lstm_cell/kernel"], layers["lstm_4"][0], atol=1e-6)
+    found = arrays(tmp_path / "small")
+    np.testing.assert_allclose(found["weights/lstm_1/lstm_cell/kernel"], layers["lstm_4"][0], atol=1e-6)
     table = {symbol: number for number, symbol in enumerate("{}ab")}
     (tmp_path / "table.json").write_text(json.dumps(table))
     with pytest.raises(InputError, match=r"no symbol '\\n' in its vocabulary, which the dataset has"):
@@ -236,9 +171,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint_before
     train.main(arguments(dataset, tmp_path, max_chars=10 * 64 * 16))
     pointer = json.loads((run / "checkpoint.json").read_text())
     file = run / pointer["checkpoints"][0]["file"]
-    arrays = safetensors.numpy.load_file(file)
-    arrays["weights/logits/bias"] = np.full_like(arrays["weights/logits/bias"], np.nan)
-    safetensors.numpy.save_file(arrays, file)
+    poisoned = arrays(run)
+    poisoned["weights/logits/bias"] = np.full_like(poisoned["weights/logits/bias"], np.nan)
+    safetensors.numpy.save_file(poisoned, file)
     data = file.read_bytes()
     pointer["checkpoints"][0] |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "step": 5}
     (run / "checkpoint.json").write_text(json.dumps(pointer))
@@ -272,7 +207,7 @@ def test_a_run_s_name_is_a_kubernetes_name(dataset: Path, tmp_path: Path, name: 
 
 def test_a_folder_that_cannot_be_written_is_one_line_and_exit_code_2(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    errors = finish(command("train", *arguments(dataset, tmp_path / "file")), code=2)
+    errors = finish(start(arguments(dataset, tmp_path / "file")), code=2)
     assert errors.count("\n") == 1
     assert str(tmp_path / "file") in errors
 
@@ -312,10 +247,7 @@ def test_evaluating_the_validation_split_gives_the_last_row_of_metrics(
 def test_evaluating_on_a_dataset_of_other_symbols_is_refused(
     undisturbed: Path, reviews_file: Path, tmp_path: Path
 ) -> None:
-    from jobs import preprocess
-
-    settings = [f"input={reviews_file}", f"output={tmp_path}", "window_chars=16", "stride_chars=16", "vocabulary=auto"]
-    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    small_dataset(reviews_file, tmp_path, vocabulary="auto")
     with pytest.raises(InputError, match="its vocabulary is not the one that"):
         evaluate.main([str(undisturbed), "--set", f"dataset={tmp_path}"])
 

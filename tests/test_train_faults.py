@@ -1,11 +1,7 @@
 """The world's faults while the real command trains: a damaged checkpoint, a full disk, a store that is out."""
 
-import json
 import logging
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +13,7 @@ from jobs import train
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from tests.gcs_emulator import Mended
-from tests.test_train import arguments, command, finish, outcome, saved_step, wait_until
+from tests.runs import arguments, finish, newest, outcome, saved_step, start, wait_until
 
 SHORT: dict[str, Any] = {"epochs": 2, "checkpoint__every_seconds": 0.1}
 STEPS_10: dict[str, Any] = {"max_chars": 10 * 64 * 16, "checkpoint__every_seconds": 0.0001}
@@ -26,7 +22,7 @@ STEPS_10: dict[str, Any] = {"max_chars": 10 * 64 * 16, "checkpoint__every_second
 @pytest.fixture(scope="module")
 def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     runs = tmp_path_factory.mktemp("undisturbed")
-    finish(command("train", *arguments(dataset, runs, **SHORT)))
+    finish(start(arguments(dataset, runs, **SHORT)))
     return outcome(runs / "small")
 
 
@@ -36,12 +32,12 @@ def test_a_damaged_newest_checkpoint_is_made_good_by_the_one_before_and_without_
     run = tmp_path / "small"
     train.main(arguments(dataset, tmp_path, **STEPS_10))
     before = outcome(run)
-    newest = run / json.loads((run / "checkpoint.json").read_text())["checkpoints"][0]["file"]
-    data = newest.read_bytes()
+    file = run / newest(run)["file"]
+    data = file.read_bytes()
     for damaged in (data[:-1], data[:-1] + bytes([data[-1] ^ 1]), None):
-        newest.unlink()
+        file.unlink()
         if damaged:
-            newest.write_bytes(damaged)
+            file.write_bytes(damaged)
         caplog.clear()
         with caplog.at_level(logging.ERROR):
             train.main(arguments(dataset, tmp_path, **STEPS_10))
@@ -68,19 +64,11 @@ def test_a_step_too_large_for_the_numbers_stops_the_run_and_keeps_finite_weights
             assert np.isfinite(array).all()
 
 
-def started(dataset: Path, runs: str, log: Path, *, scratch: Path | None = None, **changes: Any) -> Any:
-    """A run whose log goes to a file; `process` with `log`."""
-    flags = arguments(dataset, runs, **SHORT | changes)
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | ({"TMPDIR": str(scratch)} if scratch else {})
-    with log.open("w") as errors:
-        return subprocess.Popen([sys.executable, "-m", "jobs.train", *flags], env=environment, stderr=errors)
-
-
 def test_a_full_disk_is_waited_out_and_the_run_ends_with_the_same_bits(
     dataset: Path, tmp_path: Path, undisturbed: dict[str, str], small_disk: Callable[[int], Path]
 ) -> None:
     disk, log = small_disk(400), tmp_path / "log"
-    process = started(dataset, str(tmp_path), log, scratch=disk)
+    process = start(arguments(dataset, tmp_path, **SHORT), log=log, TMPDIR=str(disk))
     wait_until(lambda: saved_step(tmp_path / "small") > 0, process)
     filler = (disk / "filler").open("wb", buffering=0)
     size = 4096
@@ -100,20 +88,17 @@ def test_stopped_while_the_store_is_out_it_ends_with_1_in_its_grace_and_loses_no
     dataset: Path, tmp_path: Path, undisturbed: dict[str, str], store: str
 ) -> None:
     log = tmp_path / "log"
-    bucket = open_bucket(f"{store}/small")
-    process = started(dataset, store, log, grace_seconds=1)
+    process = start(arguments(dataset, store, **SHORT, grace_seconds=1), log=log)
     wait_until(lambda: "checkpoint of step" in log.read_text(), process)
     Mended.outage = 10**9
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 1
     assert "stopped before all was saved (grace_seconds=1)" in log.read_text().splitlines()[-1]
     Mended.outage = 0
-    process = started(dataset, store, log)
+    process = start(arguments(dataset, store, **SHORT), log=log)
     assert process.wait(timeout=120) == 0, log.read_text()
     assert "continuing after step" in log.read_text()
-    for name in bucket.names():
-        bucket.download(name, tmp_path / "copy" / name)
-    assert outcome(tmp_path / "copy") == undisturbed
+    assert outcome(f"{store}/small") == undisturbed
 
 
 @pytest.fixture
@@ -127,17 +112,14 @@ def test_a_store_that_is_out_for_more_than_two_minutes_ends_no_run(
     dataset: Path, tmp_path: Path, undisturbed: dict[str, str], store: str
 ) -> None:
     log = tmp_path / "log"
-    bucket = open_bucket(f"{store}/small")
-    process = started(dataset, store, log)
+    process = start(arguments(dataset, store, **SHORT), log=log)
     wait_until(lambda: "checkpoint of step" in log.read_text(), process)
     Mended.outage = 10**9
     while "not saved, the last checkpoint is of step" not in log.read_text() and process.poll() is None:
         time.sleep(0.1)
     Mended.outage = 0
     assert process.wait(timeout=300) == 0, log.read_text()
-    for name in bucket.names():
-        bucket.download(name, tmp_path / "copy" / name)
-    assert outcome(tmp_path / "copy") == undisturbed
+    assert outcome(f"{store}/small") == undisturbed
 
 
 @pytest.mark.usefixtures("long")
@@ -145,13 +127,12 @@ def test_a_store_that_stays_down_ends_the_run_with_1_and_the_last_checkpoint_sta
     dataset: Path, tmp_path: Path, store: str
 ) -> None:
     log = tmp_path / "log"
-    process = started(dataset, store, log, checkpoint__give_up_seconds=5)
+    process = start(arguments(dataset, store, **SHORT, checkpoint__give_up_seconds=5), log=log)
     wait_until(lambda: "checkpoint of step" in log.read_text(), process)
     Mended.outage = 10**9
     assert process.wait(timeout=300) == 1
     assert "stopped by a fault of the disk or the network: gs://" in log.read_text().splitlines()[-1]
     assert "nothing could be saved for 5 s; the last checkpoint is of step" in log.read_text().splitlines()[-1]
     Mended.outage = 0
-    bucket = open_bucket(f"{store}/small")
-    newest = json.loads(bucket.read("checkpoint.json"))["checkpoints"][0]
-    assert bucket.size(newest["file"]) == newest["bytes"]
+    saved = newest(f"{store}/small")
+    assert open_bucket(f"{store}/small").size(saved["file"]) == saved["bytes"]

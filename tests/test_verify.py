@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from jobs import preprocess, verify
+from jobs import verify
 from jobs.dataset import open_dataset
 from preprocessing import manifest, records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
+from tests.inputs import small_dataset
 
 
 @pytest.fixture
@@ -77,8 +78,7 @@ def test_counts_that_do_not_add_up_are_a_fault(copy: Path) -> None:
 def test_a_dataset_in_cloud_storage_is_verified(
     reviews_file: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = [f"input={reviews_file}", "output=gs://reviews/in/dataset", "window_chars=16", "stride_chars=4"]
-    preprocess.main([part for setting in settings for part in ("--set", setting)])
+    small_dataset(reviews_file, f"{store}/in/dataset", stride_chars=4)
     verify.main([f"{store}/in/dataset"])
     assert capsys.readouterr().out.endswith("all in order\n")
     dataset = open_dataset(f"{store}/in/dataset")
