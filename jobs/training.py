@@ -10,8 +10,9 @@ import keras
 
 from jobs import schema
 from jobs.dataset import Dataset
+from jobs.first_weights import set_first_weights
 from jobs.progress import progress
-from jobs.start import begin, build, replicas, set_up
+from jobs.start import build, replicas, set_up
 from jobs.stop import Stop
 from jobs.storage import Bucket
 from jobs.workers import Workers
@@ -83,7 +84,7 @@ def train(
         )
         retention = Retention(config.checkpoint.keep, every_epochs=config.checkpoint.keep_every_epochs)
         checkpoints = Checkpoints(folder, retention=retention, scratch=scratch)
-        start = begin(net, adam, checkpoints, config, manifest, strategy=strategy, who=who, scratch=scratch)
+        start = set_first_weights(net, adam, checkpoints, config, manifest, strategy=strategy, who=who, scratch=scratch)
         log.info(
             "%d parameters, %d steps of %d characters, %d done",
             *(net.count_params(), plan.steps, chars_per_step, start.step),

@@ -1,0 +1,96 @@
+"""Where a run's first weights come from: its newest checkpoint, else `warm_start`, else chance."""
+
+import logging
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from jobs import schema
+from jobs.inputs import load_vocabulary, split_url
+from jobs.run import open_run
+from jobs.workers import Workers
+from preprocessing.errors import InputError
+from preprocessing.manifest import Manifest
+from trainer import warm_start
+from trainer.checkpoints import Checkpoints, newest
+from trainer.replicas import of_the_chief
+from trainer.state import Arrays, restore, snapshot
+
+log = logging.getLogger(__name__)
+
+HDF5 = (".h5", ".hdf5")
+STEP, VALIDATION = "step", "validation"  # beside the arrays that the chief sends
+
+
+@dataclass(frozen=True)
+class Start:
+    """After how many steps a run goes on; its losses since the last row of metrics, and the validation loss of this
+    step where it is known, in nats per character."""
+
+    step: int = 0
+    losses: tuple[float, ...] = ()
+    validation: float | None = None
+
+
+def set_first_weights(
+    net: keras.Model,
+    optimizer: Any,
+    checkpoints: Checkpoints,
+    config: schema.Train,
+    manifest: Manifest,
+    *,
+    strategy: tf.distribute.Strategy,
+    who: Workers,
+    scratch: Path,
+) -> Start:
+    """Sets the weights and the optimizer: to the newest checkpoint, else `warm_start`, else as they are.
+
+    The chief does, and sends all of it to the other workers, which may not find the same in the run's folder.
+    """
+    start = Start()
+    saved = checkpoints.restore() if who.chief else None
+    if saved is not None:
+        restore(saved.arrays, net, optimizer)
+        start = Start(saved.step, saved.losses, saved.validation)
+        log.info("continuing after step %d", start.step)
+    elif config.warm_start and who.chief:
+        _warm_start(net, config, manifest, scratch)
+        log.info("first weights from %s", config.warm_start)
+    if who.count == 1:
+        return start
+    validation = np.array(math.nan if start.validation is None else start.validation)
+    state = snapshot(net, optimizer) | {STEP: np.array(start.step), VALIDATION: validation}
+    arrays = of_the_chief(strategy, state)
+    restore(arrays, net, optimizer)
+    known = float(arrays[VALIDATION])
+    return Start(int(arrays[STEP]), start.losses, None if math.isnan(known) else known)
+
+
+def _warm_start(net: keras.Model, config: schema.Train, manifest: Manifest, scratch: Path) -> None:
+    """Sets the model's weights to those of `warm_start`, a run or a Keras 2 weights file."""
+    url = config.warm_start
+    if url.endswith(HDF5):
+        theirs = load_vocabulary(config.warm_start_vocabulary)
+        if theirs is None:
+            raise InputError("warm_start_vocabulary=auto: expected seed or the URL of a symbol table")
+        folder, name = split_url(url)
+        with tempfile.TemporaryDirectory(dir=scratch) as local:
+            path = Path(local, "weights.h5")
+            try:
+                folder.download(name, path)
+            except FileNotFoundError:
+                raise InputError(f"warm_start={url}: no such file") from None
+            arrays: Arrays = warm_start.read_keras2(path, place=url)
+    else:
+        other = open_run(url)
+        theirs = other.manifest.symbols()
+        arrays = newest(other.bucket, scratch).arrays
+    expected = {variable.path: tuple(variable.shape) for variable in net.weights}
+    weights = warm_start.matched(arrays, theirs=theirs, ours=manifest.symbols(), expected=expected, place=url)
+    restore(weights, net, None)
