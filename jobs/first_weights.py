@@ -46,7 +46,7 @@ def set_first_weights(
     manifest: Manifest,
     *,
     strategy: tf.distribute.Strategy,
-    who: Workers,
+    workers: Workers,
     scratch: Path,
 ) -> Start:
     """Sets the weights and the optimizer: to the newest checkpoint, else `warm_start`, else as they are.
@@ -54,15 +54,15 @@ def set_first_weights(
     The chief does, and sends all of it to the other workers, which may not find the same in the run's folder.
     """
     start = Start()
-    saved = checkpoints.restore() if who.chief else None
+    saved = checkpoints.restore() if workers.chief else None
     if saved is not None:
         restore(saved.arrays, net, optimizer)
         start = Start(saved.step, saved.losses, saved.validation)
         log.info("continuing after step %d", start.step)
-    elif config.warm_start and who.chief:
+    elif config.warm_start and workers.chief:
         _warm_start(net, config, manifest, scratch)
         log.info("first weights from %s", config.warm_start)
-    if who.count == 1:
+    if workers.count == 1:
         return start
     validation = np.array(math.nan if start.validation is None else start.validation)
     state = snapshot(net, optimizer) | {STEP: np.array(start.step), VALIDATION: validation}

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from jobs import schema
-from jobs.workers import ALONE, Workers, meet
+from jobs.rendezvous import wait_for_all
+from jobs.workers import ALONE, Workers
 from preprocessing.manifest import Manifest
 from trainer import model, precision
 from trainer.replicas import mirrored, over_workers
@@ -19,11 +20,11 @@ log = logging.getLogger(__name__)
 def replicas(workers: Workers = ALONE, should_stop: Callable[[], bool] = lambda: False) -> tf.distribute.Strategy:
     """One replica for each GPU of all workers; of a process alone without any, for each logical CPU device.
 
-    Waits for the other workers; raises what `meet` raises.
+    Waits for the other workers; raises what `wait_for_all` raises.
     """
     if workers.count > 1:
         log.info("worker %d of %s", workers.index, ", ".join(workers.hosts))
-        meet(workers, should_stop)
+        wait_for_all(workers, should_stop)
         os.environ["TF_CONFIG"] = workers.tf_config()
         return over_workers()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

@@ -17,7 +17,7 @@ from pathlib import Path
 from jobs import command, run, schema
 from jobs.dataset import open_dataset
 from jobs.stop import Stop
-from jobs.workers import workers
+from jobs.workers import from_environment
 from preprocessing.errors import InputError
 from trainer.stall import watched
 
@@ -28,12 +28,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     config, flags, rest = command.configured(__doc__, schema.Train, DEFAULT, argv, flags=["--run"])
     command.refuse(rest)
     stop = Stop(config.grace_seconds)
-    who = workers(os.environ)
+    workers = from_environment(os.environ)
     dataset = open_dataset(config.dataset)
     windows = dataset.manifest.splits["train"]["windows"]
     if config.batch_windows > windows:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
-    folder = run.begin(config.runs, flags.run, config, dataset.manifest, writes=who.chief)
+    folder = run.begin(config.runs, flags.run, config, dataset.manifest, writes=workers.chief)
     # A fetch that waits for its store does so beyond the end, and must not change how this ends.
     with (
         tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
         from jobs.training import train
 
-        train(config, dataset, staging, folder, scratch=Path(scratch), stop=stop, alive=alive, who=who)
+        train(config, dataset, staging, folder, scratch=Path(scratch), stop=stop, alive=alive, workers=workers)
 
 
 if __name__ == "__main__":

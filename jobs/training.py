@@ -45,7 +45,7 @@ def train(
     scratch: Path,
     stop: Stop,
     alive: Callable[[], None],
-    who: Workers,
+    workers: Workers,
 ) -> None:
     """Begins or continues the run in `folder`, to its end. `alive` is called at each sign of progress.
 
@@ -69,8 +69,8 @@ def train(
     plan = loop.plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
 
     with no_worker_lost():
-        strategy = replicas(who, should_stop)
-        agreement = Agreement(strategy, should_stop, workers=who.count)
+        strategy = replicas(workers, should_stop)
+        agreement = Agreement(strategy, should_stop, workers=workers.count)
         cudnn = set_up(config.precision, seed=config.seed)
         with strategy.scope():
             net = build(config.model, manifest, cudnn=cudnn)
@@ -84,12 +84,14 @@ def train(
         )
         retention = Retention(config.checkpoint.keep, every_epochs=config.checkpoint.keep_every_epochs)
         checkpoints = Checkpoints(folder, retention=retention, scratch=scratch)
-        start = set_first_weights(net, adam, checkpoints, config, manifest, strategy=strategy, who=who, scratch=scratch)
+        start = set_first_weights(
+            net, adam, checkpoints, config, manifest, strategy=strategy, workers=workers, scratch=scratch
+        )
         log.info(
             "%d parameters, %d steps of %d characters, %d done",
             *(net.count_params(), plan.steps, chars_per_step, start.step),
         )
-        if not who.chief:
+        if not workers.chief:
             logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)  # it saves nothing
         every = window_step(config.objective, window_chars=manifest.window_chars, stride_chars=manifest.stride_chars)
         # Each worker reads the rows for itself: they change only after a step that takes all of them.
@@ -98,7 +100,7 @@ def train(
 
         def write_samples(epoch: int, at: int) -> Mapping[str, bytes]:
             with agreement.leaving_together():
-                written = samples(epoch, at) if who.chief else {}
+                written = samples(epoch, at) if workers.chief else {}
             if agreement():
                 raise Stopped
             return written
@@ -117,7 +119,7 @@ def train(
             write_samples=write_samples,
             should_stop=agreement,
             log_every_steps=config.log_every_steps,
-            checkpoint_every_seconds=config.checkpoint.every_seconds if who.chief else math.inf,
+            checkpoint_every_seconds=config.checkpoint.every_seconds if workers.chief else math.inf,
             chars_per_step=chars_per_step,
             step=start.step,
             losses=start.losses,

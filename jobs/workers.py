@@ -1,4 +1,4 @@
-"""Which of a training job's workers this process is, and how it meets the others.
+"""Which of a training job's workers this process is.
 
 The environment says it, in one of two ways:
 
@@ -9,27 +9,17 @@ The environment says it, in one of two ways:
     PEERS                  where number {index} listens, as the headless Service names it: train-{index}.train:2222
 
 Without any, or with one worker, it is alone. All workers share out each batch; worker 0 is the chief, the only
-one that writes. TensorFlow waits for a worker that is not up yet without a limit or a word, and deaf to
-SIGTERM; so the workers first wait for each other here.
+one that writes.
 """
 
 import json
-import logging
 import re
-import socket
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from preprocessing.errors import InputError
-from trainer.stop import Stopped
-
-log = logging.getLogger(__name__)
 
 ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
-LIMIT_SECONDS = 600.0  # a fresh node pulls the image and stages the dataset first
-LINE_SECONDS = 15.0
-ASK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class Workers:
 ALONE = Workers()
 
 
-def workers(environment: Mapping[str, str]) -> Workers:
+def from_environment(environment: Mapping[str, str]) -> Workers:
     """The workers that the environment names; InputError, naming the variable, where it does not make sense."""
     if environment.get("TF_CONFIG", "").strip():
         found = _of_tf_config(environment["TF_CONFIG"])
@@ -81,46 +71,6 @@ def workers(environment: Mapping[str, str]) -> Workers:
     if len(set(found.hosts)) < found.count:
         raise InputError(f"workers {', '.join(found.hosts)}: expected a different HOST:PORT for each")
     return found
-
-
-def meet(
-    who: Workers, should_stop: Callable[[], bool], *, limit: float = LIMIT_SECONDS, line: float = LINE_SECONDS
-) -> None:
-    """Returns once each other worker has been there: its name resolves and its port answers.
-
-    A worker listens on its own port meanwhile, and right after on the same for TensorFlow, so a later one finds
-    it too. Raises Stopped if asked to stop, and TimeoutError, naming who is missing, after `limit` seconds.
-    """
-    missing = [host for host in who.hosts if host != who.hosts[who.index]]
-    began = shown = time.monotonic()
-    with _listening(int(who.hosts[who.index].rpartition(":")[2])):
-        while missing := [host for host in missing if not _answers(host)]:
-            now = time.monotonic()
-            if should_stop():
-                raise Stopped
-            if now > began + limit:
-                raise TimeoutError(
-                    f"no answer from {', '.join(missing)} in {limit:.0f} s: workers have to run together"
-                )
-            if now > shown + line:
-                shown = now
-                log.info("waiting for %s, %.0f of at most %.0f s", ", ".join(missing), now - began, limit)
-            time.sleep(ASK_SECONDS)
-
-
-def _listening(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
-    return socket.create_server(("", port), backlog=128)
-
-
-def _answers(host: str) -> bool:
-    name, _, port = host.rpartition(":")
-    try:
-        socket.create_connection((name.strip("[]"), int(port)), timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 def _of_tf_config(text: str) -> Workers:

@@ -1,12 +1,10 @@
 import json
-import socket
 from collections.abc import Mapping
 
 import pytest
 
-from jobs.workers import ALONE, Workers, meet, workers
+from jobs.workers import ALONE, Workers, from_environment
 from preprocessing.errors import InputError
-from trainer.stop import Stopped
 
 INDEXED = {"WORKERS": "3", "JOB_COMPLETION_INDEX": "1", "PEERS": "train-{index}.train:2222"}
 
@@ -16,7 +14,7 @@ def tf_config(cluster: object, kind: str = "worker", index: object = 0) -> dict[
 
 
 def test_an_indexed_job_s_environment_names_all_workers_and_this_one() -> None:
-    found = workers(INDEXED)
+    found = from_environment(INDEXED)
     assert found == Workers(("train-0.train:2222", "train-1.train:2222", "train-2.train:2222"), 1)
     assert (found.count, found.chief) == (3, False)
     assert json.loads(found.tf_config()) == {
@@ -27,9 +25,9 @@ def test_an_indexed_job_s_environment_names_all_workers_and_this_one() -> None:
 
 def test_tf_config_comes_first_and_its_chief_is_worker_0() -> None:
     two = {"chief": ["a:1"], "worker": ["b:2"]}
-    assert workers(INDEXED | tf_config(two, "chief")) == Workers(("a:1", "b:2"), 0)
-    assert workers(tf_config(two, "worker", 0)) == Workers(("a:1", "b:2"), 1)
-    assert workers(tf_config({"worker": ["a:1", "[::1]:2"]}, index="1")) == Workers(("a:1", "[::1]:2"), 1)
+    assert from_environment(INDEXED | tf_config(two, "chief")) == Workers(("a:1", "b:2"), 0)
+    assert from_environment(tf_config(two, "worker", 0)) == Workers(("a:1", "b:2"), 1)
+    assert from_environment(tf_config({"worker": ["a:1", "[::1]:2"]}, index="1")) == Workers(("a:1", "[::1]:2"), 1)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +35,7 @@ def test_tf_config_comes_first_and_its_chief_is_worker_0() -> None:
     [{}, {"TF_CONFIG": ""}, {"JOB_COMPLETION_INDEX": "3"}, {"WORKERS": "1"}, tf_config({"worker": ["a:1"]})],
 )
 def test_without_others_a_worker_is_alone(environment: Mapping[str, str]) -> None:
-    assert workers(environment) == ALONE
+    assert from_environment(environment) == ALONE
     assert (ALONE.count, ALONE.chief) == (1, True)
 
 
@@ -62,38 +60,4 @@ def test_an_environment_that_makes_no_sense_is_refused_with_the_variable(
     environment: Mapping[str, str], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        workers(environment)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def test_a_worker_waits_for_a_name_and_a_port_and_says_who_is_missing(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    absent = f"127.0.0.1:{free_port()}"
-    hosts = (f"127.0.0.1:{free_port()}", absent, "no-such-name.invalid:2222")
-    with pytest.raises(TimeoutError, match=f"no answer from {absent}, no-such-name.invalid:2222 in 1 s"):
-        meet(Workers(hosts), lambda: False, limit=1, line=0)
-    assert f"waiting for {absent}, no-such-name.invalid:2222" in caplog.text
-
-
-def test_a_worker_goes_on_once_the_other_has_come_and_can_be_found_meanwhile() -> None:
-    mine, other = free_port(), free_port()
-    later: list[socket.socket] = []
-
-    def come() -> bool:
-        socket.create_connection(("127.0.0.1", mine)).close()
-        later.append(socket.create_server(("127.0.0.1", other)))
-        return False
-
-    meet(Workers((f"127.0.0.1:{mine}", f"127.0.0.1:{other}")), come)
-    assert len(later) == 1
-    later[0].close()
-    socket.create_server(("", mine)).close()  # free again, for TensorFlow
-
-
-def test_a_worker_that_waits_can_be_stopped() -> None:
-    with pytest.raises(Stopped):
-        meet(Workers((f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}")), lambda: True)
+        from_environment(environment)
