@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Timer
 from typing import NoReturn
 
-from jobs.command import STOPPED
+from jobs.command import leave_at_once
 from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)
@@ -48,12 +48,8 @@ class Stop:
             raise Stopped
 
     def _leave(self) -> NoReturn:
-        saved = self._saved is None or self._saved()
-        if saved:
-            log.info("stopped, as asked")
-        else:
-            log.error(
-                "stopped before all was saved (grace_seconds=%g): the last checkpoint stands", self._grace_seconds
-            )
+        if self._saved is None or self._saved():
+            leave_at_once()
+        log.error("stopped before all was saved (grace_seconds=%g): the last checkpoint stands", self._grace_seconds)
         logging.shutdown()
-        os._exit(STOPPED if saved else 1)
+        os._exit(1)
