@@ -72,7 +72,8 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
     """
     weights = _weights(model)
     table, layers, _ = weights
-    state = [[tf.zeros((GROUP_ROWS, width), table.dtype), tf.zeros((GROUP_ROWS, width))] for width in _widths(layers)]
+    widths = [bias.shape[0] // 4 for _, bias in layers]
+    state = [[tf.zeros((GROUP_ROWS, width), table.dtype), tf.zeros((GROUP_ROWS, width))] for width in widths]
     groups = -(-rows // GROUP_ROWS)
 
     def step(ids: npt.NDArray[np.int32], before: State) -> tuple[npt.NDArray[np.float32], State]:
@@ -87,22 +88,18 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
 def _weights(model: keras.Model) -> Weights:
     """Made ready once, as a step does little more than read them."""
     layers, logits = lstm_layers(model), model.get_layer(LOGITS)
-    kind = layers[0].compute_dtype
+    dtype = layers[0].compute_dtype
     table = tf.convert_to_tensor(layers[0].cell.kernel)
     if any(layer.name == EMBEDDING for layer in model.layers):
         table = tf.matmul(model.get_layer(EMBEDDING).embeddings, table)
     gates = []
     for number, layer in enumerate(layers):
         cell = layer.cell
-        above = [] if number == 0 else [cell.kernel]
-        # [above; before] to the gates, transposed, which oneDNN reads faster.
-        kernel = tf.transpose(tf.concat([*above, cell.recurrent_kernel], axis=0))
-        gates.append((tf.cast(kernel, kind), tf.convert_to_tensor(cell.bias)))
-    return tf.cast(table, kind), gates, (tf.convert_to_tensor(logits.kernel), tf.convert_to_tensor(logits.bias))
-
-
-def _widths(layers: list[tuple[tf.Tensor, tf.Tensor]]) -> list[int]:
-    return [bias.shape[0] // 4 for _, bias in layers]
+        below = [] if number == 0 else [cell.kernel]  # the first layer's is the table
+        # [below; before] to the gates, transposed, which oneDNN reads faster.
+        kernel = tf.transpose(tf.concat([*below, cell.recurrent_kernel], axis=0))
+        gates.append((tf.cast(kernel, dtype), tf.convert_to_tensor(cell.bias)))
+    return tf.cast(table, dtype), gates, (tf.convert_to_tensor(logits.kernel), tf.convert_to_tensor(logits.bias))
 
 
 @tf.function
