@@ -32,7 +32,7 @@ class Dataset:
             raise InputError(f"dataset={self.bucket.url}: no {split} split")
         return shards
 
-    def staging(self, scratch: Path, *, max_bytes: int, should_stop: Callable[[], bool]) -> Staging:
+    def staging(self, scratch: Path, *, max_bytes: int, should_stop: Callable[[], bool] = lambda: False) -> Staging:
         """Its shards as they are needed, copies of at most `max_bytes` in all below `scratch`.
 
         InputError if that is too little for one shard.

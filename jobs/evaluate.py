@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
-        dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes, should_stop=lambda: False) as staging,
+        dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
     ):
         windows = Windows(dataset.shards(config.split), dataset.manifest, staging.mapped)
         saved = newest(run.bucket, Path(scratch))
