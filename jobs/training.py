@@ -120,7 +120,6 @@ def train(
             should_stop=agreement,
             log_every_steps=config.log_every_steps,
             checkpoint_every_seconds=config.checkpoint.every_seconds if workers.chief else math.inf,
-            chars_per_step=chars_per_step,
             step=start.step,
             losses=start.losses,
             validation=start.validation,

@@ -157,7 +157,6 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
                 should_stop=lambda: asked or done == stop_at > 0,
                 log_every_steps=1,
                 checkpoint_every_seconds=9999,
-                chars_per_step=1,
                 step=start,
                 losses=saved.losses if saved else (),
                 validation=saved.validation if saved else None,

@@ -33,10 +33,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """How far a run goes: `steps` in all, the last epoch possibly cut short."""
+    """How far a run goes: `steps` in all, the last epoch possibly cut short; characters are predicted ones."""
 
     steps: int
     steps_per_epoch: int
+    chars_per_step: int
 
     def epochs_done(self, step: int) -> int | None:
         """How many epochs end at this step, the cut one included; None within an epoch."""
@@ -50,7 +51,7 @@ def plan(order: Order, *, epochs: int, max_chars: int, chars_per_step: int) -> P
     steps = epochs * order.steps_per_epoch
     if max_chars:
         steps = min(steps, max(1, max_chars // chars_per_step))
-    return Plan(steps, order.steps_per_epoch)
+    return Plan(steps, order.steps_per_epoch, chars_per_step)
 
 
 class Progress(Protocol):
@@ -62,7 +63,7 @@ class Progress(Protocol):
 
 @dataclass
 class Loop:
-    """One run, after `step` steps; what is given of these comes from its checkpoint.
+    """One run. `step`, `losses` and `validation` are those of the checkpoint that it continues, if there is one.
 
     `losses` are those since the last row of metrics, `validation` is the loss on held-out text at this step, None
     where it is not known; all in nats per character.
@@ -82,7 +83,6 @@ class Loop:
     should_stop: Callable[[], bool]
     log_every_steps: int
     checkpoint_every_seconds: float
-    chars_per_step: int
     step: int = 0
     losses: Sequence[tf.Tensor | float] = ()
     validation: float | None = None
@@ -123,7 +123,9 @@ class Loop:
                 raise Stopped
             self._one_step()
             if self.step % self.log_every_steps == 0 or self.plan.epochs_done(self.step) is not None:
-                self._add_row(chars=(self.step - row_step) * self.chars_per_step, seconds=time.monotonic() - row_at)
+                self._add_row(
+                    chars=(self.step - row_step) * self.plan.chars_per_step, seconds=time.monotonic() - row_at
+                )
                 row_at, row_step = time.monotonic(), self.step
             self.saver.check()
             if time.monotonic() - saved_at >= self.checkpoint_every_seconds and not self.saver.busy:
