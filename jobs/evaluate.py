@@ -56,14 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             batch_windows=config.batch_windows,
             agreement=agreement,
         )
-        result = evaluation.evaluate(
-            steps,
-            windows,
-            step=evaluation.window_step(
-                objective, window_chars=dataset.manifest.window_chars, stride_chars=dataset.manifest.stride_chars
-            ),
-            should_stop=agreement,
-        )
+        every = evaluation.window_step(objective, dataset.manifest)
+        result = evaluation.evaluate(steps, windows, step=every, should_stop=agreement)
     line = {
         "split": config.split,
         "step": saved.step,

@@ -93,18 +93,10 @@ def train(
         )
         if not workers.chief:
             logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)  # it saves nothing
-        every = window_step(config.objective, window_chars=manifest.window_chars, stride_chars=manifest.stride_chars)
+        every = window_step(config.objective, manifest)
         # Each worker reads the rows for itself: they change only after a step that takes all of them.
         metrics = Metrics(folder, step=start.step, scratch=scratch)
         samples = SampleWriter(net, held_out, manifest.symbols(), config, should_stop)
-
-        def write_samples(epoch: int, at: int) -> Mapping[str, bytes]:
-            with agreement.leaving_together():
-                written = samples(epoch, at) if workers.chief else {}
-            if agreement():
-                raise Stopped
-            return written
-
         training_loop = loop.Loop(
             plan=plan,
             order=order,
@@ -116,7 +108,7 @@ def train(
             metrics=metrics,
             progress=progress(start=start.step, steps=plan.steps, chars_per_step=chars_per_step),
             validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
-            write_samples=write_samples,
+            write_samples=written_by_the_chief(samples, agreement, chief=workers.chief),
             should_stop=agreement,
             log_every_steps=config.log_every_steps,
             checkpoint_every_seconds=config.checkpoint.every_seconds if workers.chief else math.inf,
@@ -128,6 +120,21 @@ def train(
         # No worker leaves before the chief has saved: should that fail, all have to be there to start again.
         with agreement.leaving_together():
             training_loop.run()
+
+
+def written_by_the_chief(
+    samples: SampleWriter, agreement: Agreement, *, chief: bool
+) -> Callable[[int, int], Mapping[str, bytes]]:
+    """The same for each worker to call; those that are not the chief wait for it and have none."""
+
+    def write(epoch: int, step: int) -> Mapping[str, bytes]:
+        with agreement.leaving_together():
+            written = samples(epoch, step) if chief else {}
+        if agreement():
+            raise Stopped
+        return written
+
+    return write
 
 
 def refuse_too_little_room(config: schema.Train, order: Order, manifest: Manifest) -> None:

@@ -1,10 +1,12 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.test_data import MANIFEST
 from trainer.data import Batch
 from trainer.evaluation import evaluate, window_step
 from trainer.stop import Stopped
@@ -54,5 +56,5 @@ def test_evaluation_stops_between_batches_when_asked() -> None:
     ("objective", "stride", "step"), [("every", 256, 1), ("every", 128, 2), ("every", 3, 86), ("last", 3, 1)]
 )
 def test_no_character_is_predicted_twice(objective: str, stride: int, step: int) -> None:
-    assert window_step(objective, window_chars=256, stride_chars=stride) == step
+    assert window_step(objective, replace(MANIFEST, window_chars=256, stride_chars=stride)) == step
     assert objective == "last" or step * stride >= 256

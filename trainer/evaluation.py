@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from preprocessing.manifest import Manifest
 from trainer.data import Windows, fill_up
 from trainer.steps import Steps
 from trainer.stop import Stopped
@@ -24,9 +25,9 @@ class Evaluation:
         return self.loss / math.log(2)
 
 
-def window_step(objective: str, *, window_chars: int, stride_chars: int) -> int:
+def window_step(objective: str, manifest: Manifest) -> int:
     """Every how many windows to evaluate, so that no character is predicted twice: all for `last`."""
-    return 1 if objective == "last" else -(-window_chars // stride_chars)
+    return 1 if objective == "last" else -(-manifest.window_chars // manifest.stride_chars)
 
 
 def evaluate(steps: Steps, windows: Windows, *, step: int, should_stop: Callable[[], bool]) -> Evaluation:
