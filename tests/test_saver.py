@@ -22,7 +22,7 @@ def snapshot(step: int, value: float = 1.0) -> Snapshot:
     return Snapshot({"weights/a": np.full(2, value)}, step, 1)
 
 
-class Saved:
+class Saving:
     """A saver with its metrics, on a store."""
 
     def __init__(self, store: Memory, scratch: Path, *, give_up_seconds: float = 1000) -> None:
@@ -49,13 +49,13 @@ def failing(times: int, verb: str, name: str) -> Callable[[str, str], None]:
 def test_samples_come_first_then_rows_then_the_checkpoint_and_its_pointer_last(tmp_path: Path) -> None:
     names: list[str] = []
     store = Memory(lambda verb, name: names.append(name.split("/")[0]) if verb in ("write", "upload") else None)
-    saved = Saved(store, tmp_path)
-    saved.row(1)
-    saved.saver.add_samples({"samples/one": b"text"})
-    saved.saver.save(snapshot(1))
-    saved.saver.wait()
+    run = Saving(store, tmp_path)
+    run.row(1)
+    run.saver.add_samples({"samples/one": b"text"})
+    run.saver.save(snapshot(1))
+    run.saver.wait()
     assert names == ["samples", "metrics.jsonl", "tensorboard", "checkpoints", POINTER]
-    assert saved.saver.stands(1)
+    assert run.saver.stands(1)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_what_a_failed_save_did_not_write_is_written_by_the_next(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, verb: str, name: str
 ) -> None:
     store = Memory(failing(2, verb, name))
-    saved = Saved(store, tmp_path)
+    run = Saving(store, tmp_path)
     for step in (1, 2, 3):
-        saved.row(step)
-        saved.saver.add_samples({f"samples/{step}": b"text"})
-        saved.saver.save(snapshot(step))
-        saved.saver.wait()
-        assert saved.saver.stands(step) == (step == 3)
+        run.row(step)
+        run.saver.add_samples({f"samples/{step}": b"text"})
+        run.saver.save(snapshot(step))
+        run.saver.wait()
+        assert run.saver.stands(step) == (step == 3)
     assert caplog.text.count("not saved, the last checkpoint is of step 0: ") == 2
     assert [json.loads(row)["step"] for row in store.objects["metrics.jsonl"].splitlines()] == [1, 2, 3]
     assert {"samples/1", "samples/2", "samples/3"} <= store.objects.keys()
@@ -88,24 +88,24 @@ def test_what_a_failed_save_did_not_write_is_written_by_the_next(
 
 def test_the_last_save_is_tried_until_it_stands(tmp_path: Path) -> None:
     store = Memory(failing(1, "upload", ""))
-    saved = Saved(store, tmp_path)
-    saved.saver.finish(snapshot(7))
-    assert saved.saver.stands(7)
+    run = Saving(store, tmp_path)
+    run.saver.finish(snapshot(7))
+    assert run.saver.stands(7)
     before = dict(store.objects)
-    saved.saver.finish(snapshot(7))
+    run.saver.finish(snapshot(7))
     assert store.objects == before
 
 
 def test_saves_that_fail_for_too_long_end_the_run_and_the_last_checkpoint_stands(tmp_path: Path) -> None:
     store = Memory()
-    saved = Saved(store, tmp_path, give_up_seconds=1e-9)
-    saved.saver.save(snapshot(1))
-    while saved.saver.busy:
+    run = Saving(store, tmp_path, give_up_seconds=1e-9)
+    run.saver.save(snapshot(1))
+    while run.saver.busy:
         pass
-    saved.saver.check()
+    run.saver.check()
     store.before = failing(9, "upload", "")
     with pytest.raises(OSError, match="memory: nothing could be saved for 1e-09 s; the last checkpoint is of step 1"):
-        saved.saver.finish(snapshot(2))
+        run.saver.finish(snapshot(2))
     assert [one["step"] for one in store.checkpoints()] == [1]
 
 
@@ -113,10 +113,10 @@ def test_what_a_retry_cannot_help_is_raised_at_the_next_look(tmp_path: Path) -> 
     store = Memory()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    one, other = (Saved(store, tmp_path / name) for name in ("a", "b"))
-    for saved in (one, other):
-        saved.saver.save(snapshot(1))
-        while saved.saver.busy:
+    one, other = (Saving(store, tmp_path / name) for name in ("a", "b"))
+    for run in (one, other):
+        run.saver.save(snapshot(1))
+        while run.saver.busy:
             pass
     one.saver.check()
     with pytest.raises(Conflict):
@@ -129,52 +129,52 @@ def test_what_a_retry_cannot_help_is_raised_at_the_next_look(tmp_path: Path) -> 
 
 def test_rows_added_while_a_save_is_under_way_are_the_next_one_s(tmp_path: Path) -> None:
     store = Memory()
-    saved = Saved(store, tmp_path)
+    run = Saving(store, tmp_path)
 
     def add(verb: str, name: str) -> None:
         if (verb, name) == ("write", "metrics.jsonl"):
             store.before = lambda *_: None
-            saved.row(2)
+            run.row(2)
 
     store.before = add
-    saved.row(1)
-    saved.saver.save(snapshot(1))
-    saved.saver.wait()
+    run.row(1)
+    run.saver.save(snapshot(1))
+    run.saver.wait()
     assert len(store.objects["metrics.jsonl"].splitlines()) == 1
-    assert not saved.saver.stands(1)
-    saved.saver.finish(snapshot(1))
+    assert not run.saver.stands(1)
+    run.saver.finish(snapshot(1))
     assert len(store.objects["metrics.jsonl"].splitlines()) == 2
 
 
 def test_a_save_that_does_not_end_ends_the_run(tmp_path: Path) -> None:
     release = threading.Event()
     store = Memory(lambda verb, _: verb == "upload" and not release.wait(60))  # type: ignore[arg-type]
-    saved = Saved(store, tmp_path, give_up_seconds=1e-9)
+    run = Saving(store, tmp_path, give_up_seconds=1e-9)
     with pytest.raises(OSError, match="nothing could be saved for 1e-09 s; the last checkpoint is of step 0"):
-        saved.saver.finish(snapshot(1))
+        run.saver.finish(snapshot(1))
     release.set()
 
 
 def test_a_failure_long_after_another_save_stood_is_the_first(tmp_path: Path) -> None:
     store = Memory()
-    saved = Saved(store, tmp_path)
-    saved.saver.finish(snapshot(1))
+    run = Saving(store, tmp_path)
+    run.saver.finish(snapshot(1))
     store.before = failing(1, "upload", "")
-    saved.saver.save(snapshot(2))
-    saved.saver.wait()
-    assert not saved.saver.stands(2)
-    saved.saver.finish(snapshot(2))
-    assert saved.saver.stands(2)
+    run.saver.save(snapshot(2))
+    run.saver.wait()
+    assert not run.saver.stands(2)
+    run.saver.finish(snapshot(2))
+    assert run.saver.stands(2)
 
 
 def test_a_validation_loss_that_did_not_reach_the_pointer_is_still_due(tmp_path: Path) -> None:
     store = Memory()
-    saved = Saved(store, tmp_path)
-    saved.saver.finish(snapshot(1))
+    run = Saving(store, tmp_path)
+    run.saver.finish(snapshot(1))
     store.before = failing(1, "write", POINTER)
     validated = replace(snapshot(1), validation=0.5)
-    saved.saver.save(validated)
-    saved.saver.wait()
-    assert not saved.saver.stands(1)
-    saved.saver.finish(validated)
+    run.saver.save(validated)
+    run.saver.wait()
+    assert not run.saver.stands(1)
+    run.saver.finish(validated)
     assert store.checkpoints()[0]["validation"] == 0.5
