@@ -68,12 +68,12 @@ class Order:
         self._seed = seed
         self.windows = sum(shard_windows)
         self.steps_per_epoch = -(-self.windows // batch_windows)
-        self._block = functools.lru_cache(maxsize=2)(self._shuffled)
-        self._blocks = functools.lru_cache(maxsize=2)(self._grouped)
+        self._shuffled = functools.lru_cache(maxsize=2)(self._shuffle)
+        self._grouped = functools.lru_cache(maxsize=2)(self._group)
 
     def blocks(self, epoch: int) -> tuple[Block, ...]:
         """The epoch's blocks in order; each has at least one shard and, past that, at most `block_windows`."""
-        return self._blocks(epoch)
+        return self._grouped(epoch)
 
     def batch(self, epoch: int, step: int) -> tuple[Integers, Integers]:
         """The shard and the record in it of each window, both [B] or, at the epoch's end, shorter."""
@@ -83,7 +83,7 @@ class Order:
             raise ValueError(f"step={step}: expected 0 to {self.steps_per_epoch - 1}")
         parts = []
         for block in self._spanned(epoch, first, last):
-            shards, records = self._block(epoch, block)
+            shards, records = self._shuffled(epoch, block)
             part = slice(max(first - block.start, 0), last - block.start)
             parts.append((shards[part], records[part]))
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
@@ -107,7 +107,7 @@ class Order:
         begin = bisect_right(blocks, first, key=lambda block: block.start) - 1
         return blocks[begin : bisect_left(blocks, last, key=lambda block: block.start)]
 
-    def _grouped(self, epoch: int) -> tuple[Block, ...]:
+    def _group(self, epoch: int) -> tuple[Block, ...]:
         groups: list[list[int]] = []
         held = self._block_windows + 1
         for shard in permutation((self._seed, epoch), len(self._shard_windows)).tolist():
@@ -120,7 +120,7 @@ class Order:
         starts = np.cumsum([0, *sizes]).tolist()
         return tuple(Block(k, starts[k], tuple(group)) for k, group in enumerate(groups))
 
-    def _shuffled(self, epoch: int, block: Block) -> tuple[Integers, Integers]:
+    def _shuffle(self, epoch: int, block: Block) -> tuple[Integers, Integers]:
         counts = [self._shard_windows[shard] for shard in block.shards]
         shards = np.repeat(np.array(block.shards, np.int64), counts)
         records = np.concatenate([np.arange(count, dtype=np.int64) for count in counts])
