@@ -31,9 +31,6 @@ class Windows:
         self._ids, self._dtype, self._size = manifest.window_chars + 1, manifest.id_dtype(), manifest.record_bytes
         self.counts = [shard.records for shard in shards]
 
-    def __len__(self) -> int:
-        return sum(self.counts)
-
     def read(self, shards: Integers, rows: Integers, ahead: Sequence[int] = ()) -> npt.NDArray[Any]:
         """The windows [n, L + 1] at record `rows[i]` of shard `shards[i]`; the shards `ahead` are read next."""
         taken = np.empty((len(rows), self._ids), self._dtype)
