@@ -9,7 +9,7 @@ class Owned:
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
         self._version: Version = ABSENT
-        self._failed: bytes | None = None  # a write that ended in an error, and yet may have been carried out
+        self._failed: set[bytes] = set()  # writes that ended in an error, and yet may have been carried out
 
     def read(self) -> bytes | None:
         """What it holds; None if it is not there."""
@@ -25,7 +25,7 @@ class Owned:
             self._write(data)
         except Conflict:
             # The answer to an earlier write of ours may have been lost: then what is there is what we wrote.
-            if self._failed is None or self.read() != self._failed:
+            if not self._failed or self.read() not in self._failed:
                 raise
             self._write(data)
 
@@ -33,6 +33,6 @@ class Owned:
         try:
             self._version = self._store.write(self._name, data, if_version=self._version)
         except OSError:
-            self._failed = data
+            self._failed.add(data)
             raise
-        self._failed = None
+        self._failed = set()
