@@ -274,3 +274,21 @@ def test_an_upload_that_was_carried_out_and_yet_said_to_have_failed_is_deleted(t
     store.after = lambda *_: None
     save(checkpoints, 3)
     assert files(store) == [1, 3]
+
+
+def test_a_reader_of_a_run_that_trains_on_takes_the_newest_when_its_checkpoints_are_deleted_meanwhile(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def train_on(verb: str, _: str) -> None:
+        for step in later[:2] if verb == "download" else ():
+            later.remove(step)
+            save(writer, step)
+
+    store, later = Memory(), [3, 4, 5, 6]
+    writer = opened(store, tmp_path)
+    save(writer, 1)
+    save(writer, 2)
+    store.before = train_on
+    saved, arrays = newest(store, tmp_path)
+    assert (saved.step, arrays["weights/a"].tolist()) == (6, [6, 6, 6])
+    assert "damaged" not in caplog.text

@@ -71,6 +71,8 @@ class Checkpoints:
             try:
                 arrays = _load(self._store, saved, self._scratch)
             except (FileNotFoundError, InputError) as error:
+                if self._pointer.read() != data:
+                    return self.restore()  # another process trains on, and deleted it after a newer one stood
                 log.error("checkpoint of step %d is damaged, trying the one before: %s", saved.step, error)
             else:
                 self._saved = named[place:]  # a damaged one must not count among the newest that are kept
