@@ -54,11 +54,17 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
         bucket.write(CONFIG, text.encode())
         bucket.write(manifest.NAME, dataset.to_json())
         return bucket
-    found = _read_config(bucket)
+    try:
+        found = _read_config(bucket)
+        before = manifest.from_json(bucket.read(manifest.NAME), place=f"{bucket.url}/{manifest.NAME}")
+    except FileNotFoundError as error:
+        name = str(error).rpartition("/")[2]
+        raise InputError(
+            f"{bucket.url}: no {name}, though there is a {POINTER}: put it back, or use another run name"
+        ) from None
     changed = configuration.differences(_compared(found), _compared(yaml.safe_load(text)))
     if changed:
         raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
-    before = manifest.from_json(bucket.read(manifest.NAME), place=f"{bucket.url}/{manifest.NAME}")
     if before.fingerprint != dataset.fingerprint:
         changed = configuration.differences(before.settings, dataset.settings) or ["its sources differ"]
         raise InputError(f"{bucket.url}: a run on another dataset: {'; '.join(changed)}: use another run name")

@@ -64,3 +64,13 @@ def config(seed: int, *changes: str) -> schema.Train:
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"{tmp_path}: no config.yaml and manifest.json: not a run"):
         open_run(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "manifest.json"])
+def test_a_run_that_lacks_what_it_began_with_is_refused(dataset: Path, tmp_path: Path, name: str) -> None:
+    made = open_dataset(str(dataset)).manifest
+    begin(str(tmp_path), "name", config(1), made)
+    (tmp_path / "name/checkpoint.json").write_text("{}")
+    (tmp_path / "name" / name).unlink()
+    with pytest.raises(InputError, match=f"{tmp_path}/name: no {name}, though there is a checkpoint.json: put it back, or use another"):
+        begin(str(tmp_path), "name", config(1), made)
