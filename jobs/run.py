@@ -3,6 +3,8 @@
 config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jsonl  tensorboard/
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,6 +71,12 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
         changed = configuration.differences(before.settings, dataset.settings) or ["its sources differ"]
         raise InputError(f"{bucket.url}: a run on another dataset: {'; '.join(changed)}: use another run name")
     return bucket
+
+
+def identity(config: schema.Train, dataset: Manifest) -> str:
+    """SHA-256 of what decides a run's result: its configuration, but for what is FREE, and its dataset."""
+    values = _compared(yaml.safe_load(configuration.as_yaml(config)))
+    return hashlib.sha256(json.dumps([values, dataset.fingerprint]).encode()).hexdigest()
 
 
 def open_run(url: str) -> Run:

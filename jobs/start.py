@@ -1,18 +1,21 @@
 """What the machine decides of a model: its replicas, its precision and its kernels."""
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from jobs import schema
 from jobs.rendezvous import wait_for_all
 from jobs.workers import ALONE, Workers
+from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from trainer import model, precision
-from trainer.replicas import mirrored, over_workers
+from trainer.replicas import mirrored, of_the_chief, over_workers
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,22 @@ def set_up(setting: str, *, seed: int) -> bool:
         # A run killed and continued must end with the same bits. On a GPU, cuDNN makes no such promise.
         tf.config.experimental.enable_op_determinism()
     return bool(gpus)
+
+
+def same_as_the_chief(strategy: tf.distribute.Strategy, workers: Workers, identity: str) -> None:
+    """InputError in a worker that would train another run than the chief: of another identity or precision.
+
+    Such workers would fail in each other's sums, or go on with weights that are no longer the same.
+    """
+    if workers.count == 1:
+        return
+    policy = keras.mixed_precision.dtype_policy().name
+    own = np.frombuffer(hashlib.sha256(f"{identity} {policy}".encode()).digest(), np.uint8).astype(np.int64)
+    if (of_the_chief(strategy, {"identity": own})["identity"] != own).any():
+        raise InputError(
+            f"worker {workers.index}: its configuration, dataset or precision ({policy}) is not that of worker 0, "
+            "and they train one run together"
+        )
 
 
 def build(config: schema.Model, manifest: Manifest, *, cudnn: bool = False) -> keras.Model:

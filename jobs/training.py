@@ -12,7 +12,8 @@ from jobs import schema
 from jobs.dataset import Dataset
 from jobs.first_weights import set_first_weights
 from jobs.progress import progress
-from jobs.start import build, replicas, set_up
+from jobs.run import identity
+from jobs.start import build, replicas, same_as_the_chief, set_up
 from jobs.stop import Stop
 from jobs.storage import Bucket
 from jobs.workers import Workers
@@ -72,6 +73,7 @@ def train(
         strategy = replicas(workers, should_stop)
         agreement = Agreement(strategy, should_stop, workers=workers.count)
         cudnn = set_up(config.precision, seed=config.seed)
+        same_as_the_chief(strategy, workers, identity(config, manifest))
         with strategy.scope():
             net = build(config.model, manifest, cudnn=cudnn)
             adam = optimizer(net, config, steps=plan.steps)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,14 +28,16 @@ def _ended() -> Iterator[None]:
         process.wait()
 
 
-def two_workers(dataset: Path, runs: Path) -> Processes:
+def two_workers(dataset: Path, runs: Path, **of_the_second: Any) -> Processes:
+    """`of_the_second`: what its configuration has in place of the first's."""
     with ExitStack() as held:  # both at once, or the second may get the first's
         servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
         hosts = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
     processes = []
     for index in range(2):
         here = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-        processes.append(start(arguments(dataset, runs), TF_CPP_MIN_LOG_LEVEL="3", TF_CONFIG=json.dumps(here)))
+        flags = arguments(**{"dataset": dataset, "runs": runs} | (of_the_second if index else {}))
+        processes.append(start(flags, TF_CPP_MIN_LOG_LEVEL="3", TF_CONFIG=json.dumps(here)))
     STARTED.extend(processes)
     return processes
 
@@ -88,3 +91,10 @@ def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
     for process in two_workers(dataset, tmp_path):
         finish(process)
     assert outcome(run) == outcome(undisturbed)
+
+
+def test_a_worker_of_another_configuration_is_refused(dataset: Path, tmp_path: Path) -> None:
+    chief, other = two_workers(dataset, tmp_path, learning_rate=0.02, checkpoint__keep=3)
+    assert "worker 1: its configuration, dataset or precision" in finish(other, code=2).splitlines()[-1]
+    assert "a worker was lost, start all again: " in finish(chief, code=1).splitlines()[-1]
+    assert not (tmp_path / "small/checkpoint.json").exists()

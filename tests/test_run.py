@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from jobs import schema, train
 from jobs.config import load
 from jobs.dataset import open_dataset
-from jobs.run import begin, open_run
+from jobs.run import begin, identity, open_run
 from preprocessing.errors import InputError
 
 
@@ -72,5 +73,15 @@ def test_a_run_that_lacks_what_it_began_with_is_refused(dataset: Path, tmp_path:
     begin(str(tmp_path), "name", config(1), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")
     (tmp_path / "name" / name).unlink()
-    with pytest.raises(InputError, match=f"{tmp_path}/name: no {name}, though there is a checkpoint.json: put it back, or use another"):
+    with pytest.raises(
+        InputError, match=f"{tmp_path}/name: no {name}, though there is a checkpoint.json: put it back, or use another"
+    ):
         begin(str(tmp_path), "name", config(1), made)
+
+
+def test_runs_of_one_identity_have_one_result(dataset: Path) -> None:
+    made = open_dataset(str(dataset)).manifest
+    own = identity(config(1), made)
+    assert identity(config(1, "runs=elsewhere", "staging.max_bytes=9"), made) == own
+    others = (identity(config(2), made), identity(config(1), replace(made, fingerprint="another")))
+    assert own not in others
