@@ -34,12 +34,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     if config.batch_windows > windows:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
     folder = run.begin(config.runs, flags.run, config, dataset.manifest, writes=workers.chief)
+
+    def alone_asked() -> bool:
+        """Whether to leave a wait for data, which is no progress: one of several workers would leave the others in
+        the midst of a step, and none could save; for it the wait ends with the grace."""
+        return workers.count == 1 and stop()
+
     # A fetch that waits for its store does so beyond the end, and must not change how this ends.
     with (
         tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
         watched(config.stall_seconds) as alive,
-        # Asked without `alive`: a wait for data is no progress.
-        dataset.staging(Path(scratch), max_bytes=config.staging.max_bytes, should_stop=stop) as staging,
+        dataset.staging(Path(scratch), max_bytes=config.staging.max_bytes, should_stop=alone_asked) as staging,
     ):
         # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
         from jobs.training import train

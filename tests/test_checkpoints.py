@@ -289,6 +289,6 @@ def test_a_reader_of_a_run_that_trains_on_takes_the_newest_when_its_checkpoints_
     save(writer, 1)
     save(writer, 2)
     store.before = train_on
-    saved, arrays = newest(store, tmp_path)
-    assert (saved.step, arrays["weights/a"].tolist()) == (6, [6, 6, 6])
+    found = newest(store, tmp_path)
+    assert (found.step, found.arrays["weights/a"].tolist()) == (6, [6, 6, 6])
     assert "damaged" not in caplog.text

@@ -4,7 +4,8 @@ import json
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from jobs import train
+from jobs.storage import open_bucket
+from tests.gcs_emulator import Mended, emulator
 from tests.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 
 Processes = list["subprocess.Popen[str]"]
@@ -28,7 +31,7 @@ def _ended() -> Iterator[None]:
         process.wait()
 
 
-def two_workers(dataset: Path, runs: Path, **of_the_second: Any) -> Processes:
+def two_workers(dataset: Path, runs: Path, of_the_second: Mapping[str, Any] | None = None, **changes: Any) -> Processes:
     """`of_the_second`: what its configuration has in place of the first's."""
     with ExitStack() as held:  # both at once, or the second may get the first's
         servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
@@ -36,8 +39,8 @@ def two_workers(dataset: Path, runs: Path, **of_the_second: Any) -> Processes:
     processes = []
     for index in range(2):
         here = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-        flags = arguments(**{"dataset": dataset, "runs": runs} | (of_the_second if index else {}))
-        processes.append(start(flags, TF_CPP_MIN_LOG_LEVEL="3", TF_CONFIG=json.dumps(here)))
+        here_too = {"dataset": dataset, "runs": runs} | changes | dict(of_the_second or {} if index else {})
+        processes.append(start(arguments(**here_too), TF_CPP_MIN_LOG_LEVEL="3", TF_CONFIG=json.dumps(here)))
     STARTED.extend(processes)
     return processes
 
@@ -93,8 +96,34 @@ def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
     assert outcome(run) == outcome(undisturbed)
 
 
+def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "small"
+    largest = max(path.stat().st_size for path in dataset.glob("*.tfrecord"))
+    never: dict[str, Any] = {"checkpoint__every_seconds": 9999, "grace_seconds": 60, "epochs": 100}
+    never |= {"block_windows": 1, "staging__max_bytes": 2 * largest + 64 * 60}  # each epoch is fetched anew
+    with emulator(bucket="reviews") as url, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("STORAGE_EMULATOR_HOST", url)
+        bucket = open_bucket("gs://reviews/dataset")
+        for path in filter(Path.is_file, dataset.iterdir()):
+            bucket.upload(path, path.name)
+        processes = two_workers(dataset, tmp_path, {"dataset": "gs://reviews/dataset"}, **never)
+        try:
+            wait_until(lambda: saved_step(run) > 0, processes[0])
+            before = saved_step(run)
+            Mended.outage = 10**9
+            time.sleep(5)  # some 200 steps, were there windows for them
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            time.sleep(1)
+        finally:
+            Mended.outage = 0
+        for process in processes:
+            finish(process, code=143)
+        assert saved_step(run) > before
+
+
 def test_a_worker_of_another_configuration_is_refused(dataset: Path, tmp_path: Path) -> None:
-    chief, other = two_workers(dataset, tmp_path, learning_rate=0.02, checkpoint__keep=3)
+    chief, other = two_workers(dataset, tmp_path, {"learning_rate": 0.02, "checkpoint__keep": 3})
     assert "worker 1: its configuration, dataset or precision" in finish(other, code=2).splitlines()[-1]
     assert "a worker was lost, start all again: " in finish(chief, code=1).splitlines()[-1]
     assert not (tmp_path / "small/checkpoint.json").exists()
