@@ -178,3 +178,17 @@ def test_a_validation_loss_that_did_not_reach_the_pointer_is_still_due(tmp_path:
     assert not run.saver.stands(1)
     run.saver.finish(validated)
     assert store.checkpoints()[0]["validation"] == 0.5
+
+
+@pytest.mark.parametrize(("verb", "name"), [("write", "metrics.jsonl"), ("write", POINTER)])
+def test_a_validation_loss_that_was_not_saved_is_not_lost_for_the_best(tmp_path: Path, verb: str, name: str) -> None:
+    store = Memory()
+    run = Saving(store, tmp_path)
+    run.saver.finish(snapshot(1))
+    store.before = failing(1, verb, name)
+    run.saver.save(replace(snapshot(1), validation=0.5))
+    for step in (2, 3, 4):
+        run.saver.save(snapshot(step))
+        run.saver.wait()
+    found = [(one["step"], one["validation"]) for one in store.checkpoints()]
+    assert found == [(4, None), (3, None), (1, 0.5)]

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import safetensors
@@ -82,18 +83,20 @@ class Checkpoints:
             "put one back, or use another run name to start afresh"
         )
 
-    def commit(self, snapshot: Snapshot) -> None:
+    def commit(self, snapshot: Snapshot, validated: Mapping[int, float] = MappingProxyType({})) -> None:
         """Returns once the snapshot stands; of the step that already does, only its validation loss is added.
 
+        `validated`: validation losses by step, that the checkpoints before it are still to be given.
         Raises InputError, with nothing changed, if a weight is not finite; OSError if the disk or the store fails:
         then what stood before still does.
         """
-        if snapshot.step == self.step:
-            if not self._saved or snapshot.validation in (None, self._saved[0].validation):
-                return
-            saved = [replace(self._saved[0], validation=snapshot.validation), *self._saved[1:]]
-        else:
-            saved = [self._upload(snapshot), *self._saved]
+        if snapshot.validation is not None:
+            validated = {**validated, snapshot.step: snapshot.validation}
+        saved = [replace(one, validation=validated.get(one.step, one.validation)) for one in self._saved]
+        if snapshot.step != self.step:
+            saved = [self._upload(snapshot), *saved]
+        elif saved == self._saved:
+            return
         kept = self._retention.kept(saved)
         self._pointer.write(pointer.to_json(kept))
         if snapshot.step != self.step:

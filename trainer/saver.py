@@ -37,6 +37,7 @@ class Saver:
         self._store, self._checkpoints, self._metrics = store, checkpoints, metrics
         self._give_up_seconds, self._alive = give_up_seconds, alive
         self._samples: dict[str, bytes] = {}
+        self._validated: dict[int, float] = {}  # by step, since the last save that did not fail
         self._saving: futures.Future[list[str]] | None = None
         self._started = 0.0  # the save under way
         self._failing_since: float | None = None  # the first of those that failed since the last that did not
@@ -59,7 +60,10 @@ class Saver:
         """Starts a save; waits first for the one under way. Raises what `check` raises."""
         self.wait()
         self._started = time.monotonic()
-        self._saving = _beside(partial(self._save, snapshot, self._metrics.text(), dict(self._samples)))
+        if snapshot.validation is not None:
+            self._validated[snapshot.step] = snapshot.validation
+        due = self._metrics.text(), dict(self._samples), dict(self._validated)
+        self._saving = _beside(partial(self._save, snapshot, *due))
 
     def check(self) -> None:
         """To be called often: takes note of a save that ended.
@@ -82,6 +86,7 @@ class Saver:
             self._give_up_after(self._failing_since)
         else:
             self._failing_since = None
+            self._validated = {}
             self._samples = {name: data for name, data in self._samples.items() if name not in written}
 
     def _give_up_after(self, since: float) -> None:
@@ -107,11 +112,13 @@ class Saver:
             if self._failing_since is not None:
                 time.sleep(PAUSE_SECONDS)
 
-    def _save(self, snapshot: Snapshot, text: bytes, samples: Mapping[str, bytes]) -> list[str]:
+    def _save(
+        self, snapshot: Snapshot, text: bytes, samples: Mapping[str, bytes], validated: Mapping[int, float]
+    ) -> list[str]:
         for name, data in samples.items():
             self._store.write(name, data)
         self._metrics.write(text)
-        self._checkpoints.commit(snapshot)
+        self._checkpoints.commit(snapshot, validated)
         return list(samples)
 
 
