@@ -82,3 +82,13 @@ def test_float16_scales_the_loss() -> None:
         assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
     finally:
         keras.mixed_precision.set_global_policy("float32")
+
+
+def test_float16_s_variables_have_the_same_names_in_each_run_of_a_process() -> None:
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        made = [model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    first, second = ([variable.path for variable in one.variables] for one in made)
+    assert first == second

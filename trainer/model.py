@@ -53,7 +53,7 @@ def optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: 
         )
     adam = keras.optimizers.Adam(rate, name="adam")
     if keras.mixed_precision.dtype_policy().compute_dtype == "float16":
-        return keras.optimizers.LossScaleOptimizer(adam)
+        return keras.optimizers.LossScaleOptimizer(adam, name="loss_scale")  # its own has a number, another each time
     return adam
 
 
