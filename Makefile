@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test test-long lint bench-train bench-data bench-start lock clean
+.PHONY: setup demo test test-long lint bench-train bench-quality bench-checkpoint bench-data bench-start lock clean
 
 setup: .venv/installed
 
@@ -48,6 +48,12 @@ lint: .venv/installed
 
 bench-train: .venv/installed .peers/installed
 	$(BIN)/python -m benchmarks.train
+
+bench-quality: .venv/installed .peers/installed
+	$(BIN)/python -m benchmarks.quality
+
+bench-checkpoint: .venv/installed
+	$(BIN)/python -m benchmarks.checkpoint
 
 bench-data: .venv/installed
 	$(BIN)/python -m benchmarks.data
