@@ -19,18 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.lstm_shapes import SYMBOLS, UNITS, WINDOW_CHARS
-from jobs.start import replicas, set_up
+from benchmarks.lstm_shapes import SYMBOLS, WINDOW_CHARS
+from benchmarks.lstm_steps import seed_steps
 from jobs.storage import open_bucket
-from trainer import model
-from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints, Snapshot
 from trainer.data import Batch
 from trainer.metrics import Metrics
 from trainer.pointer import Retention
 from trainer.saver import Saver
 from trainer.state import snapshot
-from trainer.steps import Steps
 
 LATENCY_SECONDS, INTERVAL_SECONDS = 0.05, 60.0
 
@@ -55,19 +52,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=4)
     arguments.add_argument("--batch", type=int, default=128)
     asked = arguments.parse_args()
-    strategy = replicas()
-    cudnn = set_up("auto", seed=1)
-    with strategy.scope():
-        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
-        adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
-        adam.build(net.trainable_variables)
-    steps = Steps(
-        *(strategy, net, adam),
-        objective="every",
-        clip_norm=5.0,
-        batch_windows=asked.batch,
-        agreement=Agreement(strategy),
-    )
+    net, adam, steps = seed_steps(asked.batch)
     ids = np.random.default_rng(1).integers(0, SYMBOLS, (asked.batch, WINDOW_CHARS + 1)).astype(np.uint8)
     batch = Batch(ids, np.ones(asked.batch, np.float32))
 

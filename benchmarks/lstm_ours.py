@@ -17,17 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.contender import serve
-from benchmarks.lstm_shapes import SYMBOLS, UNITS
+from benchmarks.lstm_steps import seed_steps
 from benchmarks.start import Copies, dataset
-from jobs.start import replicas, set_up
 from jobs.storage import open_bucket
-from trainer import model
-from trainer.agreement import Agreement
 from trainer.data import Batch, Windows, fill_up
 from trainer.order import Order
 from trainer.sampling import draws, generate, stepper
 from trainer.staging import Staging
-from trainer.steps import Steps
 
 SIDE = 2048
 DIVERSITIES, CHARS = (0.2, 0.4, 0.6, 0.8), 400
@@ -38,15 +34,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--batch", type=int, required=True)
     batch = arguments.parse_args().batch
-    strategy = replicas()
-    cudnn = set_up("auto", seed=1)
-    with strategy.scope():
-        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
-        adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
-        adam.build(net.trainable_variables)
-    steps = Steps(
-        *(strategy, net, adam), objective="every", clip_norm=5.0, batch_windows=batch, agreement=Agreement(strategy)
-    )
+    net, _, steps = seed_steps(batch)
     kind = keras.mixed_precision.dtype_policy().compute_dtype
     square = tf.cast(tf.random.normal((SIDE, SIDE)), kind)
     product = tf.function(lambda: tf.matmul(square, square)[0, 0])

@@ -14,7 +14,7 @@ from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)
 
-LIMIT_SECONDS = 600.0  # a fresh node pulls the image and stages the dataset first
+LIMIT_SECONDS = 600.0  # a fresh node pulls the image first
 LINE_SECONDS = 15.0
 ASK_SECONDS = 0.5
 

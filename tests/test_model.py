@@ -17,13 +17,10 @@ def test_the_seed_s_model_has_its_layers_and_parameters() -> None:
 
 def test_logits_are_float32_whatever_the_precision() -> None:
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
-        net = model.build(symbols=5, lstm_units=[4], embedding_units=3)
-        assert net(np.zeros((2, 6), np.int32)).dtype == tf.float32
-        assert model.lstm_layers(net)[0].compute_dtype == "bfloat16"
-        assert {variable.dtype for variable in net.weights} == {"float32"}
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
+    net = model.build(symbols=5, lstm_units=[4], embedding_units=3)
+    assert net(np.zeros((2, 6), np.int32)).dtype == tf.float32
+    assert model.lstm_layers(net)[0].compute_dtype == "bfloat16"
+    assert {variable.dtype for variable in net.weights} == {"float32"}
 
 
 def test_a_position_s_logits_do_not_see_the_characters_after_it() -> None:
@@ -77,18 +74,12 @@ def test_the_objective_chooses_which_positions_count(objective: str, nats: list[
 
 def test_float16_scales_the_loss() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
-    try:
-        scaled = model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
-        assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
+    scaled = model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
+    assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
 
 
 def test_float16_s_variables_have_the_same_names_in_each_run_of_a_process() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
-    try:
-        made = [model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
+    made = [model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
     first, second = ([variable.path for variable in one.variables] for one in made)
     assert first == second

@@ -5,12 +5,18 @@ from trainer.owned import Owned
 from trainer.store import Conflict
 
 
-def test_a_write_whose_answer_was_lost_is_known_as_ours() -> None:
+def without_an_answer() -> tuple[Memory, Owned]:
+    """An object whose first write was carried out and yet failed, as all still do."""
     store = Memory()
     store.after = no_answer
     owned = Owned(store, "name")
     with pytest.raises(OSError, match="no answer"):
         owned.write(b"1")
+    return store, owned
+
+
+def test_a_write_whose_answer_was_lost_is_known_as_ours() -> None:
+    store, owned = without_an_answer()
     store.after = lambda *_: None
     owned.write(b"2")
     owned.write(b"3")
@@ -18,11 +24,7 @@ def test_a_write_whose_answer_was_lost_is_known_as_ours() -> None:
 
 
 def test_what_another_wrote_after_a_write_of_ours_that_failed_is_not_ours() -> None:
-    store = Memory()
-    store.after = no_answer
-    owned = Owned(store, "name")
-    with pytest.raises(OSError, match="no answer"):
-        owned.write(b"1")
+    store, owned = without_an_answer()
     store.after = lambda *_: None
     store.objects["name"] = b"theirs"
     with pytest.raises(Conflict):
@@ -45,11 +47,7 @@ def test_of_two_owners_the_second_to_write_changes_nothing() -> None:
 
 
 def test_of_several_writes_that_failed_the_one_that_was_carried_out_is_known_as_ours() -> None:
-    store = Memory()
-    store.after = no_answer
-    owned = Owned(store, "name")
-    with pytest.raises(OSError, match="no answer"):
-        owned.write(b"1")
+    store, owned = without_an_answer()
     store.before = refuse
     with pytest.raises(OSError, match="down"):
         owned.write(b"2")

@@ -42,7 +42,7 @@ def of_the_chief(strategy: tf.distribute.Strategy, arrays: Arrays) -> Arrays:
         def replica(own: list[tf.Tensor]) -> list[tf.Tensor]:
             context = tf.distribute.get_replica_context()
             first = context.replica_id_in_sync_group == 0
-            # x + -0.0 is x for every x; x + 0.0 is not for -0.0.
+            # x + -0.0 is x, also for -0.0; but a denormal, which TensorFlow itself never leaves, becomes 0.
             nothing = [tf.fill(x.shape, tf.cast(-0.0 if x.dtype.is_floating else 0, x.dtype)) for x in own]
             parts = [tf.where(first, x, y) for x, y in zip(own, nothing, strict=True)]
             # One by one, as TensorFlow packs those of one call together, which must then be of one dtype.

@@ -1,0 +1,26 @@
+"""This project's training of the seed's model, for the benchmarks that time it."""
+
+from typing import Any
+
+import keras
+
+from benchmarks.lstm_shapes import SYMBOLS, UNITS
+from jobs.start import replicas, set_up
+from trainer import model
+from trainer.agreement import Agreement
+from trainer.steps import Steps
+
+
+def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
+    """The model, its optimizer and its steps, in the precision that `auto` picks."""
+    strategy = replicas()
+    cudnn = set_up("auto", seed=1)
+    with strategy.scope():
+        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
+        adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
+        adam.build(net.trainable_variables)
+    agreement = Agreement(strategy)
+    steps = Steps(
+        *(strategy, net, adam), objective="every", clip_norm=5.0, batch_windows=batch_windows, agreement=agreement
+    )
+    return net, adam, steps
