@@ -97,6 +97,6 @@ def run(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # nobody reads on, as after `| head`; Python would say so once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:  # the disk or the network, which a traceback through a library explains to nobody
-        log.error("stopped by a fault of the disk or the network: %s", error)
+    except OSError as error:  # a disk, a GPU or the network, which a traceback through a library explains to nobody
+        log.error("stopped by a fault of the machine or the network: %s", error)
         sys.exit(1)

@@ -24,7 +24,7 @@ from trainer.pointer import POINTER
 CONFIG = "config.yaml"
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
 # (The dataset is compared by its fingerprint.) A key stands for those below it.
-FREE = frozenset({"dataset", "runs", "grace_seconds", "stall_seconds", "staging", "checkpoint"})
+FREE = frozenset({"dataset", "runs", "grace_seconds", "stall_seconds", "min_gpus", "staging", "checkpoint"})
 # A Kubernetes name, which is what a Job has, of at most 63 characters.
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 

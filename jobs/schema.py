@@ -74,6 +74,7 @@ class Train:
     block_windows: Count
     grace_seconds: Positive
     stall_seconds: NotNegative
+    min_gpus: Annotated[int, Field(ge=0)]
     staging: Staging
     model: Model
     sample: Sample

@@ -34,6 +34,16 @@ def replicas(workers: Workers = ALONE, should_stop: Callable[[], bool] = lambda:
     return mirrored([device.name for device in devices])
 
 
+def require_gpus(least: int) -> None:
+    """OSError where this machine has fewer: a driver that is missing on one node may be there on another."""
+    found = len(tf.config.list_physical_devices("GPU"))
+    if found < least:
+        raise OSError(
+            f"min_gpus={least}: TensorFlow finds {found} GPU(s): no driver, too few in the pod's limits, or an image "
+            "of the CPU flavour"
+        )
+
+
 def set_up(setting: str, *, seed: int) -> bool:
     """Sets precision, seed and, on a CPU, determinism for the process; whether LSTMs run on cuDNN."""
     gpus = len(tf.config.list_physical_devices("GPU"))  # of this machine, not of the other workers'

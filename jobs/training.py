@@ -13,14 +13,14 @@ from jobs.dataset import Dataset
 from jobs.first_weights import set_first_weights
 from jobs.progress import progress
 from jobs.run import identity
-from jobs.start import build, replicas, same_as_the_chief, set_up
+from jobs.start import build, replicas, require_gpus, same_as_the_chief, set_up
 from jobs.stop import Stop
 from jobs.storage import Bucket
 from jobs.workers import Workers
 from jobs.write_samples import SampleWriter
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
-from trainer import loop, model
+from trainer import loop, model, pointer
 from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data import Windows
@@ -69,6 +69,10 @@ def train(
     chars_per_step = config.batch_windows * (manifest.window_chars if config.objective == "every" else 1)
     plan = loop.plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
 
+    if workers.count > 1 and pointer.is_complete(folder, steps=plan.steps):
+        log.info("%s: complete", folder.url)  # the others may be gone for good, and would be waited for
+        return
+    require_gpus(config.min_gpus)
     with no_worker_lost():
         strategy = replicas(workers, should_stop)
         agreement = Agreement(strategy, should_stop, workers=workers.count)

@@ -32,7 +32,7 @@ def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
         (
             "raise OSError(28, 'No space left on device')",
             1,
-            "stopped by a fault of the disk or the network: [Errno 28] No space left on device",
+            "stopped by a fault of the machine or the network: [Errno 28] No space left on device",
         ),
     ],
 )

@@ -152,7 +152,7 @@ def test_a_full_disk_ends_the_command_with_1_and_a_line_that_says_so(
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     *log, last = errors.splitlines()
-    assert "stopped by a fault of the disk or the network: OSError: [Errno 28] No space left on device" in last
+    assert "stopped by a fault of the machine or the network: OSError: [Errno 28] No space left on device" in last
     assert [line for line in log if not line[:2].isdigit()] == []
 
 
@@ -344,4 +344,4 @@ def test_a_store_that_stays_down_is_a_clear_stop(
             time.sleep(0.01)
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 1
-    assert "stopped by a fault of the disk or the network: " in errors.splitlines()[-1]
+    assert "stopped by a fault of the machine or the network: " in errors.splitlines()[-1]

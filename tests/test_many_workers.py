@@ -96,6 +96,13 @@ def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
     assert outcome(run) == outcome(undisturbed)
 
 
+def test_a_worker_of_a_complete_run_waits_for_none_of_the_others(dataset: Path, undisturbed: Path) -> None:
+    # As where a chief was killed after the others had ended, and they are not started again.
+    chief, other = two_workers(dataset, undisturbed.parent)
+    other.kill()
+    assert "complete" in finish(chief).splitlines()[-1]
+
+
 def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "small"
     largest = max(path.stat().st_size for path in dataset.glob("*.tfrecord"))

@@ -36,7 +36,10 @@ def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Pat
 
 @pytest.mark.parametrize(
     "change",
-    ["dataset=e", "runs=s", "grace_seconds=1", "stall_seconds=0", "checkpoint.every_seconds=1", "checkpoint.keep=9"],
+    [
+        *("dataset=e", "runs=s", "grace_seconds=1", "stall_seconds=0", "min_gpus=1"),
+        *("checkpoint.every_seconds=1", "checkpoint.keep=9"),
+    ],
 )
 def test_a_run_goes_on_with_other_values_of_what_does_not_change_its_result(
     dataset: Path, tmp_path: Path, change: str

@@ -53,7 +53,7 @@ def test_a_library_that_does_not_let_go_is_left_after_the_grace() -> None:
 def test_once_there_is_something_to_save_it_is_only_asked() -> None:
     body = ["stop.save_first(lambda: False)", READY, "while not stop(): time.sleep(0.01)", "raise OSError('saving')"]
     code, last = ended(body)
-    assert (code, last[9:]) == (1, "stopped by a fault of the disk or the network: saving")
+    assert (code, last[9:]) == (1, "stopped by a fault of the machine or the network: saving")
 
 
 @pytest.mark.parametrize(

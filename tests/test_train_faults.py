@@ -131,8 +131,13 @@ def test_a_store_that_stays_down_ends_the_run_with_1_and_the_last_checkpoint_sta
     wait_until(lambda: "checkpoint of step" in log.read_text(), process)
     Mended.outage = 10**9
     assert process.wait(timeout=300) == 1
-    assert "stopped by a fault of the disk or the network: gs://" in log.read_text().splitlines()[-1]
+    assert "stopped by a fault of the machine or the network: gs://" in log.read_text().splitlines()[-1]
     assert "nothing could be saved for 5 s; the last checkpoint is of step" in log.read_text().splitlines()[-1]
     Mended.outage = 0
     saved = newest(f"{store}/small")
     assert open_bucket(f"{store}/small").size(saved["file"]) == saved["bytes"]
+
+
+def test_fewer_gpus_than_it_needs_end_a_run_for_a_retry_on_another_machine(dataset: Path, tmp_path: Path) -> None:
+    errors = finish(start(arguments(dataset, tmp_path, min_gpus=8)), code=1)
+    assert "min_gpus=8: TensorFlow finds 0 GPU(s)" in errors.splitlines()[-1]

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from preprocessing.errors import InputError
+from trainer.store import Store
 
 POINTER = "checkpoint.json"  # a run has begun once it is there
 FORMAT = 2
@@ -69,6 +70,16 @@ def parse(data: bytes, *, place: str) -> list[Saved]:
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{place}: not a checkpoint pointer: {type(error).__name__} {error}") from None
     return saved
+
+
+def is_complete(store: Store, *, steps: int) -> bool:
+    """Whether a run of so many steps is at its end, with all that it writes in the store."""
+    try:
+        data, _ = store.read_versioned(POINTER)
+    except FileNotFoundError:
+        return False
+    newest = parse(data, place=f"{store.url}/{POINTER}")[0]
+    return newest.step == steps and newest.validation is not None  # known after the last samples, and written last
 
 
 def _one(values: Mapping[str, Any]) -> Saved:
