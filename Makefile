@@ -7,15 +7,15 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test test-long lint bench-train bench-quality bench-checkpoint bench-data bench-start lock clean
+.PHONY: setup demo test test-long lint bench-train bench-quality bench-checkpoint bench-data bench-start image lock clean
 
 setup: .venv/installed
 
 # --no-deps: the lock names all there is; left to itself pip looks for newer releases of some, and stops at their hash.
-.venv/installed: requirements.lock
+.venv/installed: requirements.lock tests/requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock -r tests/requirements.lock
 	touch $@
 
 $(DEMO)/reviews.jsonl: .venv/installed
@@ -61,10 +61,20 @@ bench-data: .venv/installed
 bench-start: .venv/installed
 	$(BIN)/python -m benchmarks.start
 
-# Needs uv, the lock tool: pip install uv.
+# Docker or podman; for a cluster push it to a registry of yours: make image IMAGE=REGISTRY/review-trainer:1, docker push.
+FLAVOUR ?= gpu
+IMAGE ?= review-trainer:$(FLAVOUR)
+BUILDER ?= $(shell command -v docker || command -v podman || echo docker)
+image:
+	$(BUILDER) build --build-arg FLAVOUR=$(FLAVOUR) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_FLAGS) --tag $(IMAGE) .
+
+# Needs uv, the lock tool: pip install uv. The other locks hold the same versions of what they share with the first.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header setup.py --extra preprocess --extra train --extra describe requirements.in -o requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header benchmarks/requirements.in -o benchmarks/requirements.lock
+	$(COMPILE) setup.py --extra preprocess --extra train --extra describe --extra cpu -o requirements.lock
+	$(COMPILE) setup.py --extra preprocess --extra train --extra describe --extra gpu -c requirements.lock -o requirements-gpu.lock
+	$(COMPILE) tests/requirements.in -c requirements.lock -o tests/requirements.lock
+	$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.lock
 
 clean:
 	rm -rf .venv .peers $(DEMO) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -25,14 +25,12 @@ setup(
     extras_require={
         "preprocess": ["apache-beam[gcp]>=2.77,<2.78", "backports.zstd>=1.0", "orjson>=3.10"],
         "describe": ["matplotlib>=3.10,<4"],
-        "train": [
+        "train": ["h5py>=3.14,<4", "keras>=3.15,<3.16", "safetensors>=0.5", "tensorboard>=2.20,<3"],
+        "cpu": [
             # The CPU build is a fifth of the size where it exists; elsewhere `tensorflow` is the CPU build.
             "tensorflow-cpu>=2.21,<2.22; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "tensorflow>=2.21,<2.22; sys_platform != 'linux' or platform_machine != 'x86_64'",
-            "h5py>=3.14,<4",
-            "keras>=3.15,<3.16",
-            "safetensors>=0.5",
-            "tensorboard>=2.20,<3",
         ],
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],  # with CUDA and cuDNN as packages; a node brings the driver alone
     },
 )
