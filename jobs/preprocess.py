@@ -8,27 +8,23 @@ shards are written beside the old ones, the manifest takes their place in one wr
 Lines that are no reviews go to OUTPUT/rejected with their number and reason.
 """
 
-import dataclasses
 import json
 import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from jobs import command, schema
 from jobs.build import Build
-from jobs.inputs import Source, changes, described, find, load_vocabulary
-from jobs.sizes import partition_count, shard_count
-from jobs.storage import Bucket, absolute, open_bucket
+from jobs.inputs import changes, described
+from jobs.recipe import Recipe, read_recipe
+from jobs.sizes import partition_count
+from jobs.storage import absolute, open_bucket
 from jobs.table import table
-from preprocessing import manifest, records
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
-from preprocessing.shards import SPLIT_RULE, Cut
 from preprocessing.summary import check_counts, summed_up
-from preprocessing.vocabulary import Vocabulary
 from trainer.stop import Stopped
 from trainer.store import Conflict
 
@@ -57,40 +53,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     started = time.monotonic()
-    if config.stride_chars > config.window_chars:
-        raise InputError(
-            f"stride_chars={config.stride_chars}: expected at most window_chars={config.window_chars}, "
-            "or characters between the windows would be lost"
-        )
-    if config.validation_fraction + config.test_fraction >= 1:
-        raise InputError(
-            f"validation_fraction={config.validation_fraction}, test_fraction={config.test_fraction}: "
-            "expected less than 1 together, or nothing would be left to train on"
-        )
-    vocabulary = load_vocabulary(config.vocabulary)
     output = open_bucket(config.output)
-    sources = _sources(config, output)
-    cut = Cut(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Cut)})
-    shards, shard_rule = shard_count(config.shards, sources, _record_bytes(cut, vocabulary), cut.stride_chars)
-    # All that, with the sources, decides the dataset's bytes.
-    settings = dataclasses.asdict(cut) | {
-        "vocabulary": vocabulary.symbols if vocabulary else "auto",
-        "split_rule": SPLIT_RULE,
-        "shards": shards,
-    }
-    fingerprint = manifest.fingerprint_of(settings, described(sources))
-    build = Build(output, fingerprint)
+    recipe = read_recipe(config)
+    sources = recipe.sources
+    build = Build(output, recipe.fingerprint)
     if build.is_done():
         log.info("%s: these sources with these settings are there already, nothing to do", config.output)
         build.sweep()
         return
     if build.standing:
-        log.info("%s: %s", config.output, changes(build.standing, settings, sources))
+        log.info("%s: %s", config.output, changes(build.standing, recipe.settings, sources))
     log.info("%s: reading %d file(s), %.1f MB", config.input, len(sources), sum(s.bytes for s in sources) / 1e6)
     try:
         build.open()
-        dataset, files = _made(build, cut, settings, shard_rule, vocabulary, sources, beam_options)
-        if _sources(config, output) != sources:
+        dataset, files = _made(build, recipe, beam_options)
+        if read_recipe(config).sources != sources:
             raise OSError(f"{config.input}: changed while it was read")
         build.publish(dataset, files)
     except Stopped:
@@ -101,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             build.clear()
             if isinstance(error, InputError):
                 raise
-            if Build(output, fingerprint).is_done():
+            if Build(output, recipe.fingerprint).is_done():
                 log.info("%s: another run has made the same dataset meanwhile", config.output)
                 return
             if build.was_overtaken():
@@ -111,25 +88,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     _report(dataset, config.output, time.monotonic() - started)
 
 
-def _sources(config: schema.Preprocess, output: Bucket) -> list[Source]:
-    """The input, of which a glob may find the output's own manifest."""
-    own = absolute(f"{output.url}/{manifest.NAME}")
-    return [source for source in find(config.input) if absolute(source.url) != own]
-
-
-def _made(
-    build: Build,
-    cut: Cut,
-    settings: dict[str, Any],
-    shard_rule: str,
-    vocabulary: Vocabulary | None,
-    sources: Sequence[Source],
-    beam_options: Sequence[str],
-) -> tuple[Manifest, list[dict[str, str]]]:
+def _made(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Manifest, list[dict[str, str]]]:
     """Runs the pipeline and holds what it did against what it read; the dataset, and the files that make it."""
     from preprocessing import pipeline  # Beam takes a second to import: not before the checks above
     from preprocessing.sources import parts
 
+    sources, shards = recipe.sources, recipe.settings["shards"]
     plan = pipeline.Plan(
         parts=[
             part
@@ -139,25 +103,24 @@ def _made(
         names=[source.name for source in sources],
         folder=absolute(build.url),
         tag=build.fingerprint[:8],
-        cut=cut,
-        vocabulary=vocabulary,
-        shard_count=settings["shards"],
-        partitions=partition_count(sources, settings["shards"]),
+        cut=recipe.cut,
+        vocabulary=recipe.vocabulary,
+        shard_count=shards,
+        partitions=partition_count(sources, shards),
     )
     pipeline.run(plan, [*DEFAULTS, *beam_options])
     summary = json.loads(build.read(pipeline.SUMMARY))
     if summary["faults"]:
         raise InputError(summary["faults"][0])
     dataset = summed_up(
-        summary, settings=settings, shard_rule=shard_rule, fingerprint=build.fingerprint, sources=described(sources)
+        summary,
+        settings=recipe.settings,
+        shard_rule=recipe.shard_rule,
+        fingerprint=build.fingerprint,
+        sources=described(sources),
     )
     check_counts(dataset, place=", ".join(source.name for source in sources[:3]))
     return dataset, [*summary["shards"], *summary["rejected"]]
-
-
-def _record_bytes(cut: Cut, vocabulary: Vocabulary | None) -> int:
-    """Of the dataset to be; `auto` is taken to find 256 symbols at most."""
-    return records.record_bytes((cut.window_chars + 1) * (vocabulary.dtype.itemsize if vocabulary else 1))
 
 
 def _report(dataset: Manifest, url: str, seconds: float) -> None:
