@@ -14,7 +14,6 @@ from pathlib import Path
 from jobs import command, schema
 from jobs.dataset import open_dataset
 from jobs.run import open_run
-from preprocessing.errors import InputError
 
 DEFAULT = Path(__file__).with_name("evaluate.yaml")
 
@@ -24,40 +23,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     command.refuse(rest)
     run = open_run(asked.RUN)
     dataset = open_dataset(config.dataset or run.config.dataset)
-    if dataset.manifest.vocabulary != run.manifest.vocabulary:
-        raise InputError(f"dataset={dataset.bucket.url}: its vocabulary is not the one that {asked.RUN} was trained on")
+    run.refuse_other_symbols(dataset)
 
-    from jobs.start import build, replicas, set_up
-    from trainer import evaluation
-    from trainer.agreement import Agreement
+    # TensorFlow takes seconds to import: not before the arguments are checked.
+    from jobs.evaluation import evaluate
     from trainer.checkpoints import newest
-    from trainer.data import Windows
-    from trainer.state import restore
-    from trainer.steps import Steps
 
     began = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
-        dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
-    ):
-        windows = Windows(dataset.shards(config.split), dataset.manifest, staging.mapped)
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         saved = newest(run.bucket, Path(scratch))
-        strategy = replicas()
-        cudnn = set_up(run.config.precision, seed=run.config.seed)
-        with strategy.scope():
-            net = build(run.config.model, dataset.manifest, cudnn=cudnn)
-        restore(saved.arrays, net, None)
-        objective = run.config.objective
-        agreement = Agreement(strategy)
-        steps = Steps(
-            *(strategy, net, None),
-            objective=objective,
-            clip_norm=0,
-            batch_windows=config.batch_windows,
-            agreement=agreement,
-        )
-        every = evaluation.window_step(objective, dataset.manifest)
-        result = evaluation.evaluate(steps, windows, step=every, should_stop=agreement)
+    objective = run.config.objective
+    result = evaluate(
+        *(run, saved.arrays, dataset), split=config.split, batch_windows=config.batch_windows, objective=objective
+    )
     line = {
         "split": config.split,
         "step": saved.step,

@@ -14,6 +14,7 @@ import yaml
 
 from jobs import config as configuration
 from jobs import schema
+from jobs.dataset import Dataset
 from jobs.read_only import ReadOnly
 from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
@@ -36,6 +37,13 @@ class Run:
     bucket: Bucket
     config: schema.Train
     manifest: Manifest
+
+    def refuse_other_symbols(self, dataset: Dataset) -> None:
+        """InputError if the dataset's ids are not those that the run's model predicts."""
+        if dataset.manifest.vocabulary != self.manifest.vocabulary:
+            raise InputError(
+                f"dataset={dataset.bucket.url}: its vocabulary is not the one that {self.bucket.url} was trained on"
+            )
 
 
 def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writes: bool = True) -> Bucket:

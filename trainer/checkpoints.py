@@ -54,6 +54,11 @@ class Checkpoints:
         self._unnamed: set[str] | None = None  # files to delete; None: not looked yet for what a killed process left
 
     @property
+    def saved(self) -> tuple[Saved, ...]:
+        """Those that are kept, newest first."""
+        return tuple(self._saved)
+
+    @property
     def step(self) -> int:
         """After how many steps the newest one is; 0 without any."""
         return self._saved[0].step if self._saved else 0
@@ -70,7 +75,7 @@ class Checkpoints:
         named = pointer.parse(data, place=f"{self._store.url}/{POINTER}")
         for place, saved in enumerate(named):
             try:
-                arrays = _load(self._store, saved, self._scratch)
+                arrays = _load(self._store, saved.file, saved.sha256, self._scratch)
             except (FileNotFoundError, InputError) as error:
                 if self._pointer.read() != data:
                     return self.restore()  # another process trains on, and deleted it after a newer one stood
@@ -145,23 +150,39 @@ def not_finite(what: str, *, step: int, epoch: int) -> str:
 
 def newest(store: Store, scratch: Path) -> Snapshot:
     """The newest whole checkpoint of a run that is only read; InputError if there is none."""
-    found = Checkpoints(store, retention=Retention(1), scratch=scratch).restore()
+    return newest_saved(store, scratch)[1]
+
+
+def newest_saved(store: Store, scratch: Path) -> tuple[Saved, Snapshot]:
+    """The same with what the pointer says of it."""
+    checkpoints = Checkpoints(store, retention=Retention(1), scratch=scratch)
+    found = checkpoints.restore()
     if found is None:
         raise InputError(f"{store.url}: no {POINTER}: not a run, or one without a checkpoint yet")
-    return found
+    return checkpoints.saved[0], found
 
 
-def _load(store: Store, saved: Saved, scratch: Path) -> Arrays:
+def exact(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
+    """The arrays of this one checkpoint of a run, whatever the run did since; InputError if it is gone or altered."""
+    try:
+        return _load(store, file, sha256, scratch)
+    except FileNotFoundError:
+        raise InputError(f"{store.url}/{file}: missing") from None
+    except InputError as error:
+        raise InputError(f"{store.url}/{error}") from None
+
+
+def _load(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
     """A checkpoint's arrays. FileNotFoundError if it is gone, InputError if it is not what was saved."""
     local = scratch / "restoring.safetensors"
     try:
-        store.download(saved.file, local)
+        store.download(file, local)
         found = _digest(local)
-        if found != saved.sha256:
-            raise InputError(f"{saved.file}: SHA-256 {found}, expected {saved.sha256}")
+        if found != sha256:
+            raise InputError(f"{file}: SHA-256 {found}, expected {sha256}")
         arrays: Mapping = safetensors.numpy.load_file(local)
     except safetensors.SafetensorError as error:
-        raise InputError(f"{saved.file}: {error}") from None
+        raise InputError(f"{file}: {error}") from None
     finally:
         local.unlink(missing_ok=True)
     return arrays

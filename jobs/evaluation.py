@@ -1,0 +1,44 @@
+"""A run's weights, held against a split of a dataset."""
+
+import tempfile
+from pathlib import Path
+
+from jobs.dataset import Dataset
+from jobs.run import Run
+from jobs.start import build, replicas, set_up
+from trainer.agreement import Agreement
+from trainer.data import Windows
+from trainer.evaluation import Evaluation, window_step
+from trainer.evaluation import evaluate as over
+from trainer.state import Arrays, restore
+from trainer.steps import Steps
+
+
+def evaluate(
+    run: Run, arrays: Arrays, dataset: Dataset, *, split: str, batch_windows: int, objective: str
+) -> Evaluation:
+    """The mean loss of the run's model, with these weights, over each character of the split that `objective` predicts.
+
+    InputError if the dataset has other symbols or no such split. Sets precision and seed for the process.
+    """
+    run.refuse_other_symbols(dataset)
+    shards = dataset.shards(split)
+    with (
+        tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
+        dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
+    ):
+        windows = Windows(shards, dataset.manifest, staging.mapped)
+        strategy = replicas()
+        cudnn = set_up(run.config.precision, seed=run.config.seed)
+        with strategy.scope():
+            net = build(run.config.model, dataset.manifest, cudnn=cudnn)
+        restore(arrays, net, None)
+        agreement = Agreement(strategy)
+        steps = Steps(
+            *(strategy, net, None),
+            objective=objective,
+            clip_norm=0,
+            batch_windows=batch_windows,
+            agreement=agreement,
+        )
+        return over(steps, windows, step=window_step(objective, dataset.manifest), should_stop=agreement)
