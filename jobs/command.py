@@ -36,10 +36,19 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
 
 
 def configured(
-    doc: str | None, job: type[Job], default: Path, argv: Sequence[str] | None, *, flags: Sequence[str] = ()
+    doc: str | None,
+    job: type[Job],
+    default: Path,
+    argv: Sequence[str] | None,
+    *,
+    flags: Sequence[str] = (),
+    arguments: argparse.ArgumentParser | None = None,
 ) -> tuple[Job, argparse.Namespace, list[str]]:
-    """The configuration, the values of the job's own required `flags`, and the arguments left over."""
-    arguments = parser(doc)
+    """The configuration, the values of the job's own required `flags`, and the arguments left over.
+
+    `arguments` is a parser that knows what else the job takes.
+    """
+    arguments = arguments or parser(doc)
     arguments.add_argument("--config", type=Path, metavar="FILE", help=f"default: {default.name}, key by key")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
     for flag in flags:

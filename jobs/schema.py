@@ -93,3 +93,20 @@ class Evaluate:
     dataset: str
     split: Literal["train", "validation", "test"]
     batch_windows: Count
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Promote:
+    dataset: str
+    split: Literal["train", "validation", "test"]
+    batch_windows: Count
+    min_gain_bits: NotNegative
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Retrain:
+    reviews: Url | Annotated[tuple[Url, ...], Field(min_length=1)]
+    bucket: Url
+    preprocess: str
+    train: str
+    promote: str

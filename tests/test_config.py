@@ -16,6 +16,8 @@ DEFAULTS = {
     "preprocess": schema.Preprocess,
     "train": schema.Train,
     "evaluate": schema.Evaluate,
+    "promote": schema.Promote,
+    "retrain": schema.Retrain,
     "demo_reviews": schema.DemoReviews,
 }
 CLASSES = [getattr(schema, name) for name in dir(schema) if dataclasses.is_dataclass(getattr(schema, name))]

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from preprocessing.errors import InputError
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -28,3 +30,11 @@ def as_json(samples: Sequence[Sample], *, epoch: int, step: int) -> str:
     """One object: epoch, step and the list of samples."""
     found = [asdict(sample) for sample in samples]
     return json.dumps({"epoch": epoch, "step": step, "samples": found}, indent=1, ensure_ascii=False) + "\n"
+
+
+def from_json(data: bytes, *, place: str) -> list[Sample]:
+    """The samples in such an object; InputError, naming `place`, if it is none."""
+    try:
+        return [Sample(**sample) for sample in json.loads(data)["samples"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{place}: not an epoch's samples: {type(error).__name__} {error}") from None

@@ -1,0 +1,63 @@
+"""Makes a run's newest checkpoint the model in production, if it is better than the one that is.
+
+    python -m jobs.promote RUN --to MODELS --set split=test       judges the run, and promotes it or not
+    python -m jobs.promote --to MODELS --history                  one line for each promotion, newest first
+    python -m jobs.promote --to MODELS --rollback                 what production replaced is production again
+
+RUN and MODELS are URLs of folders. Candidate and production, at exactly the checkpoint that was promoted, predict
+the same characters of the same split; `min_gain_bits` fewer bits per character are needed. The first model is
+promoted as it is; with --force so is any. MODELS/reports says of each candidate what was decided and why. Whatever
+that is, the exit code is 0; it is 1 if another promotion came between, and then nothing was changed.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs import command, schema
+from jobs.dataset import open_dataset
+from jobs.models import Model, Models
+from jobs.run import open_run
+from jobs.table import table
+from preprocessing.errors import InputError
+
+log = logging.getLogger(__name__)
+
+DEFAULT = Path(__file__).with_name("promote.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = command.parser(__doc__)
+    arguments.add_argument("run", nargs="?", metavar="RUN")
+    arguments.add_argument("--to", required=True, metavar="MODELS")
+    arguments.add_argument("--force", action="store_true", help="promote without comparison")
+    arguments.add_argument("--history", action="store_true", help="list the promotions")
+    arguments.add_argument("--rollback", action="store_true", help="go back to what production replaced")
+    config, asked, rest = command.configured(__doc__, schema.Promote, DEFAULT, argv, arguments=arguments)
+    command.refuse(rest)
+    if (asked.run is not None) + asked.history + asked.rollback != 1 or (asked.force and asked.run is None):
+        raise InputError("expected one of RUN, --history and --rollback, and --force only with RUN")
+    models = Models(asked.to)
+    if asked.history:
+        for line in table(">>><<", [_line(model) for model in models.history]):
+            print(line)
+    elif asked.rollback:
+        model = models.roll_back()
+        log.info("number %d, %s, is production: %s", model.number, model.run, model.reason)
+    else:
+        run = open_run(asked.run)
+        dataset = open_dataset(config.dataset or run.config.dataset)
+        run.refuse_other_symbols(dataset)
+        # TensorFlow takes seconds to import: not before the arguments are checked.
+        from jobs.promotion import promote
+
+        promote(run, dataset, models, config, force=asked.force)
+
+
+def _line(model: Model) -> tuple[str, ...]:
+    return str(model.number), model.promoted, f"{model.bits_per_char:.4f}", model.run, model.reason
+
+
+if __name__ == "__main__":
+    command.stop_at_once()
+    command.run(main)

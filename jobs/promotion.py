@@ -1,0 +1,92 @@
+"""A candidate and the model in production, judged on the same text, and what follows from it."""
+
+import json
+import logging
+import tempfile
+from pathlib import Path
+
+from jobs import schema
+from jobs.dataset import Dataset
+from jobs.evaluation import evaluate
+from jobs.models import POINTER, Model, Models, utc_now
+from jobs.run import Run, open_run
+from jobs.storage import absolute
+from jobs.verdict import Judged, Verdict
+from jobs.verdict_page import page
+from preprocessing.errors import InputError
+from trainer.checkpoints import exact, newest_saved
+from trainer.state import Arrays
+from trainer.store import Conflict
+
+log = logging.getLogger(__name__)
+
+
+def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, *, force: bool) -> None:
+    """Judges the run's newest checkpoint and promotes it or not; prints the verdict as one JSON line.
+
+    Raises InputError if one of the two cannot be judged; Conflict, with nothing changed, if another promotion came
+    between.
+    """
+
+    def judged(one: Run, step: int, file: str, sha256: str, arrays: Arrays) -> Judged:
+        # Both on what the candidate predicts, or they would be judged on other characters.
+        objective = run.config.objective
+        result = evaluate(
+            *(one, arrays, dataset), split=config.split, batch_windows=config.batch_windows, objective=objective
+        )
+        log.info("%s, step %d: %.4f bits per character", one.bucket.url, step, result.bits_per_char)
+        return Judged(one, step, file, sha256, result.chars, result.bits_per_char)
+
+    now, production = models.production, None
+    with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
+        saved, snapshot = newest_saved(run.bucket, Path(scratch))
+        if now and (now.run, now.sha256) == (absolute(run.bucket.url), saved.sha256):
+            reason = f"in production already, as number {now.number}"
+            print(json.dumps({"promoted": False, "reason": reason}))
+            log.info("%s: not promoted: %s", now.run, reason)
+            return
+        if now and not force:
+            other, arrays = _opened(models, now, dataset, Path(scratch))
+            production = judged(other, now.step, now.checkpoint, now.sha256, arrays)
+    verdict = Verdict(
+        candidate=judged(run, saved.step, saved.file, saved.sha256, snapshot.arrays),
+        production=production,
+        replaces=now.number if now else None,
+        dataset=dataset.manifest.fingerprint,
+        split=config.split,
+        min_gain_bits=config.min_gain_bits,
+        decided=utc_now(),
+    )
+    carry_out(verdict, models)
+    print(json.dumps(verdict.values()))
+    log.info("%s: %s: %s", run.bucket.url, "promoted" if verdict.promoted else "not promoted", verdict.reason)
+
+
+def _opened(models: Models, now: Model, dataset: Dataset, scratch: Path) -> tuple[Run, Arrays]:
+    """The run in production and the weights that were promoted; InputError if they cannot be judged on the dataset."""
+    try:
+        run = open_run(now.run)
+        run.refuse_other_symbols(dataset)
+        return run, exact(run.bucket, now.checkpoint, now.sha256, scratch)
+    except InputError as error:
+        raise InputError(
+            f"{models.url}/{POINTER}: number {now.number} cannot be judged: {error}; "
+            "go back with --rollback, or promote without comparison with --force"
+        ) from None
+
+
+def carry_out(verdict: Verdict, models: Models) -> None:
+    """Writes the report, and then what it says; Conflict, with neither left, if another promotion came between."""
+    reports = {
+        f"{verdict.name}.md": page(verdict).encode(),
+        f"{verdict.name}.json": (json.dumps(verdict.values(), indent=1, ensure_ascii=False) + "\n").encode(),
+    }
+    for name, data in reports.items():
+        models.bucket.write(name, data)
+    if verdict.promoted:
+        try:
+            models.add(verdict.model())
+        except Conflict:
+            for name in reports:
+                models.bucket.delete(name)
+            raise

@@ -1,0 +1,134 @@
+"""What was decided of a candidate for production, and why.
+
+It stands beside the pointer, in MODELS/reports/<first 8 of the dataset's fingerprint>-<the run's name>.md for
+people (jobs.verdict_page) and .json for programs, whether the candidate was promoted or not.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.models import Model, Models
+from jobs.run import Run
+from jobs.storage import absolute
+from preprocessing.errors import InputError
+
+REPORTS = "reports"
+FIRST = "first model"
+BY_HAND = "promoted by hand, without comparison"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A run at one checkpoint, and how well that predicts the `chars` characters on which it is judged."""
+
+    run: Run
+    step: int
+    checkpoint: str
+    sha256: str
+    chars: int
+    bits_per_char: float
+
+    @property
+    def url(self) -> str:
+        """The run's, for any process."""
+        return absolute(self.run.bucket.url)
+
+    def values(self) -> dict[str, Any]:
+        """What current.json and a report say of it."""
+        return {
+            "run": self.url,
+            "checkpoint": self.checkpoint,
+            "sha256": self.sha256,
+            "step": self.step,
+            "chars": self.chars,
+            "bits_per_char": self.bits_per_char,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On a split of the dataset with the fingerprint `dataset`, at the time `decided`.
+
+    `replaces` is the number of the model in production, `production` that model judged on the same characters:
+    None where there is none, or where nothing is compared because someone decided so.
+    """
+
+    candidate: Judged
+    production: Judged | None
+    replaces: int | None
+    dataset: str
+    split: str
+    min_gain_bits: float
+    decided: str
+
+    @property
+    def gain_bits(self) -> float | None:
+        """How many bits per character the candidate needs less than production; None where nothing is compared."""
+        if self.production is None:
+            return None
+        return self.production.bits_per_char - self.candidate.bits_per_char
+
+    @property
+    def promoted(self) -> bool:
+        return self.gain_bits is None or self.gain_bits >= self.min_gain_bits
+
+    @property
+    def reason(self) -> str:
+        gain = self.gain_bits
+        if gain is None:
+            return FIRST if self.replaces is None else BY_HAND
+        said = f"{'better' if gain >= 0 else 'worse'} by {abs(gain):.4f} bits per character"
+        return said if self.promoted else f"{said}, min_gain_bits={self.min_gain_bits:g} were expected"
+
+    @property
+    def name(self) -> str:
+        """The reports' names in the models' folder, but for their endings."""
+        return f"{REPORTS}/{self.dataset[:8]}-{self.candidate.url.rstrip('/').rpartition('/')[2]}"
+
+    def model(self) -> Model:
+        """The candidate as the new production."""
+        return Model(
+            number=(self.replaces or 0) + 1,
+            **self.candidate.values(),
+            dataset=self.dataset,
+            split=self.split,
+            gain_bits=self.gain_bits,
+            reason=self.reason,
+            promoted=self.decided,
+            previous=self.replaces,
+        )
+
+    def values(self) -> dict[str, Any]:
+        """The report for programs."""
+        production = None if self.production is None else {"number": self.replaces, **self.production.values()}
+        return {
+            "promoted": self.promoted,
+            "reason": self.reason,
+            "decided": self.decided,
+            "dataset": self.dataset,
+            "split": self.split,
+            "gain_bits": self.gain_bits,
+            "min_gain_bits": self.min_gain_bits,
+            "candidate": self.candidate.values(),
+            "production": production,
+        }
+
+
+def earlier(models: Models, dataset: str) -> str | None:
+    """What became of a candidate that was judged on the dataset of this fingerprint, in words; None without one.
+
+    InputError if a report is damaged.
+    """
+    for model in reversed(models.history):
+        if model.dataset == dataset:
+            return f"promoted as number {model.number} on {model.promoted}"
+    for name in models.bucket.names(f"{REPORTS}/{dataset[:8]}-"):
+        if name.endswith(".json"):
+            try:
+                found = json.loads(models.bucket.read(name))
+                if found["dataset"] == dataset and not found["promoted"]:
+                    return f"refused on {found['decided']}: {found['reason']}"
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(f"{models.url}/{name}: not a report: {type(error).__name__} {error}") from None
+    return None

@@ -1,0 +1,87 @@
+"""A verdict for people, as Markdown: the decision, the numbers, and samples of both models."""
+
+from collections.abc import Sequence
+
+import yaml
+
+from jobs.config import as_yaml, differences
+from jobs.run import Run
+from jobs.verdict import Judged, Verdict
+from trainer.samples import Sample, from_json
+
+
+def page(verdict: Verdict) -> str:
+    """The report MODELS/reports/*.md."""
+    candidate, production = verdict.candidate, verdict.production
+    parts = [
+        f"# {'Promoted' if verdict.promoted else 'Not promoted'}: {verdict.reason}",
+        f"{verdict.decided}, on the {verdict.split} split of dataset {verdict.dataset[:8]}.",
+        _list([f"candidate: {_named(candidate)}", *_production(verdict)]),
+        _table(verdict),
+    ]
+    if production is not None:
+        parts += ["## Configuration", _list(_changed(production.run, candidate.run)) or "No difference."]
+    parts += ["## Samples", *_samples(candidate.run, production.run if production else None)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _production(verdict: Verdict) -> list[str]:
+    if verdict.production is not None:
+        return [f"production: number {verdict.replaces}, {_named(verdict.production)}"]
+    return ["production: none"] if verdict.replaces is None else [f"production: number {verdict.replaces}, not judged"]
+
+
+def _named(judged: Judged) -> str:
+    return f"{judged.url}, {judged.checkpoint}, SHA-256 {judged.sha256}"
+
+
+def _table(verdict: Verdict) -> str:
+    rows = [("bits per character", "bits_per_char", ".4f"), ("characters", "chars", ","), ("step", "step", ",")]
+    ours = verdict.candidate.values()
+    theirs = verdict.production.values() if verdict.production else {}
+    lines = ["| | candidate | production | difference |", "|---|---:|---:|---:|"]
+    for title, key, form in rows:
+        cells = [format(ours[key], form)]
+        cells += [format(theirs[key], form), format(ours[key] - theirs[key], "+" + form)] if theirs else ["", ""]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _changed(production: Run, candidate: Run) -> list[str]:
+    """Each key that differs between the two runs."""
+    before, after = (yaml.safe_load(as_yaml(run.config)) for run in (production, candidate))
+    return differences(before, after)
+
+
+def _samples(candidate: Run, production: Run | None) -> list[str]:
+    """Those of each run's last epoch, at the diversities that both have, one after the other."""
+    ours, theirs = last_samples(candidate), last_samples(production) if production else []
+    shared = [sample.diversity for sample in ours if not theirs or sample.diversity in {s.diversity for s in theirs}]
+    parts = []
+    for diversity in shared:
+        parts.append(f"### Diversity {diversity:g}")
+        for who, samples in (("Candidate", ours), ("Production", theirs)):
+            parts += [
+                f"{who}, after the prompt and then its own text:\n\n{_quoted(s.prompt)}\n\n{_quoted(s.text)}"
+                for s in samples
+                if s.diversity == diversity
+            ]
+    return parts or ["None at equal diversities."]
+
+
+def last_samples(run: Run) -> list[Sample]:
+    """Those of the run's last epoch; [] before the first epoch's end."""
+    names = [name for name in run.bucket.names("samples/") if name.endswith(".json")]
+    if not names:
+        return []
+    last = max(names, key=lambda name: (len(name), name))  # epoch-1000 is after epoch-999
+    return from_json(run.bucket.read(last), place=f"{run.bucket.url}/{last}")
+
+
+def _quoted(text: str) -> str:
+    """As Markdown shows it unchanged, whatever its symbols mean there: indented, within a quotation."""
+    return "\n".join(f">     {line}" for line in text.splitlines() or [""])
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
