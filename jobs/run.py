@@ -46,6 +46,13 @@ class Run:
             )
 
 
+def folder(runs: str, name: str) -> Bucket:
+    """That of the run of this name; InputError if no Job could have it."""
+    if not NAME.fullmatch(name):
+        raise InputError(f"--run {name}: expected lower-case letters, digits, - and ., at most 63")
+    return open_bucket(f"{runs.rstrip('/')}/{name}")
+
+
 def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writes: bool = True) -> Bucket:
     """The folder of a new run, or of one to continue, which is one that has a checkpoint.
 
@@ -53,9 +60,7 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
     InputError if the run that is there had another dataset or, but for what is FREE, another configuration; it
     says which keys differ. Its config.yaml stays the one that it began with.
     """
-    if not NAME.fullmatch(name):
-        raise InputError(f"--run {name}: expected lower-case letters, digits, - and ., at most 63")
-    bucket = open_bucket(f"{runs.rstrip('/')}/{name}")
+    bucket = folder(runs, name)
     if not writes:
         bucket = ReadOnly(bucket)
     text = configuration.as_yaml(config)

@@ -1,0 +1,119 @@
+"""New reviews into the model in production, if it is better for them: what a schedule runs.
+
+    python -m jobs.retrain --run NAME --set reviews=URL --set bucket=URL [Beam options]
+
+    BUCKET/datasets/<first 8 of its fingerprint>    as jobs.preprocess makes it
+    BUCKET/runs/NAME                                as jobs.train makes it, from production's weights
+    BUCKET/models                                   as jobs.promote makes it: current.json, reports/
+
+Where a model was promoted or refused on the same reviews with the same settings of preprocessing, there is nothing
+to do. The same command again goes on where it was stopped or killed: a run that has begun keeps its dataset and its
+first weights, whatever came meanwhile. The first weights are of the newest checkpoint of production's run; if that
+has other layers than are configured, the run begins as it would without. The exit code is 0 whatever is decided.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs import command, preprocess, promote, schema, train
+from jobs.dataset import Dataset, open_dataset
+from jobs.models import Models
+from jobs.recipe import read_recipe
+from jobs.run import Run, folder, open_run
+from jobs.storage import Bucket, absolute, open_bucket
+from jobs.verdict import earlier
+from jobs.workers import from_environment
+from preprocessing import manifest
+from preprocessing.errors import InputError
+
+log = logging.getLogger(__name__)
+
+DEFAULT = Path(__file__).with_name("retrain.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    config, asked, beam_options = command.configured(__doc__, schema.Retrain, DEFAULT, argv, flags=["--run"])
+    if from_environment(os.environ).count > 1:
+        raise InputError("jobs.retrain runs alone; with several workers use jobs.preprocess, jobs.train, jobs.promote")
+    root = absolute(open_bucket(config.bucket).url).rstrip("/")
+    runs, models = f"{root}/runs", f"{root}/models"
+    own = folder(runs, asked.run)
+    begun = _begun(own)
+    if begun:
+        log.info("%s: going on with its own dataset and first weights", own.url)
+        dataset, fingerprint = begun.config.dataset, begun.manifest.fingerprint
+    else:
+        making = _arguments(config.preprocess, input=config.reviews, output=f"{root}/datasets")
+        fingerprint = read_recipe(
+            command.configured(None, schema.Preprocess, preprocess.DEFAULT, making)[0]
+        ).fingerprint
+        dataset = f"{root}/datasets/{fingerprint[:8]}"
+    if _is_judged(models, fingerprint):
+        return
+
+    # A mistake in a later step's configuration shows before the first step's work.
+    judging = [own.url, "--to", models, *_arguments(config.promote)]
+    training = ["--run", asked.run, *_arguments(config.train, dataset=dataset, runs=runs)]
+    command.configured(None, schema.Promote, promote.DEFAULT, judging)
+    settings = command.configured(None, schema.Train, train.DEFAULT, training)[0]
+
+    if begun:
+        training += _arguments(warm_start=begun.config.warm_start)
+    else:
+        preprocess.main([*_arguments(config.preprocess, input=config.reviews, output=dataset), *beam_options])
+        made = open_dataset(dataset)
+        if made.manifest.fingerprint != fingerprint:
+            raise OSError(f"{config.reviews}: changed before it was read")
+        training += _first_weights(Models(models), made, settings)
+    train.main(training)
+    command.stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
+    if not _is_judged(models, fingerprint):  # by another process meanwhile
+        promote.main(judging)
+
+
+def _begun(own: Bucket) -> Run | None:
+    """The run, if all that it begins with is there."""
+    return open_run(own.url) if manifest.NAME in own.names(below=False) else None
+
+
+def _is_judged(models: str, fingerprint: str) -> bool:
+    found = earlier(Models(models), fingerprint)
+    if found:
+        log.info("nothing new: a model of these reviews was %s", found)
+    return found is not None
+
+
+def _first_weights(models: Models, dataset: Dataset, settings: schema.Train) -> list[str]:
+    """The arguments that let a run begin where production ended; none if there is no production that fits.
+
+    InputError if the two could not be compared in the end.
+    """
+    now = models.production
+    if now is None:
+        return []
+    production = open_run(now.run)
+    try:
+        production.refuse_other_symbols(dataset)
+    except InputError as error:
+        raise InputError(
+            f"{error}, and that is in production: they could not be compared. Set vocabulary to production's, or train "
+            "a model of the new one and promote it with --force"
+        ) from None
+    if production.config.model != settings.model:
+        log.info("no first weights from production: it has %s, not %s", production.config.model, settings.model)
+        return []
+    return _arguments(warm_start=now.run)
+
+
+def _arguments(config: str = "", **values: object) -> list[str]:
+    """A configuration's path, if there is one, and keys with their values, as a command takes them."""
+    sets = [part for key, value in values.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    return [*(["--config", config] if config else []), *sets]
+
+
+if __name__ == "__main__":
+    command.stop_at_once()
+    command.run(main)
