@@ -14,9 +14,10 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from jobs.config import validated
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from trainer.owned import Owned
@@ -111,16 +112,16 @@ def to_json(history: Sequence[Model]) -> bytes:
 def parse(data: bytes, *, place: str) -> tuple[Model, ...]:
     """The models of a pointer, newest first; InputError, naming `place`, for anything else."""
     try:
-        found = json.loads(data)["format"]
-        if type(found) is int and found > FORMAT:
-            raise InputError(f"{place}: format {found}, expected at most {FORMAT}: of a newer version")
-        models = TypeAdapter(_Pointer).validate_json(data).models
+        found = json.loads(data)
+        if type(found["format"]) is int and found["format"] > FORMAT:
+            raise InputError(f"format {found['format']}, expected at most {FORMAT}: of a newer version")
+        models = validated(_Pointer, found).models
         if [model.number for model in models] != list(range(len(models), 0, -1)):
-            raise ValueError("its models are not numbered one after the other")
+            raise InputError("its models are not numbered one after the other")
         if any(model.previous is not None and not 0 < model.previous < model.number for model in models):
-            raise ValueError("a model's previous one is not before it")
-    except InputError:
-        raise
+            raise InputError("a model's previous one is not before it")
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{place}: not a pointer to models: {type(error).__name__} {error}") from None
     return models
