@@ -38,9 +38,11 @@ def arguments(dataset: object, runs: object, name: str = "small", **changes: Any
     return ["--run", name, *sets(**SMALL | {"dataset": dataset, "runs": runs} | changed)]
 
 
-def start(arguments: Sequence[str], *, log: Path | None = None, **environment: str) -> "subprocess.Popen[str]":
-    """jobs.train as a process; what it says goes to the file `log`, or comes from `finish`."""
-    command = [sys.executable, "-m", "jobs.train", *arguments]
+def start(
+    arguments: Sequence[str], *, log: Path | None = None, job: str = "train", **environment: str
+) -> "subprocess.Popen[str]":
+    """A job as a process; what it says goes to the file `log`, or comes from `finish`."""
+    command = [sys.executable, "-m", f"jobs.{job}", *arguments]
     variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | environment
     if log is None:
         return subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)

@@ -1,0 +1,160 @@
+"""What a schedule runs, night after night, on a small bucket."""
+
+import json
+import logging
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jobs import demo_reviews, retrain
+from jobs.dataset import open_dataset
+from jobs.models import Model, Models
+from jobs.run import open_run
+from jobs.storage import open_bucket
+from jobs.verdict import earlier
+from preprocessing.errors import InputError
+from tests.inputs import sets
+from tests.runs import SMALL, finish, outcome, saved_step, start, wait_until
+
+PREPROCESS = {"window_chars": 16, "stride_chars": 16, "shards": 1}
+
+
+def night(bucket: object, reviews: object, name: str, folder: Path, **changes: object) -> list[str]:
+    """The arguments of one, with configurations in `folder`; `changes` are of the small run's configuration."""
+    training: dict[str, object] = {}
+    for key, value in (SMALL | {"max_chars": 30 * 64 * 16} | changes).items():
+        *parents, last = key.split(".")
+        place = training
+        for parent in parents:
+            place = place.setdefault(parent, {})  # type: ignore[assignment]
+        place[last] = yaml.safe_load(str(value))
+    files = {"preprocess": PREPROCESS, "train": training, "promote": {"min_gain_bits": 0.02, "batch_windows": 512}}
+    for job, values in files.items():
+        (folder / f"{job}.yaml").write_text(yaml.safe_dump(values))
+    paths = {job: folder / f"{job}.yaml" for job in files}
+    return ["--run", name, *sets(reviews=reviews, bucket=bucket, **paths)]
+
+
+def write_reviews(path: Path, *, seed: int) -> Path:
+    demo_reviews.main(sets(output=path, reviews=250, seed=seed))
+    return path
+
+
+def history(bucket: object) -> list[Model]:
+    return list(Models(f"{bucket}/models").history)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_night_trains_and_judges_what_is_new_and_nothing_twice(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
+    retrain.main(night(bucket, reviews, "monday", tmp_path))
+    [first] = history(bucket)
+    assert (first.number, first.reason, first.run) == (1, "first model", f"{bucket}/runs/monday")
+    assert open_run(first.run).config.dataset == f"{bucket}/datasets/{first.dataset[:8]}"
+
+    before = contents(bucket)
+    retrain.main(night(bucket, reviews, "tuesday", tmp_path))
+    assert caplog.messages[-1] == f"nothing new: a model of these reviews was promoted as number 1 on {first.promoted}"
+    assert contents(bucket) == before
+
+    write_reviews(reviews, seed=2)
+    retrain.main(night(bucket, reviews, "wednesday", tmp_path))
+    second, _ = history(bucket)
+    assert open_run(second.run).config.warm_start == first.run
+    assert f"first weights from {first.run}" in caplog.text
+    assert second.gain_bits
+    assert second.gain_bits > 0.02
+    assert open_dataset(f"{bucket}/datasets/{first.dataset[:8]}").manifest.fingerprint == first.dataset
+
+    # Too small a rate to learn anything: refused, and not trained once more the night after.
+    write_reviews(reviews, seed=3)
+    pointer = (bucket / "models/current.json").read_bytes()
+    retrain.main(night(bucket, reviews, "thursday", tmp_path, learning_rate=1e-9))
+    before = contents(bucket)
+    assert (bucket / "models/current.json").read_bytes() == pointer
+    retrain.main(night(bucket, reviews, "friday", tmp_path))
+    assert caplog.messages[-1].startswith("nothing new: a model of these reviews was refused on ")
+    assert contents(bucket) == before
+
+    # Other layers: production's weights do not fit, but it is what the new model has to beat.
+    write_reviews(reviews, seed=4)
+    retrain.main(night(bucket, reviews, "saturday", tmp_path, **{"model.lstm_units": "[4]"}))
+    assert "no first weights from production: it has Model(lstm_units=(12, 8)" in caplog.text
+    assert open_run(f"{bucket}/runs/saturday").config.warm_start == ""
+    assert len(history(bucket)) == 2
+    assert len(list((bucket / "models/reports").glob("*-saturday.*"))) == 2
+
+
+def test_stopped_and_killed_it_goes_on_with_its_own_reviews_whatever_came_meanwhile(tmp_path: Path) -> None:
+    bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
+    run, whole = bucket / "runs/night", {"max_chars": 0}
+    asked = night(bucket, reviews, "night", tmp_path, **whole)
+    process = start(asked, job="retrain")
+    wait_until(lambda: saved_step(run) > 0, process)
+    process.send_signal(signal.SIGTERM)
+    finish(process, code=143)
+    stopped_at, begun = saved_step(run), (run / "manifest.json").read_bytes()
+    write_reviews(reviews, seed=2)
+    process = start(asked, job="retrain")
+    wait_until(lambda: saved_step(run) > stopped_at, process)
+    process.kill()
+    process.communicate()
+    assert history(bucket) == []
+    retrain.main(asked)
+    [first] = history(bucket)
+    assert (run / "manifest.json").read_bytes() == begun
+    assert first.dataset == json.loads(begun)["fingerprint"]
+    assert len(list((bucket / "datasets").iterdir())) == 1
+    before = outcome(run)
+    retrain.main(asked)
+    assert (outcome(run), history(bucket)) == (before, [first])
+
+
+def test_of_two_at_once_one_is_promoted_and_the_other_ends_without_harm(tmp_path: Path) -> None:
+    bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
+    asked = {name: night(bucket, reviews, name, tmp_path) for name in ("one", "other")}
+    both = {name: start(asked[name], job="retrain") for name in asked}
+    for name, process in both.items():
+        errors = process.communicate(timeout=300)[1]
+        assert process.returncode in (0, 1), errors
+        assert "Traceback" not in errors
+        if process.returncode:
+            retrain.main(asked[name])
+    [first] = history(bucket)
+    assert earlier(Models(f"{bucket}/models"), first.dataset) == f"promoted as number 1 on {first.promoted}"
+
+
+def test_all_of_it_may_be_in_cloud_storage(store: str, tmp_path: Path) -> None:
+    reviews = write_reviews(tmp_path / "reviews.jsonl", seed=1)
+    open_bucket(store).upload(reviews, "reviews.jsonl")
+    asked = night(f"{store}/nightly/", f"{store}/reviews.jsonl", "night", tmp_path, max_chars=5 * 64 * 16)
+    retrain.main(asked)
+    [first] = history(f"{store}/nightly")
+    assert first.run == f"{store}/nightly/runs/night"
+    before = open_bucket(store).names()
+    assert f"nightly/models/reports/{first.dataset[:8]}-night.md" in before
+    retrain.main(asked)
+    assert open_bucket(store).names() == before
+
+
+def test_a_mistake_in_a_later_step_s_configuration_shows_before_the_first_step(tmp_path: Path) -> None:
+    bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
+    asked = night(bucket, reviews, "night", tmp_path)
+    for job in ("train", "promote"):
+        file = tmp_path / f"{job}.yaml"
+        text = file.read_text()
+        file.write_text(f"{text}margin: 1\n")
+        with pytest.raises(InputError, match=f"{file}: unknown key margin=1"):
+            retrain.main(asked)
+        file.write_text(text)
+    with pytest.raises(InputError, match="--run Night: expected lower-case letters"):
+        retrain.main(night(bucket, reviews, "Night", tmp_path))
+    assert not bucket.exists()
