@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         made = open_dataset(dataset)
         if made.manifest.fingerprint != fingerprint:
             raise OSError(f"{config.reviews}: changed before it was read")
-        training += _first_weights(Models(models), made, settings)
+        training += from_production(Models(models), made, settings)
     train.main(training)
     command.stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
     if not _is_judged(models, fingerprint):  # by another process meanwhile
@@ -86,7 +86,7 @@ def _is_judged(models: str, fingerprint: str) -> bool:
     return found is not None
 
 
-def _first_weights(models: Models, dataset: Dataset, settings: schema.Train) -> list[str]:
+def from_production(models: Models, dataset: Dataset, settings: schema.Train) -> list[str]:
     """The arguments that let a run begin where production ended; none if there is no production that fits.
 
     InputError if the two could not be compared in the end.

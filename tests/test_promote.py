@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from jobs.config import load
 from jobs.dataset import open_dataset
 from jobs.evaluate import main as evaluate
 from jobs.models import Model, Models
-from jobs.run import open_run
+from jobs.run import begin, open_run
 from jobs.schema import Promote
 from jobs.verdict import earlier
 from preprocessing.errors import InputError
-from tests.inputs import small_dataset
 from tests.runs import arguments, newest
+from tests.test_models import model
 from trainer.store import Conflict
 
 
@@ -27,7 +28,7 @@ def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weak run of 4 steps and a good one of 60."""
     folder = tmp_path_factory.mktemp("runs")
     for name, steps in (("weak", 4), ("good", 60)):
-        train.main(arguments(dataset, folder, name, max_chars=steps * 64 * 16))
+        train.main(arguments(dataset, folder, name, max_chars=steps * 64 * 16, model__lstm_units="[12]"))
     return folder
 
 
@@ -144,13 +145,16 @@ def test_production_is_judged_at_the_very_checkpoint_that_was_promoted(
 
 
 def test_a_production_of_other_symbols_is_replaced_only_by_force(
-    reviews_file: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small_dataset(reviews_file, tmp_path / "other", vocabulary="auto")
-    train.main(arguments(tmp_path / "other", tmp_path, max_chars=64 * 16))
-    promoted(runs / "good", tmp_path / "models", capsys)
-    with pytest.raises(InputError, match="its vocabulary is not the one that .*good was trained on; .*--force"):
-        promoted(tmp_path / "small", tmp_path / "models", capsys)
-    found = promoted(tmp_path / "small", tmp_path / "models", capsys, "--force")
-    assert found["reason"] == production(tmp_path / "models").reason == "promoted by hand, without comparison"
-    assert (production(tmp_path / "models").gain_bits, production(tmp_path / "models").previous) == (None, 1)
+    other = open_dataset(str(dataset)).manifest
+    other = replace(other, vocabulary=other.vocabulary[::-1])
+    begin(str(tmp_path), "other", open_run(str(runs / "weak")).config, other)
+    models = tmp_path / "models"
+    Models(str(models)).add(model(tmp_path, 1, run=str(tmp_path / "other")))
+    with pytest.raises(InputError, match="its vocabulary is not the one that .*other was trained on; .*--force"):
+        promoted(runs / "weak", models, capsys)
+    found = promoted(runs / "weak", models, capsys, "--force")
+    now = production(models)
+    assert (now.number, now.reason) == (2, found["reason"]) == (2, "promoted by hand, without comparison")
+    assert (now.gain_bits, now.previous) == (None, 1)
