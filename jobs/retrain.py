@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
 
     # A mistake in a later step's configuration shows before the first step's work.
-    judging = [own.url, "--to", models, *_arguments(config.promote)]
+    judging = [own.url, "--to", models, *_arguments(config.promote, dataset=dataset)]
     training = ["--run", asked.run, *_arguments(config.train, dataset=dataset, runs=runs)]
-    command.configured(None, schema.Promote, promote.DEFAULT, judging)
+    verdict = command.configured(None, schema.Promote, promote.DEFAULT, judging)[0]
     settings = command.configured(None, schema.Train, train.DEFAULT, training)[0]
 
     if begun:
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         made = open_dataset(dataset)
         if made.manifest.fingerprint != fingerprint:
             raise OSError(f"{config.reviews}: changed before it was read")
+        made.shards(verdict.split)  # not after hours of training
         training += from_production(Models(models), made, settings)
     train.main(training)
     command.stop_at_once()  # again: training's own handlers save first, and now there is nothing to save

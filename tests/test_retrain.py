@@ -3,6 +3,8 @@
 import json
 import logging
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,3 +160,20 @@ def test_a_mistake_in_a_later_step_s_configuration_shows_before_the_first_step(t
     with pytest.raises(InputError, match="--run Night: expected lower-case letters"):
         retrain.main(night(bucket, reviews, "Night", tmp_path))
     assert not bucket.exists()
+    asked = night(bucket, reviews, "night", tmp_path)
+    (tmp_path / "preprocess.yaml").write_text(yaml.safe_dump(PREPROCESS | {"test_fraction": 0.0}))
+    with pytest.raises(InputError, match="no test split"):
+        retrain.main(asked)
+    assert not (bucket / "runs").exists()
+
+
+def test_workers_that_would_all_promote_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WORKERS": "2", "JOB_COMPLETION_INDEX": "1", "PEERS": "w{index}:1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="jobs.retrain runs alone"):
+        retrain.main(night(tmp_path / "bucket", tmp_path / "reviews.jsonl", "night", tmp_path))
+
+
+def test_a_night_without_new_reviews_does_not_wait_for_tensorflow_or_beam() -> None:
+    script = "import sys, jobs.retrain; sys.exit(bool({'tensorflow', 'apache_beam'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
