@@ -1,6 +1,9 @@
 import json
 
-from trainer.samples import Sample, as_json, as_text
+import pytest
+
+from preprocessing.errors import InputError
+from trainer.samples import Sample, as_json, as_text, from_json
 
 SAMPLES = [Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}")]
 
@@ -20,3 +23,13 @@ def test_the_json_holds_the_same() -> None:
             {"diversity": 0.8, "prompt": "{a", "text": " dog}"},
         ],
     }
+
+
+def test_the_samples_come_back_from_their_json() -> None:
+    assert from_json(as_json(SAMPLES, epoch=1, step=9).encode(), place="s.json") == SAMPLES
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"samples": [{"diversity": 1}]}', b'{"samples": [1]}'])
+def test_what_is_no_epoch_s_samples_is_named(data: bytes) -> None:
+    with pytest.raises(InputError, match="s.json: not an epoch's samples"):
+        from_json(data, place="s.json")
