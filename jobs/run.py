@@ -20,6 +20,8 @@ from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
+from trainer.order import Order
+from trainer.plan import Plan, plan
 from trainer.pointer import POINTER
 
 CONFIG = "config.yaml"
@@ -90,6 +92,18 @@ def identity(config: schema.Train, dataset: Manifest) -> str:
     """SHA-256 of what decides a run's result: its configuration, but for what is FREE, and its dataset."""
     values = _compared(yaml.safe_load(configuration.as_yaml(config)))
     return hashlib.sha256(json.dumps([values, dataset.fingerprint]).encode()).hexdigest()
+
+
+def plan_of(config: schema.Train, dataset: Manifest) -> Plan:
+    """How far a run of this configuration goes on this dataset."""
+    order = Order(
+        [shard.records for shard in dataset.of("train")],
+        batch_windows=config.batch_windows,
+        block_windows=config.block_windows,
+        seed=config.seed,
+    )
+    chars_per_step = config.batch_windows * (dataset.window_chars if config.objective == "every" else 1)
+    return plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
 
 
 def open_run(url: str) -> Run:

@@ -12,7 +12,7 @@ from jobs import schema
 from jobs.dataset import Dataset
 from jobs.first_weights import set_first_weights
 from jobs.progress import progress
-from jobs.run import identity
+from jobs.run import identity, plan_of
 from jobs.start import build, replicas, require_gpus, same_as_the_chief, set_up
 from jobs.stop import Stop
 from jobs.storage import Bucket
@@ -66,10 +66,9 @@ def train(
     )
     if dataset.copied:
         refuse_too_little_room(config, order, manifest)
-    chars_per_step = config.batch_windows * (manifest.window_chars if config.objective == "every" else 1)
-    plan = loop.plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
+    planned = plan_of(config, manifest)
 
-    if workers.count > 1 and pointer.is_complete(folder, steps=plan.steps):
+    if workers.count > 1 and pointer.is_complete(folder, steps=planned.steps):
         log.info("%s: complete", folder.url)  # the others may be gone for good, and would be waited for
         return
     require_gpus(config.min_gpus)
@@ -80,7 +79,7 @@ def train(
         same_as_the_chief(strategy, workers, identity(config, manifest))
         with strategy.scope():
             net = build(config.model, manifest, cudnn=cudnn)
-            adam = optimizer(net, config, steps=plan.steps)
+            adam = optimizer(net, config, steps=planned.steps)
         steps = Steps(
             *(strategy, net, adam),
             objective=config.objective,
@@ -95,7 +94,7 @@ def train(
         )
         log.info(
             "%d parameters, %d steps of %d characters, %d done",
-            *(net.count_params(), plan.steps, chars_per_step, start.step),
+            *(net.count_params(), planned.steps, planned.chars_per_step, start.step),
         )
         if not workers.chief:
             logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)  # it saves nothing
@@ -104,7 +103,7 @@ def train(
         metrics = Metrics(folder, step=start.step, scratch=scratch)
         samples = SampleWriter(net, held_out, manifest.symbols(), config, should_stop)
         training_loop = loop.Loop(
-            plan=plan,
+            plan=planned,
             order=order,
             windows=training,
             model=net,
@@ -112,7 +111,7 @@ def train(
             steps=steps,
             saver=Saver(folder, checkpoints, metrics, give_up_seconds=config.checkpoint.give_up_seconds, alive=alive),
             metrics=metrics,
-            progress=progress(start=start.step, steps=plan.steps, chars_per_step=chars_per_step),
+            progress=progress(start=start.step, steps=planned.steps, chars_per_step=planned.chars_per_step),
             validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
             write_samples=written_by_the_chief(samples, agreement, chief=workers.chief),
             should_stop=agreement,

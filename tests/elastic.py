@@ -30,6 +30,7 @@ from trainer.data import Windows
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
 from trainer.order import Order
+from trainer.plan import plan
 from trainer.pointer import Retention
 from trainer.replicas import mirrored
 from trainer.saver import Saver
@@ -143,7 +144,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
         )
         with suppress(Crash, Stopped):
             loop.Loop(
-                plan=loop.plan(order, epochs=EPOCHS, max_chars=0, chars_per_step=1),
+                plan=plan(order, epochs=EPOCHS, max_chars=0, chars_per_step=1),
                 order=order,
                 windows=windows,
                 model=net,

@@ -16,9 +16,10 @@ from tests.memory import Memory
 from trainer.checkpoints import Checkpoints
 from trainer.data import Batch
 from trainer.evaluation import Evaluation
-from trainer.loop import Loop, Plan, plan
+from trainer.loop import Loop
 from trainer.metrics import Metrics
 from trainer.order import Order
+from trainer.plan import Plan, plan
 from trainer.pointer import POINTER, Retention
 from trainer.saver import Saver
 from trainer.stop import Stopped
