@@ -34,14 +34,21 @@ def sections(manifest: Manifest, contents: Contents, windows: Sequence[Window]) 
     """All there is to say, in order."""
     counts = manifest.counts
     return [
-        Section(SETTINGS, table("<<", _settings(manifest))),
-        Section(SOURCES, _sources(manifest.sources)),
-        Section(LINES, table("<>", _lines_read(manifest))),
-        Section(SPLITS, table("<>>>>>", _splits(manifest))),
+        *facts(manifest),
         Section(LENGTHS, _lengths(contents, kept=counts["kept"])),
         Section(SYMBOLS, columns(table("<>>", _shares(ranked(manifest, contents))), width=WIDTH)),
         Section(DROPPED, _dropped(counts["dropped"])),
         Section(WINDOWS, [line for window in windows for line in _window(window)] or ["none"]),
+    ]
+
+
+def facts(manifest: Manifest) -> list[Section]:
+    """What the manifest alone says."""
+    return [
+        Section(SETTINGS, table("<<", _settings(manifest))),
+        Section(SOURCES, _sources(manifest.sources)),
+        Section(LINES, table("<>", _lines_read(manifest))),
+        Section(SPLITS, table("<>>>>>", _splits(manifest))),
     ]
 
 

@@ -1,16 +1,13 @@
 """A description as one HTML file that needs no other, with plots drawn by matplotlib."""
 
-import base64
 import html
-import io
-import warnings
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from jobs.description import LENGTHS, SPLITS, SYMBOLS, Section, ranked
+from jobs.drawing import drawing, image, svg
 from jobs.table import named
 from preprocessing.contents import Contents
 from preprocessing.manifest import Manifest
@@ -38,23 +35,17 @@ def page(title: str, sections: Sequence[Section], manifest: Manifest, contents: 
 
 
 def _section(section: Section, plot: bytes | None) -> list[str]:
-    title, lines = html.escape(section.title), html.escape("\n".join(section.lines))
-    # As an image: two SVGs in one document would share their ids.
-    source = f"data:image/svg+xml;base64,{base64.b64encode(plot).decode()}" if plot else ""
-    image = [f'<img src="{source}" alt="{title}, plotted">'] if plot else []
-    return [f"<h2>{title}</h2>", *image, f"<pre>{lines}</pre>"]
+    images = [image(plot, alt=f"{section.title}, plotted")] if plot else []
+    lines = html.escape("\n".join(section.lines))
+    return [f"<h2>{html.escape(section.title)}</h2>", *images, f"<pre>{lines}</pre>"]
 
 
 def _plots(manifest: Manifest, contents: Contents) -> Mapping[str, bytes]:
     """An SVG for each section that has one."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's fonts will have it, matplotlib's need not
-        matplotlib.rcdefaults()  # the reader's own matplotlibrc must not change the bytes
-        # Ids inside an SVG are random without a salt. Text stays text, for the reader's fonts.
-        matplotlib.rcParams.update({"svg.hashsalt": "describe", "svg.fonttype": "none"})
-        plots = {SPLITS: _svg(_sizes(manifest)), SYMBOLS: _svg(_frequencies(manifest, contents))}
+    with drawing():
+        plots = {SPLITS: svg(_sizes(manifest)), SYMBOLS: svg(_frequencies(manifest, contents))}
         if contents.whole:
-            plots[LENGTHS] = _svg(_histogram(contents))
+            plots[LENGTHS] = svg(_histogram(contents))
     return plots
 
 
@@ -92,9 +83,3 @@ def _frequencies(manifest: Manifest, contents: Contents) -> Figure:
     axes.set_xticks(range(len(shown)), names, fontsize=7, rotation=rotation)
     axes.margins(x=0.01)
     return figure
-
-
-def _svg(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    return file.getvalue()
