@@ -1,6 +1,6 @@
 """A run's folder: the effective configuration and the dataset's manifest, written before all else.
 
-config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jsonl  tensorboard/
+config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jsonl  tensorboard/  report.html
 """
 
 import hashlib

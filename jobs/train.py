@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command, run, schema
+from jobs import command, report, run, schema
 from jobs.dataset import open_dataset
 from jobs.stop import Stop
 from jobs.workers import from_environment
@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         from jobs.training import train
 
         train(config, dataset, staging, folder, scratch=Path(scratch), stop=stop, alive=alive, workers=workers)
+    if workers.chief:
+        report.write_at_the_end(folder.url)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def last_samples(run: Run) -> list[Sample]:
     if not names:
         return []
     last = max(names, key=lambda name: (len(name), name))  # epoch-1000 is after epoch-999
-    return from_json(run.bucket.read(last), place=f"{run.bucket.url}/{last}")
+    return from_json(run.bucket.read(last), place=f"{run.bucket.url}/{last}").samples
 
 
 def _quoted(text: str) -> str:

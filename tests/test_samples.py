@@ -3,7 +3,7 @@ import json
 import pytest
 
 from preprocessing.errors import InputError
-from trainer.samples import Sample, as_json, as_text, from_json
+from trainer.samples import Epoch, Sample, as_json, as_text, from_json
 
 SAMPLES = [Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}")]
 
@@ -25,8 +25,9 @@ def test_the_json_holds_the_same() -> None:
     }
 
 
-def test_the_samples_come_back_from_their_json() -> None:
-    assert from_json(as_json(SAMPLES, epoch=1, step=9).encode(), place="s.json") == SAMPLES
+def test_the_json_is_read_back_as_it_was_written() -> None:
+    written = as_json(SAMPLES, epoch=1, step=9).encode()
+    assert from_json(written, place="epoch-001.json") == Epoch(1, 9, tuple(SAMPLES))
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"samples": [{"diversity": 1}]}', b'{"samples": [1]}'])

@@ -28,7 +28,7 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_a_run_s_folder_holds_all_that_it_is_made_of(undisturbed: Path) -> None:
     names = set(open_bucket(str(undisturbed)).names())
-    fixed = {"config.yaml", "manifest.json", "checkpoint.json", "metrics.jsonl"}
+    fixed = {"config.yaml", "manifest.json", "checkpoint.json", "metrics.jsonl", "report.html"}
     samples = {f"samples/epoch-{epoch:03}.{kind}" for epoch in (1, 2, 3) for kind in ("txt", "json")}
     others = sorted(names - fixed - samples)
     assert fixed | samples <= names

@@ -16,6 +16,15 @@ class Sample:
     text: str
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """The samples written after an epoch."""
+
+    epoch: int
+    step: int
+    samples: tuple[Sample, ...]
+
+
 def as_text(samples: Sequence[Sample], *, title: str) -> str:
     """All samples under a line each with their diversity; a shared prompt once, at the top."""
     prompts = list(dict.fromkeys(sample.prompt for sample in samples))
@@ -32,9 +41,11 @@ def as_json(samples: Sequence[Sample], *, epoch: int, step: int) -> str:
     return json.dumps({"epoch": epoch, "step": step, "samples": found}, indent=1, ensure_ascii=False) + "\n"
 
 
-def from_json(data: bytes, *, place: str) -> list[Sample]:
-    """The samples in such an object; InputError, naming `place`, if it is none."""
+def from_json(data: bytes, *, place: str) -> Epoch:
+    """What `as_json` wrote; InputError, naming `place`, for anything else."""
     try:
-        return [Sample(**sample) for sample in json.loads(data)["samples"]]
-    except (ValueError, TypeError, KeyError) as error:
+        found = json.loads(data)
+        samples = tuple(Sample(float(s["diversity"]), str(s["prompt"]), str(s["text"])) for s in found["samples"])
+        return Epoch(int(found["epoch"]), int(found["step"]), samples)
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{place}: not an epoch's samples: {type(error).__name__} {error}") from None

@@ -1,0 +1,343 @@
+"""The page that tells what became of a run, as a browser reads it; no fault of it may cost a run anything."""
+
+import base64
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from jobs import report, train
+from jobs.curves import POINTS, thinned
+from jobs.events import SPEED, read
+from jobs.goodput import goodput
+from jobs.storage import open_bucket
+from preprocessing.errors import InputError
+from tests.runs import arguments, outcome, rows
+
+CHARS_PER_STEP = 64 * 16
+HOSTILE = '</div></table><script>alert("1")</script>&amp;\n  <img src=http://a.example/x>'
+EVENTS = "tensorboard/events.out.tfevents.1"
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten steps, the rows of steps 3, 6, 9 and 10, one epoch of samples."""
+    runs = tmp_path_factory.mktemp("trained")
+    train.main(arguments(dataset, runs, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
+    return runs / "small"
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to be changed."""
+    return shutil.copytree(trained, tmp_path / "small")
+
+
+class Page(HTMLParser):
+    """What a browser makes of the file: the tags in it, all that it would fetch, its texts, and its plots by alt."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.named: dict[str, str] = {}
+        self.texts: list[str] = []
+        self.samples: list[str] = []
+        self.plots: dict[str, ElementTree.Element] = {}
+        self._open: list[tuple[str, str | None]] = []
+        self.feed(file.read_text(encoding="utf-8"))
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.add(tag)
+        self.links += [found[key] or "" for key in ("src", "href", "srcset", "action", "data") if key in found]
+        assert not [key for key in found if key.startswith("on")]
+        if tag == "meta" and "name" in found:
+            self.named[found["name"] or ""] = found["content"] or ""
+        if tag == "img":
+            drawn = base64.b64decode((found["src"] or "").removeprefix("data:image/svg+xml;base64,"))
+            self.plots[found["alt"] or ""] = ElementTree.fromstring(drawn)
+        if tag not in ("meta", "img"):
+            self._open.append((tag, found.get("class")))
+        if found.get("class") == "sample":
+            self.samples.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        if self._open and self._open[-1] == ("div", "sample"):
+            self.samples[-1] += data
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.texts)
+
+
+def curve(page: Page, plot: str, name: str) -> np.ndarray:
+    """The points [n, 2] of a curve as they are drawn, in the SVG's coordinates; y goes down."""
+    [path] = page.plots[plot].findall(f".//*[@id='{name}']/{{http://www.w3.org/2000/svg}}path")
+    return np.array(re.findall(r"[ML] (\S+) (\S+)", path.attrib["d"]), np.float64)
+
+
+BITS, RATES, SPEEDS = "bits per character over steps", "learning rate over steps", "characters a second over time"
+
+
+def events(*speeds: tuple[float, int, float], began: float) -> bytes:
+    """A start's file as TensorBoard's writer has it: speeds as (time, step, characters a second)."""
+    found = [Event(wall_time=began, file_version="brain.Event:2")]
+    for time, step, speed in speeds:
+        value = Summary.Value(tag=SPEED, tensor=make_tensor_proto(np.float32(speed)))
+        found.append(Event(wall_time=time, step=step, summary=Summary(value=[value])))
+    return framed(*found)
+
+
+def framed(*found: Event) -> bytes:
+    class Kept(bytearray):
+        write = bytearray.extend
+
+    file = Kept()
+    for event in found:
+        RecordWriter(file).write(event.SerializeToString())
+    return bytes(file)
+
+
+def with_events(run: Path, *starts: bytes) -> Path:
+    shutil.rmtree(run / "tensorboard")
+    for number, data in enumerate(starts, start=1):
+        open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.{number}", data)
+    return run
+
+
+def page_of(run: Path, capsys: pytest.CaptureFixture[str]) -> Page:
+    report.main([str(run)])
+    assert capsys.readouterr().out == f"{run}/report.html\n"
+    return Page(run / "report.html")
+
+
+def test_the_trainer_leaves_a_page_that_needs_nothing_from_elsewhere(trained: Path) -> None:
+    page = Page(trained / "report.html")
+    assert page.links
+    assert [link for link in page.links if not link.startswith("data:")] == []
+    assert not page.tags & {"script", "link", "iframe", "object", "base", "form"}
+    assert not re.search(r"@import|url\(|http:|https:", (trained / "report.html").read_text())
+    assert page.named == {"viewport": "width=device-width, initial-scale=1"}
+    assert "prefers-color-scheme: dark" in page.text
+
+
+def test_the_page_has_the_run_s_facts(trained: Path) -> None:
+    text = Page(trained / "report.html").text
+    [last] = rows(trained, "validation")
+    bits = f"{last['bits_per_char']:.3f}"
+    assert "Run small" in text
+    assert (
+        "10 of 10 steps; 0.122 of 0.122 epochs; 10,240 characters trained; "
+        f"validation {bits} bits per character at best (epoch 1), {bits} last (epoch 1)."
+    ) in text
+    assert "fingerprint" in text
+    assert "reviews.jsonl" in text
+    assert "lstm_units: [12, 8]" in text
+    assert re.search(r"python +3\.\d+\.\d+\ntensorflow +2\.\d+\.\d+\nkeras +3\.\d+\.\d+\nnumpy +2\.\d+\.\d+", text)
+    assert "Restarts: 0." in text
+
+
+def test_the_curves_go_through_the_rows(trained: Path) -> None:
+    page = Page(trained / "report.html")
+    for plot, name, key in ((BITS, "training", "bits_per_char"), (RATES, "learning rate", "learning_rate")):
+        expected = np.array([(row["step"], row[key]) for row in rows(trained, "train")])
+        found = curve(page, plot, name)
+        assert found.shape == (4, 2)
+        assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] == pytest.approx(1, abs=1e-6)
+        assert np.corrcoef(found[:, 1], expected[:, 1])[0, 1] == pytest.approx(-1, abs=1e-6)
+    assert curve(page, BITS, "validation").shape == (1, 2)
+    assert curve(page, SPEEDS, "throughput 0").shape == (4, 2)
+
+
+def test_of_many_rows_the_means_are_drawn() -> None:
+    points = np.stack([np.arange(3.0 * POINTS), 2 * np.arange(3.0 * POINTS)], axis=1)
+    np.testing.assert_array_equal(thinned(points)[:2], [[1, 2], [4, 8]])
+    assert len(thinned(points)) == POINTS
+    np.testing.assert_array_equal(thinned(points[:7]), points[:7])
+
+
+def test_a_sample_is_text_whatever_is_in_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples = [
+        {"diversity": 0.2, "prompt": HOSTILE, "text": HOSTILE},
+        {"diversity": 0.8, "prompt": "b", "text": "\ud800"},
+    ]
+    (run / "samples/epoch-002.json").write_text(json.dumps({"epoch": 2, "step": 20, "samples": samples}))
+    page = page_of(run, capsys)
+    first = json.loads((run / "samples/epoch-001.json").read_text())["samples"]
+    newest = [HOSTILE, "b", HOSTILE, "\\ud800"]
+    assert page.samples == [*newest, first[0]["prompt"], *(sample["text"] for sample in first)]
+    assert not page.tags & {"script"}
+    assert [link for link in page.links if not link.startswith("data:")] == []
+
+
+def test_a_restart_is_a_line_across_the_throughput(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = events((230.0, 12, 512.0), (232.0, 14, 1024.0), began=200.0)
+    first = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
+    page = page_of(with_events(run, later, first), capsys)
+    assert "Restarts: 1, each a dashed line." in page.text
+    lines = [one.attrib["id"] for one in page.plots[SPEEDS].iter() if "restart" in one.attrib.get("id", "")]
+    assert lines == ["restart 1"]
+    assert [len(curve(page, SPEEDS, f"throughput {k}")) for k in (0, 1)] == [2, 2]
+    # 3 steps at half a step a second and 2 at one, of 132 seconds.
+    assert "Goodput 6.1%: of 132 seconds from the first event to the last at least 8 went into steps" in page.text
+
+
+def test_a_second_start_of_the_trainer_is_a_restart(dataset: Path, run: Path) -> None:
+    (run / "checkpoint.json").unlink()  # as if it had been killed before its first checkpoint
+    train.main(arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
+    assert "Restarts: 1, each a dashed line." in Page(run / "report.html").text
+
+
+def test_of_steps_made_again_the_later_time_counts() -> None:
+    began = [(0.0, 5, 1.0), (1.0, 10, 5.0), (10.0, 15, 1.0), (99.0, 20, 0.1)]
+    again = [(0.0, 15, 1.0), (1.0, 20, 5.0)]
+    starts = [read(events(*began, began=0.0)), read(events(*again, began=0.0))]
+    assert None not in starts
+    told = goodput([start for start in starts if start], chars_per_step=1)
+    assert told is None  # the last of these events is before the steps could have been made
+    starts = [read(events(*began, began=0.0)), read(events((100.0, 15, 1.0), (101.0, 20, 5.0), began=99.5))]
+    told = goodput([start for start in starts if start], chars_per_step=1)
+    assert told
+    assert told.startswith("Goodput 2.0%: of 101 seconds from the first event to the last at least 2 went")
+
+
+def test_a_run_killed_before_its_first_checkpoint_has_a_page_that_says_so(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("config.yaml", "manifest.json"):
+        open_bucket(str(tmp_path)).write(name, (trained / name).read_bytes())
+    text = page_of(tmp_path, capsys).text
+    for expected in (
+        "No checkpoint yet: 0 of 10 steps stand.",
+        "No rows of metrics yet.",
+        "No TensorBoard events that can be read.",
+        "No samples yet.",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize("keep", [0, 20, -3])
+def test_damaged_events_are_named_and_the_rest_of_the_page_is_there(
+    run: Path, keep: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = events((110.0, 3, 512.0), (116.0, 6, 512.0), (118.0, 9, 512.0), began=100.0)
+    page = page_of(with_events(run, data[:keep]), capsys)
+    assert f"{EVENTS}: damaged; what follows the damage is left out." in page.text
+    assert "Goodput" not in page.text
+    assert ("No TensorBoard events that can be read." in page.text) == (keep >= 0)
+    assert (SPEEDS in page.plots) == (keep < 0)
+    assert len(curve(page, BITS, "training")) == 4
+
+
+def test_any_changed_byte_of_the_events_is_seen() -> None:
+    data = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
+    for place in range(len(data)):
+        found = read(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert found is None or not found.whole, place
+
+
+def test_events_that_are_no_speed_are_damage() -> None:
+    text = make_tensor_proto("fast")
+    event = Event(wall_time=2.0, step=1, summary=Summary(value=[Summary.Value(tag=SPEED, tensor=text)]))
+    for found in (read(framed(Event(wall_time=1.0), event)), read(events((2.0, 1, 0.0), began=1.0))):
+        assert found
+        assert (found.whole, found.speeds) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("metrics.jsonl", b'{"kind": "train"}\n', "metrics.jsonl: line 1 is no row of metrics"),
+        ("samples/epoch-001.json", b"{}", "samples/epoch-001.json: not an epoch's samples: KeyError 'samples'"),
+        ("checkpoint.json", b"{}", "checkpoint.json: not a checkpoint pointer"),
+    ],
+)
+def test_what_the_trainer_wrote_and_is_damaged_is_named(run: Path, name: str, data: bytes, message: str) -> None:
+    (run / name).write_bytes(data)
+    with pytest.raises(InputError, match=f"{run}/{message}"):
+        report.main([str(run)])
+
+
+def test_where_there_is_no_run_there_is_no_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no config.yaml and manifest.json: not a run"):
+        report.main([str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_run_makes_the_same_bytes_also_in_cloud_storage(
+    trained: Path, run: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page_of(run, capsys)
+    bucket = open_bucket(f"{store}/runs/small")
+    for name in open_bucket(str(trained)).names():
+        if name != "report.html":
+            bucket.upload(trained / name, name)
+    report.main([f"{store}/runs/small/"])
+    assert capsys.readouterr().out == f"{store}/runs/small/report.html\n"
+    assert bucket.read("report.html") == (run / "report.html").read_bytes() == (trained / "report.html").read_bytes()
+
+
+def test_a_finished_run_is_given_the_report_that_it_lacks_and_one_that_fails_is_one_line(
+    dataset: Path, run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = outcome(run)
+    again = arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3)
+    (run / "report.html").unlink()
+    train.main(again)
+    assert Page(run / "report.html").samples
+    (run / "report.html").unlink()
+    (run / "report.html").mkdir()  # a name that cannot be written
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        train.main(again)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no report.html: {run}/report.html: cannot be written: Is a directory"
+    ]
+    assert outcome(run) == before
+    assert [path.name for path in run.rglob(".*")] == []
+
+
+def python(line: str, run: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys\n{line}", str(run)], capture_output=True, text=True, check=False
+    )
+
+
+def command(before: str, call: str, after: str = "") -> str:
+    return f"{before}\nfrom jobs import command, report\ncommand.run({call})\n{after}"
+
+
+def test_a_report_is_made_without_tensorflow(run: Path) -> None:
+    done = python(command("", "report.main", "assert not {'tensorflow', 'keras'} & set(sys.modules)"), run)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_matplotlib_the_command_ends_with_2_and_the_trainer_goes_on(run: Path) -> None:
+    (run / "report.html").unlink()
+    without = "sys.modules['matplotlib'] = None"
+    done = python(command(without, "report.main"), run)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "needs matplotlib, which is not installed" in done.stderr
+    done = python(command(without, "lambda: report.write_at_the_end(sys.argv[1])"), run)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "no report.html: needs matplotlib, which is not installed" in done.stderr
+    assert not (run / "report.html").exists()
