@@ -69,11 +69,11 @@ def _samples(candidate: Run, production: Run | None) -> list[str]:
     return parts or ["None at equal diversities."]
 
 
-def last_samples(run: Run) -> list[Sample]:
-    """Those of the run's last epoch; [] before the first epoch's end."""
+def last_samples(run: Run) -> Sequence[Sample]:
+    """Those of the run's last epoch; () before the first epoch's end."""
     names = [name for name in run.bucket.names("samples/") if name.endswith(".json")]
     if not names:
-        return []
+        return ()
     last = max(names, key=lambda name: (len(name), name))  # epoch-1000 is after epoch-999
     return from_json(run.bucket.read(last), place=f"{run.bucket.url}/{last}").samples
 
