@@ -29,6 +29,7 @@ hypothesis.settings.load_profile("same")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="what takes minutes in full, not shortened (make test-long)")
+    parser.addoption("--image", help="the image that a cluster's nodes know, for tests/cluster (make test-cluster)")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""On a real cluster: any that KUBECONFIG names, with `make test-cluster IMAGE=...`."""
