@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test test-long lint bench-train bench-quality bench-checkpoint bench-data bench-start image lock clean
+.PHONY: setup demo test test-long test-cluster lint bench-train bench-quality bench-checkpoint bench-data bench-start image lock clean
 
 setup: .venv/installed
 
@@ -34,6 +34,11 @@ test: .venv/installed
 # What `make test` shortens: faults by the thousand, forty minutes.
 test-long: .venv/installed
 	$(BIN)/python -m pytest --long tests/test_faults.py tests/test_kills.py tests/test_mutations.py tests/test_train_faults.py
+
+# On the cluster that KUBECONFIG names, whose nodes have or can pull IMAGE; in namespaces that it makes and deletes.
+# Much of it is waiting, for Kubernetes' own delays: so three tests at once.
+test-cluster: .venv/installed
+	$(BIN)/python -m pytest tests/cluster --image $(IMAGE) --numprocesses 3 --durations 0 --durations-min 1 -v
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ from gcp_storage_emulator.storage import Storage
 class Mended(RequestHandler):
     """The emulator's requests, each alone, with preconditions checked first."""
 
+    known_as = ""  # HOST:PORT in the links that it gives, if not that of the request that wrote the object
     latency_seconds = 0.0  # before each answer
     outage = 0  # requests still to be answered with 503
     flaky = 0  # of so many requests one fails, by turns with 503 and with no answer at all
@@ -49,6 +50,8 @@ class Mended(RequestHandler):
         self.rfile = BytesIO(body)
         if self._out():
             return
+        if Mended.known_as:
+            self.headers.replace_header("Host", Mended.known_as)
         url = urlparse(self.path)
         expected = parse_qs(url.query).get("ifGenerationMatch")
         with Mended.alone:
@@ -134,9 +137,10 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="0.0.0.0")
     parser.add_argument("--port", type=int, default=9023)
     parser.add_argument("--bucket", default="reviews")
+    parser.add_argument("--known-as", default="", metavar="HOST:PORT", help="in links, for those who read")
     parser.add_argument("--latency-seconds", type=float, default=0.0)
     arguments = parser.parse_args()
-    Mended.latency_seconds = arguments.latency_seconds
+    Mended.latency_seconds, Mended.known_as = arguments.latency_seconds, arguments.known_as
     with emulator(host=arguments.host, port=arguments.port, bucket=arguments.bucket) as url:
         print(f"STORAGE_EMULATOR_HOST={url} gs://{arguments.bucket}", flush=True)
         threading.Event().wait()

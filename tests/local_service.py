@@ -1,4 +1,7 @@
-"""Services of Google's that the tests need, answered on this machine."""
+"""Services of Google's that the tests need, answered on this machine.
+
+python -m tests.local_service        credentials, as of a machine in Google's cloud, on port 8080 of all addresses
+"""
 
 import json
 import threading
@@ -11,7 +14,7 @@ Answer = Callable[[str, str, bytes], Any]  # method, path and body of a request 
 
 
 @contextmanager
-def service(answer: Answer) -> Iterator[int]:
+def service(answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """Serves JSON; the port. A path for which `answer` raises KeyError is not found."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +36,7 @@ def service(answer: Answer) -> Iterator[int]:
         def log_message(self, format: str, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -52,3 +55,8 @@ def metadata(_: str, path: str, __: bytes) -> Any:
         f"{account}/": {"email": "default", "scopes": ["https://www.googleapis.com/auth/cloud-platform"]},
         f"{account}/token": {"access_token": "secret", "expires_in": 3600, "token_type": "Bearer"},
     }[path]
+
+
+if __name__ == "__main__":
+    with service(metadata, host="0.0.0.0", port=8080):
+        threading.Event().wait()

@@ -1,0 +1,89 @@
+"""Cloud Storage's emulator as a pod, from the image under test: what it lacks for that travels as a ConfigMap."""
+
+import base64
+import io
+import re
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from tests.cluster.manifests import Object, containers, job
+from tests.cluster.namespace import Namespace
+
+PORT = 9023
+LABELS = {"app": "store"}
+METADATA_PORT = 8080  # for Beam, which looks for credentials for 22 s if nobody has any
+# Of the pods that use it.
+ENVIRONMENT = {
+    "STORAGE_EMULATOR_HOST": f"http://store:{PORT}",
+    "GCE_METADATA_HOST": f"store:{METADATA_PORT}",
+    "GCE_METADATA_IP": f"store:{METADATA_PORT}",
+}
+CODE = "/code/code.zip"
+
+
+def objects(image: str) -> list[Object]:
+    """A pod that keeps its objects in memory, restarted by nobody, and its Service."""
+    restricted = next(containers(job("preprocess.yaml")[0]))["securityContext"]
+    container = {
+        "image": image,
+        "env": [{"name": "PYTHONPATH", "value": CODE}],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "securityContext": restricted,
+        "volumeMounts": [{"name": "code", "mountPath": str(Path(CODE).parent)}],
+    }
+    emulator = {
+        "name": "store",
+        "args": ["tests.gcs_emulator", f"--port={PORT}", f"--known-as=store:{PORT}"],
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+    }
+    metadata = {"name": "metadata", "args": ["tests.local_service"]}
+    spec = {
+        "containers": [container | emulator, container | metadata],
+        "volumes": [{"name": "code", "configMap": {"name": "store"}}],
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 1,
+    }
+    name = {"name": "store"}
+    code = base64.b64encode(_code()).decode()
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name, "binaryData": {Path(CODE).name: code}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": name | {"labels": LABELS}, "spec": spec},
+        service(LABELS),
+    ]
+
+
+def service(selector: Object) -> Object:
+    """The Service; with a selector that selects nothing the store is away."""
+    spec = {"selector": selector, "ports": [{"name": f"p{port}", "port": port} for port in (PORT, METADATA_PORT)]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "store"}, "spec": spec}
+
+
+def _code() -> bytes:
+    """The emulator and its mended request handler, to be imported from a zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in Path(str(files("gcp_storage_emulator"))).rglob("*.py"):
+            archive.write(path, f"gcp_storage_emulator/{path.relative_to(str(files('gcp_storage_emulator')))}")
+        archive.writestr("tests/__init__.py", "")
+        for name in ("gcs_emulator.py", "local_service.py"):
+            archive.write(Path(__file__).parents[1] / name, f"tests/{name}")
+    return buffer.getvalue()
+
+
+@contextmanager
+def forwarded(namespace: Namespace) -> Iterator[str]:
+    """STORAGE_EMULATOR_HOST for this process."""
+    command = ["kubectl", "--namespace", namespace.name, "port-forward", "pod/store", f":{PORT}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            found = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+            assert found, "kubectl port-forward did not say where"
+            yield f"http://{found[0]}"
+        finally:
+            process.terminate()

@@ -1,0 +1,99 @@
+"""kubectl apply -f k8s/train.yaml: to its end, however often it is disturbed."""
+
+import json
+import random
+import re
+import time
+
+import pytest
+
+from tests.cluster import store
+from tests.cluster.conftest import Place
+from tests.cluster.manifests import TRAIN, Object, pod
+from tests.cluster.namespace import kubectl
+from tests.runs import outcome
+
+RUN = "gs://reviews/runs/train"
+# In a pod, whose processes its containers share.
+KILL = r"""
+import os, pathlib, signal
+processes = pathlib.Path("/proc").glob("[0-9]*/cmdline")
+[pid] = [path.parent.name for path in processes if b"-m\0jobs.train\0" in path.read_bytes()]
+os.kill(int(pid), signal.SIGKILL)
+"""
+# No process' own: so the kernel ends the largest one, which is the trainer.
+FILL_MEMORY = "open('/dev/shm/full', 'wb').write(bytes(1 << 30))"
+
+
+def test_one_apply_makes_dataset_and_model(undisturbed: Object) -> None:
+    names = set(undisturbed["names"])
+    assert {"dataset/manifest.json", "runs/train/config.yaml", "runs/train/checkpoint.json"} <= names
+    assert {"runs/train/metrics.jsonl", "runs/train/report.html"} <= names
+    for epoch in range(1, TRAIN["epochs"] + 1):
+        assert f"runs/train/samples/epoch-{epoch:03}.txt" in names
+    assert [name for name in names if re.fullmatch(r"dataset/train-.*\.tfrecord", name)]
+    assert [name for name in names if name.startswith("runs/train/checkpoints/")]
+    status = undisturbed["job"]["status"]
+    assert (status["succeeded"], status.get("failed", 0)) == (1, 0)
+
+
+def test_a_gpu_is_asked_for_and_counted(place: Place) -> None:
+    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+    gpus = sum(int(node["status"]["allocatable"].get("nvidia.com/gpu", 0)) for node in nodes)
+    if not gpus:
+        pytest.skip("no node of this cluster counts nvidia.com/gpu")
+    *settings, job = place.objects("train.yaml")
+    pod(job)["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = gpus + 1
+    place.namespace.apply([*settings, job])
+
+    def unschedulable() -> bool:
+        conditions = [c for one in place.namespace.pods("train") for c in one["status"].get("conditions", [])]
+        return any("Insufficient nvidia.com/gpu" in condition.get("message", "") for condition in conditions)
+
+    place.namespace.wait("a pod that waits for more GPUs than there are", unschedulable)
+
+
+@pytest.mark.parametrize("disturbances", [("evict", "evict", "evict"), ("delete", "kill")], ids="-".join)
+def test_disturbed_it_ends_with_the_same_bits(place: Place, undisturbed: Object, disturbances: tuple[str, ...]) -> None:
+    namespace = place.namespace
+    namespace.apply(place.objects("train.yaml"))
+    moments = random.Random(len(disturbances))
+    for disturbance in disturbances:
+        name = place.training_pod()
+        time.sleep(moments.uniform(0, 0.3))
+        if disturbance == "evict":
+            namespace.evict(name)
+        elif disturbance == "delete":
+            namespace.kubectl("delete", "pod", name, "--wait=false")
+        else:
+            namespace.python(name, KILL, check=False)
+    job = namespace.ended("train")
+    assert outcome(RUN) == undisturbed["outcome"]
+    # Only what nobody announced counts against backoffLimit.
+    assert job["status"].get("failed", 0) == disturbances.count("kill")
+    codes = [code for code, *_ in namespace.termination("train")]
+    assert codes.count(137) == disturbances.count("kill")
+
+
+def test_killed_for_its_memory_it_goes_on(place: Place, undisturbed: Object) -> None:
+    *settings, job = place.objects("train.yaml")
+    pod(job)["containers"][0]["resources"]["limits"]["memory"] = "1700Mi"
+    place.namespace.apply([*settings, job])
+    place.namespace.python(place.training_pod(), FILL_MEMORY, check=False)
+    job = place.namespace.ended("train")
+    assert job["status"]["failed"] == 1
+    assert (137, "OOMKilled") in [ended[:2] for ended in place.namespace.termination("train")]
+    assert outcome(RUN) == undisturbed["outcome"]
+
+
+def test_a_store_that_is_away_for_a_minute_costs_nothing(place: Place, undisturbed: Object) -> None:
+    namespace = place.namespace
+    namespace.apply(place.objects("train.yaml"))
+    place.training_pod()
+    namespace.apply([store.service({"app": "away"})])
+    time.sleep(60)
+    namespace.apply([store.service(store.LABELS)])
+    job = namespace.ended("train")
+    assert job["status"].get("failed", 0) == 0
+    assert len(namespace.pods("train")) == 1
+    assert outcome(RUN) == undisturbed["outcome"]
