@@ -22,6 +22,8 @@ RUN ["python", "-m", "pip", "install", "--disable-pip-version-check", "--root-us
 FROM dependencies
 # Nothing but /tmp is ever written; a cluster mounts something there and keeps the rest read-only.
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 TF_CPP_MIN_LOG_LEVEL=1
+# Where GKE mounts the node's driver, and what other nodes' runtimes are to bring of it.
+ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64 NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /app
 COPY . .
 # By content, not by time: a file's time changes with each checkout.

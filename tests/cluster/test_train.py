@@ -77,7 +77,7 @@ def test_disturbed_it_ends_with_the_same_bits(place: Place, undisturbed: Object,
 
 def test_killed_for_its_memory_it_goes_on(place: Place, undisturbed: Object) -> None:
     *settings, job = place.objects("train.yaml")
-    pod(job)["containers"][0]["resources"]["limits"]["memory"] = "1700Mi"
+    pod(job)["containers"][0]["resources"]["limits"]["memory"] = "1200Mi"  # less than the trainer and 1 GiB
     place.namespace.apply([*settings, job])
     place.namespace.python(place.training_pod(), FILL_MEMORY, check=False)
     job = place.namespace.ended("train")
