@@ -38,7 +38,7 @@ test-long: .venv/installed
 # On the cluster that KUBECONFIG names, whose nodes have or can pull IMAGE; in namespaces that it makes and deletes.
 # Much of it is waiting, for Kubernetes' own delays: so three tests at once.
 test-cluster: .venv/installed
-	$(BIN)/python -m pytest tests/cluster --image $(IMAGE) --numprocesses 3 --durations 0 --durations-min 1 -v
+	$(BIN)/python -m pytest tests/cluster --image $(IMAGE) --numprocesses 3 --maxschedchunk 1 --durations 0 --durations-min 1 -v
 
 lint: .venv/installed
 	$(BIN)/ruff check .

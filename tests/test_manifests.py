@@ -14,7 +14,7 @@ from jobs import config, schema
 from tests.cluster.manifests import K8S, Object, containers, job, pod, read
 
 ROOT = K8S.parent
-KUBERNETES = "1.34"
+KUBERNETES = "1.31"  # the oldest that the README promises
 MANIFESTS = ("preprocess.yaml", "retrain.yaml", "train-multi-node.yaml", "train.yaml")
 JOBS = [(name, one) for name in MANIFESTS for one in job(name) if one["kind"] in ("Job", "CronJob")]
 SCHEMAS: dict[str, Any] = {

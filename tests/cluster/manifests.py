@@ -70,7 +70,7 @@ def shrunk(objects: Sequence[Object], *, image: str, train: Object | None = None
     """The same for a small cluster: `train` changes keys of jobs/train.yaml, `environment` the ConfigMap's."""
     changed = copy.deepcopy(list(objects))
     for one in changed:
-        if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "training":
+        if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "bucket":
             one["data"] |= environment
         elif one["kind"] == "ConfigMap":
             one["data"] |= {

@@ -67,8 +67,9 @@ def _code() -> bytes:
     """The emulator and its mended request handler, to be imported from a zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in Path(str(files("gcp_storage_emulator"))).rglob("*.py"):
-            archive.write(path, f"gcp_storage_emulator/{path.relative_to(str(files('gcp_storage_emulator')))}")
+        emulator = Path(str(files("gcp_storage_emulator")))
+        for path in emulator.rglob("*.py"):
+            archive.write(path, path.relative_to(emulator.parent))
         archive.writestr("tests/__init__.py", "")
         for name in ("gcs_emulator.py", "local_service.py"):
             archive.write(Path(__file__).parents[1] / name, f"tests/{name}")

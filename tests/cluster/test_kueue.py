@@ -52,6 +52,7 @@ def queued(place: Place, name: str, priority: str = "training") -> list[Object]:
     return place.shrunk([job])
 
 
+@pytest.mark.minutes
 def test_a_second_job_waits_and_an_urgent_one_preempts_the_first(queue: Place, undisturbed: Object) -> None:
     namespace = queue.namespace
     namespace.apply(queue.shrunk(settings()))
@@ -68,4 +69,3 @@ def test_a_second_job_waits_and_an_urgent_one_preempts_the_first(queue: Place, u
     assert job["status"].get("failed", 0) == 0
     assert outcome(RUN) == undisturbed["outcome"]
     assert 0 < at < 320
-    namespace.ended("second")

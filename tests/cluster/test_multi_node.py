@@ -1,5 +1,7 @@
 """k8s/train-multi-node.yaml: two pods train one model."""
 
+import pytest
+
 from tests.cluster.conftest import Place
 from tests.runs import outcome
 
@@ -11,6 +13,7 @@ def apply(place: Place) -> None:
     place.namespace.apply(place.objects("train-multi-node.yaml", epochs=10))
 
 
+@pytest.mark.minutes
 def test_two_pods_train_one_model_and_recover_as_a_whole(place: Place) -> None:
     namespace = place.namespace
     apply(place)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from jobs import promote
 from tests.cluster.conftest import Place
 from tests.cluster.manifests import Object
@@ -40,6 +42,7 @@ def add_reviews(place: Place, numbers: Iterator[int]) -> None:
     place.bucket.write("reviews.jsonl", place.bucket.read("reviews.jsonl") + b"".join(lines))
 
 
+@pytest.mark.minutes
 def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one_does_not(place: Place) -> None:
     numbers = iter(range(10))
     apply(place, epochs=1)

@@ -53,6 +53,7 @@ def test_a_gpu_is_asked_for_and_counted(place: Place) -> None:
     place.namespace.wait("a pod that waits for more GPUs than there are", unschedulable)
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize("disturbances", [("evict", "evict", "evict"), ("delete", "kill")], ids="-".join)
 def test_disturbed_it_ends_with_the_same_bits(place: Place, undisturbed: Object, disturbances: tuple[str, ...]) -> None:
     namespace = place.namespace
