@@ -28,6 +28,7 @@ WORKDIR /app
 COPY . .
 # By content, not by time: a file's time changes with each checkout.
 RUN ["python", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "."]
+RUN ["chmod", "-R", "a+rX", "."]
 USER 65532:65532
 ENTRYPOINT ["python", "-m"]
 ARG REVISION=unknown

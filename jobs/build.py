@@ -124,6 +124,12 @@ def _standing(output: Bucket) -> tuple[Manifest | None, Version]:
         raise InputError(f"output={output.url}: {error}; remove it, or choose another folder") from None
 
 
+def whole(output: Bucket) -> Manifest | None:
+    """The dataset that stands in the output, if all its shards do. InputError as for Build."""
+    standing, _ = _standing(output)
+    return standing if standing and damaged_shard(output, standing.shards) is None else None
+
+
 def _written(bucket: Bucket, name: str) -> float:
     """When an object was written; for ever from now if it is gone."""
     try:

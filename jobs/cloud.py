@@ -158,6 +158,8 @@ class GoogleBucket:
                 raise InputError(f"gs://{self._bucket.name}: no such bucket") from None
             raise FileNotFoundError(f"{self.url}/{name}") from None
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-            raise InputError(f"gs://{self._bucket.name}: no permission: {error.message}") from None
+            message = f"gs://{self._bucket.name}: no permission: {error.message}"
+            # One that was just given takes minutes to hold: in a pod a retry can help.
+            raise (OSError if "KUBERNETES_SERVICE_HOST" in os.environ else InputError)(message) from None
         except (*unanswered, GoogleAuthError, DataCorruption) as error:  # no token, say, as its server is down
             raise OSError(f"gs://{self._bucket.name}: not answered, though asked again and again: {error}") from error

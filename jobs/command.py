@@ -93,6 +93,7 @@ def run(main: Callable[[], None]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal or a pipe may know fewer symbols than a dataset
     try:
+        stop_at_once()
         main()
     except InputError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)

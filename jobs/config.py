@@ -95,6 +95,8 @@ def mapping(path: Path) -> dict[str, Any]:
         values = _yaml(path.read_text(encoding="utf-8"), place=str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a configuration: {error}") from None
+    if values is None:
+        return {}  # all its keys are comments, say
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
     return values

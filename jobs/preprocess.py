@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobs import command, schema
-from jobs.build import Build
+from jobs.build import Build, whole
 from jobs.inputs import changes, described
 from jobs.recipe import Recipe, read_recipe
 from jobs.sizes import partition_count
@@ -54,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     started = time.monotonic()
     output = open_bucket(config.output)
+    standing = None if config.replace else whole(output)
+    if standing:
+        log.info("%s: kept, as replace=false; %s", config.output, since(standing, config))
+        return
     recipe = read_recipe(config)
     sources = recipe.sources
     build = Build(output, recipe.fingerprint)
@@ -86,6 +90,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise
     build.clear()
     _report(dataset, config.output, time.monotonic() - started)
+
+
+def since(standing: Manifest, config: schema.Preprocess) -> str:
+    """What has changed since a dataset was made, in words; its reviews may be gone."""
+    try:
+        recipe = read_recipe(config)
+    except InputError as error:
+        return str(error)
+    if recipe.fingerprint == standing.fingerprint:
+        return "its sources and settings are the same"
+    return changes(standing, recipe.settings, recipe.sources)
 
 
 def _made(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Manifest, list[dict[str, str]]]:
@@ -137,5 +152,4 @@ def _report(dataset: Manifest, url: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    command.stop_at_once()
     command.run(main)

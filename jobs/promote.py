@@ -59,5 +59,4 @@ def _line(model: Model) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    command.stop_at_once()
     command.run(main)

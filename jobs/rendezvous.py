@@ -14,7 +14,7 @@ from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)
 
-LIMIT_SECONDS = 600.0  # a fresh node pulls the image first
+LIMIT_SECONDS = 1200.0  # Kubernetes waits up to ten minutes before it starts a pod again, and its node pulls the image
 LINE_SECONDS = 15.0
 ASK_SECONDS = 0.5
 

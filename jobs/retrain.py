@@ -116,5 +116,4 @@ def _arguments(config: str = "", **values: object) -> list[str]:
 
 
 if __name__ == "__main__":
-    command.stop_at_once()
     command.run(main)

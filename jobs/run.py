@@ -114,7 +114,10 @@ def open_run(url: str) -> Run:
         dataset = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
         raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run") from None
-    return Run(bucket, configuration.validated(schema.Train, config), dataset)
+    try:
+        return Run(bucket, configuration.validated(schema.Train, config), dataset)
+    except InputError as error:
+        raise InputError(f"{url}/{CONFIG}: {error}") from None
 
 
 def _read_config(bucket: Bucket) -> dict[str, Any]:

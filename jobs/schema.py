@@ -25,6 +25,7 @@ class Preprocess:
     lowercase: bool
     validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
     test_fraction: Fraction
+    replace: bool
     shards: Literal["auto"] | Annotated[int, Field(ge=1, le=99999)]
 
 

@@ -29,6 +29,8 @@ def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
             1,
             "another process was first, nothing of its work was changed: x",
         ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 143, "stopped, as asked"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGINT)", 143, "stopped, as asked"),
         (
             "raise OSError(28, 'No space left on device')",
             1,

@@ -182,7 +182,6 @@ def test_a_set_that_is_not_yaml_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "expected a mapping of keys to values, found NoneType"),
         (b"- epochs\n", "expected a mapping of keys to values, found list"),
         (b"epochs: [\n", "not YAML"),
         (b"\xff\xfe\xff", "cannot be read as a configuration"),
@@ -192,6 +191,12 @@ def test_a_config_file_that_is_none_is_named(content: bytes, expected: str, tmp_
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)
     assert error(schema.Train, TRAIN, config=file).startswith(f"{file}: {expected}")
+
+
+def test_a_config_file_of_comments_alone_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("# epochs: 3\n")
+    sets = ["dataset=d", "runs=r"]
+    assert load(schema.Train, TRAIN, config=tmp_path / "mine.yaml", sets=sets) == load(schema.Train, TRAIN, sets=sets)
 
 
 def test_a_config_file_that_is_absent_is_named(tmp_path: Path) -> None:

@@ -279,6 +279,29 @@ def test_a_dataset_that_is_not_whole_is_written_again(damage: str, good: Path, e
     assert files(existing) == files(good / "dataset")
 
 
+@pytest.mark.parametrize("reviews", ["more", "gone", "the same"])
+def test_a_dataset_that_is_not_to_be_replaced_is_kept_whatever_its_reviews_are_by_now(
+    reviews: str, existing: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    source, before = existing.parent / "reviews.json", files(existing)
+    if reviews == "more":
+        source.write_bytes(source.read_bytes() + json_line("One more.", review_id="more"))
+    elif reviews == "gone":
+        source.unlink()
+    run(source, existing, replace="false")
+    assert files(existing) == before
+    said = {"more": "reviews.json has changed", "gone": "no such file", "the same": "are the same"}[reviews]
+    assert "kept, as replace=false; " in caplog.text
+    assert said in caplog.text
+
+
+def test_a_dataset_that_is_not_to_be_replaced_but_not_whole_is_written_again(good: Path, existing: Path) -> None:
+    (existing / read(existing).shards[0].name).unlink()
+    run(existing.parent / "reviews.json", existing, replace="false")
+    assert files(existing) == files(good / "dataset")
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format": 99}', b'{"name": "my web application"}'])
 def test_a_manifest_that_is_not_ours_is_not_replaced(content: bytes, existing: Path) -> None:
     (existing / manifest.NAME).write_bytes(content)
