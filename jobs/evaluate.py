@@ -32,10 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         saved = newest(run.bucket, Path(scratch))
-    objective = run.config.objective
-    result = evaluate(
-        *(run, saved.arrays, dataset), split=config.split, batch_windows=config.batch_windows, objective=objective
-    )
+    result = evaluate(run, saved.arrays, dataset, config, objective=run.config.objective)
     line = {
         "split": config.split,
         "step": saved.step,

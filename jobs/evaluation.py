@@ -3,26 +3,26 @@
 import tempfile
 from pathlib import Path
 
+from jobs import schema
 from jobs.dataset import Dataset
 from jobs.run import Run
 from jobs.start import build, replicas, set_up
+from trainer import evaluation
 from trainer.agreement import Agreement
 from trainer.data import Windows
-from trainer.evaluation import Evaluation, window_step
-from trainer.evaluation import evaluate as over
+from trainer.evaluation import Evaluation
 from trainer.state import Arrays, restore
 from trainer.steps import Steps
 
 
-def evaluate(
-    run: Run, arrays: Arrays, dataset: Dataset, *, split: str, batch_windows: int, objective: str
-) -> Evaluation:
-    """The mean loss of the run's model, with these weights, over each character of the split that `objective` predicts.
+def evaluate(run: Run, arrays: Arrays, dataset: Dataset, config: schema.Evaluate, *, objective: str) -> Evaluation:
+    """The mean loss of the run's model, with these weights, over each character of the configured split that
+    `objective` predicts.
 
     InputError if the dataset has other symbols or no such split. Sets precision and seed for the process.
     """
     run.refuse_other_symbols(dataset)
-    shards = dataset.shards(split)
+    shards = dataset.shards(config.split)
     with (
         tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
         dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
@@ -35,10 +35,13 @@ def evaluate(
         restore(arrays, net, None)
         agreement = Agreement(strategy)
         steps = Steps(
-            *(strategy, net, None),
+            strategy,
+            net,
+            None,
             objective=objective,
             clip_norm=0,
-            batch_windows=batch_windows,
+            batch_windows=config.batch_windows,
             agreement=agreement,
         )
-        return over(steps, windows, step=window_step(objective, dataset.manifest), should_stop=agreement)
+        step = evaluation.window_step(objective, dataset.manifest)
+        return evaluation.evaluate(steps, windows, step=step, should_stop=agreement)

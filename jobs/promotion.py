@@ -30,10 +30,7 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
 
     def judged(one: Run, step: int, file: str, sha256: str, arrays: Arrays) -> Judged:
         # Both on what the candidate predicts, or they would be judged on other characters.
-        objective = run.config.objective
-        result = evaluate(
-            *(one, arrays, dataset), split=config.split, batch_windows=config.batch_windows, objective=objective
-        )
+        result = evaluate(one, arrays, dataset, config, objective=run.config.objective)
         log.info("%s, step %d: %.4f bits per character", one.bucket.url, step, result.bits_per_char)
         return Judged(one, step, file, sha256, result.chars, result.bits_per_char)
 

@@ -97,10 +97,7 @@ class Evaluate:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Promote:
-    dataset: str
-    split: Literal["train", "validation", "test"]
-    batch_windows: Count
+class Promote(Evaluate):
     min_gain_bits: NotNegative
 
 
