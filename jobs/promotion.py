@@ -16,13 +16,16 @@ from jobs.verdict_page import page
 from preprocessing.errors import InputError
 from trainer.checkpoints import exact, newest_saved
 from trainer.state import Arrays
-from trainer.store import Conflict
 
 log = logging.getLogger(__name__)
 
 
 def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, *, force: bool) -> None:
     """Judges the run's newest checkpoint and promotes it or not; prints the verdict as one JSON line.
+
+    The pointer is written before the reports, so a process that another one overtook leaves no trace. One that is
+    killed in between leaves no report of what it promoted, and the next attempt, which finds the model in production
+    already, writes none either; what current.json says of the model stays.
 
     Raises InputError if one of the two cannot be judged; Conflict, with nothing changed, if another promotion came
     between.
@@ -54,7 +57,15 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
         min_gain_bits=config.min_gain_bits,
         decided=utc_now(),
     )
-    carry_out(verdict, models)
+    # Made before the pointer is written: what cannot be described, as its samples are damaged, is not promoted.
+    reports = {
+        f"{verdict.name}.md": page(verdict).encode(),
+        f"{verdict.name}.json": (json.dumps(verdict.values(), indent=1, ensure_ascii=False) + "\n").encode(),
+    }
+    if verdict.promoted:
+        models.add(verdict.model())
+    for name, data in reports.items():
+        models.bucket.write(name, data)
     print(json.dumps(verdict.values()))
     log.info("%s: %s: %s", run.bucket.url, "promoted" if verdict.promoted else "not promoted", verdict.reason)
 
@@ -70,20 +81,3 @@ def _opened(models: Models, now: Model, dataset: Dataset, scratch: Path) -> tupl
             f"{models.url}/{POINTER}: number {now.number} cannot be judged: {error}; "
             "go back with --rollback, or promote without comparison with --force"
         ) from None
-
-
-def carry_out(verdict: Verdict, models: Models) -> None:
-    """Writes the report, and then what it says; Conflict, with neither left, if another promotion came between."""
-    reports = {
-        f"{verdict.name}.md": page(verdict).encode(),
-        f"{verdict.name}.json": (json.dumps(verdict.values(), indent=1, ensure_ascii=False) + "\n").encode(),
-    }
-    for name, data in reports.items():
-        models.bucket.write(name, data)
-    if verdict.promoted:
-        try:
-            models.add(verdict.model())
-        except Conflict:
-            for name in reports:
-                models.bucket.delete(name)
-            raise

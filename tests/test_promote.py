@@ -112,15 +112,18 @@ def test_a_gain_of_exactly_the_margin_is_enough_and_any_less_is_not(
     assert production(tmp_path).number == 2
 
 
-def test_a_promotion_in_between_is_a_conflict_that_leaves_no_report(dataset: Path, runs: Path, tmp_path: Path) -> None:
+def test_a_promotion_in_between_is_a_conflict_that_leaves_each_report_as_it_is(
+    dataset: Path, runs: Path, tmp_path: Path
+) -> None:
     from jobs.promotion import promote as judge
 
     config = load(Promote, promote.DEFAULT)
     late, found = Models(str(tmp_path)), open_dataset(str(dataset))
     judge(open_run(str(runs / "weak")), found, Models(str(tmp_path)), config, force=False)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(Conflict):
-        judge(open_run(str(runs / "good")), found, late, config, force=False)
+    for name in ("weak", "good"):  # the same run as the first, and another
+        with pytest.raises(Conflict):
+            judge(open_run(str(runs / name)), found, late, config, force=False)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
