@@ -31,13 +31,13 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
     between.
     """
 
-    def judged(one: Run, step: int, file: str, sha256: str, arrays: Arrays) -> Judged:
+    def judged(one: Run, checkpoint: str, sha256: str, step: int, arrays: Arrays) -> Judged:
         # Both on what the candidate predicts, or they would be judged on other characters.
         result = evaluate(one, arrays, dataset, config, objective=run.config.objective)
         log.info("%s, step %d: %.4f bits per character", one.bucket.url, step, result.bits_per_char)
-        return Judged(one, step, file, sha256, result.chars, result.bits_per_char)
+        return Judged(absolute(one.bucket.url), checkpoint, sha256, step, result.chars, result.bits_per_char)
 
-    now, production = models.production, None
+    now, other, production = models.production, None, None
     with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
         saved, snapshot = newest_saved(run.bucket, Path(scratch))
         if now and (now.run, now.sha256) == (absolute(run.bucket.url), saved.sha256):
@@ -47,9 +47,9 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
             return
         if now and not force:
             other, arrays = _opened(models, now, dataset, Path(scratch))
-            production = judged(other, now.step, now.checkpoint, now.sha256, arrays)
+            production = judged(other, now.checkpoint, now.sha256, now.step, arrays)
     verdict = Verdict(
-        candidate=judged(run, saved.step, saved.file, saved.sha256, snapshot.arrays),
+        candidate=judged(run, saved.file, saved.sha256, saved.step, snapshot.arrays),
         production=production,
         replaces=now.number if now else None,
         dataset=dataset.manifest.fingerprint,
@@ -59,7 +59,7 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
     )
     # Made before the pointer is written: what cannot be described, as its samples are damaged, is not promoted.
     reports = {
-        f"{verdict.name}.md": page(verdict).encode(),
+        f"{verdict.name}.md": page(verdict, run, other).encode(),
         f"{verdict.name}.json": (json.dumps(verdict.values(), indent=1, ensure_ascii=False) + "\n").encode(),
     }
     if verdict.promoted:

@@ -5,45 +5,28 @@ people (jobs.verdict_page) and .json for programs, whether the candidate was pro
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from jobs.models import Model, Models
-from jobs.run import Run
-from jobs.storage import absolute
 from preprocessing.errors import InputError
 
 REPORTS = "reports"
-FIRST = "first model"
-BY_HAND = "promoted by hand, without comparison"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A run at one checkpoint, and how well that predicts the `chars` characters on which it is judged."""
+    """The run at this URL at one checkpoint, and how well that predicts the `chars` characters on which it is judged.
 
-    run: Run
-    step: int
+    The names are those of current.json and of a report.
+    """
+
+    run: str
     checkpoint: str
     sha256: str
+    step: int
     chars: int
     bits_per_char: float
-
-    @property
-    def url(self) -> str:
-        """The run's, for any process."""
-        return absolute(self.run.bucket.url)
-
-    def values(self) -> dict[str, Any]:
-        """What current.json and a report say of it."""
-        return {
-            "run": self.url,
-            "checkpoint": self.checkpoint,
-            "sha256": self.sha256,
-            "step": self.step,
-            "chars": self.chars,
-            "bits_per_char": self.bits_per_char,
-        }
 
 
 @dataclass(frozen=True)
@@ -77,20 +60,20 @@ class Verdict:
     def reason(self) -> str:
         gain = self.gain_bits
         if gain is None:
-            return FIRST if self.replaces is None else BY_HAND
+            return "first model" if self.replaces is None else "promoted by hand, without comparison"
         said = f"{'better' if gain >= 0 else 'worse'} by {abs(gain):.4f} bits per character"
         return said if self.promoted else f"{said}, min_gain_bits={self.min_gain_bits:g} were expected"
 
     @property
     def name(self) -> str:
         """The reports' names in the models' folder, but for their endings."""
-        return f"{REPORTS}/{self.dataset[:8]}-{self.candidate.url.rstrip('/').rpartition('/')[2]}"
+        return f"{REPORTS}/{self.dataset[:8]}-{self.candidate.run.rstrip('/').rpartition('/')[2]}"
 
     def model(self) -> Model:
         """The candidate as the new production."""
         return Model(
             number=(self.replaces or 0) + 1,
-            **self.candidate.values(),
+            **asdict(self.candidate),
             dataset=self.dataset,
             split=self.split,
             gain_bits=self.gain_bits,
@@ -101,18 +84,9 @@ class Verdict:
 
     def values(self) -> dict[str, Any]:
         """The report for programs."""
-        production = None if self.production is None else {"number": self.replaces, **self.production.values()}
-        return {
-            "promoted": self.promoted,
-            "reason": self.reason,
-            "decided": self.decided,
-            "dataset": self.dataset,
-            "split": self.split,
-            "gain_bits": self.gain_bits,
-            "min_gain_bits": self.min_gain_bits,
-            "candidate": self.candidate.values(),
-            "production": production,
-        }
+        decision = {"promoted": self.promoted, "reason": self.reason, "gain_bits": self.gain_bits}
+        production = self.production and {"number": self.replaces, **asdict(self.production)}
+        return {**decision, **asdict(self), "production": production}
 
 
 def earlier(models: Models, dataset: str) -> str | None:

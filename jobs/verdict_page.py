@@ -1,6 +1,7 @@
 """A verdict for people, as Markdown: the decision, the numbers, and samples of both models."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import yaml
 
@@ -10,18 +11,17 @@ from jobs.verdict import Judged, Verdict
 from trainer.samples import Sample, from_json
 
 
-def page(verdict: Verdict) -> str:
-    """The report MODELS/reports/*.md."""
-    candidate, production = verdict.candidate, verdict.production
+def page(verdict: Verdict, candidate: Run, production: Run | None) -> str:
+    """The report MODELS/reports/*.md, of a verdict on these two; InputError if the samples of one are damaged."""
     parts = [
         f"# {'Promoted' if verdict.promoted else 'Not promoted'}: {verdict.reason}",
         f"{verdict.decided}, on the {verdict.split} split of dataset {verdict.dataset[:8]}.",
-        _list([f"candidate: {_named(candidate)}", *_production(verdict)]),
+        _list([f"candidate: {_named(verdict.candidate)}", *_production(verdict)]),
         _table(verdict),
     ]
     if production is not None:
-        parts += ["## Configuration", _list(_changed(production.run, candidate.run)) or "No difference."]
-    parts += ["## Samples", *_samples(candidate.run, production.run if production else None)]
+        parts += ["## Configuration", _list(_changed(production, candidate)) or "No difference."]
+    parts += ["## Samples", *_samples(candidate, production)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -32,13 +32,13 @@ def _production(verdict: Verdict) -> list[str]:
 
 
 def _named(judged: Judged) -> str:
-    return f"{judged.url}, {judged.checkpoint}, SHA-256 {judged.sha256}"
+    return f"{judged.run}, {judged.checkpoint}, SHA-256 {judged.sha256}"
 
 
 def _table(verdict: Verdict) -> str:
     rows = [("bits per character", "bits_per_char", ".4f"), ("characters", "chars", ","), ("step", "step", ",")]
-    ours = verdict.candidate.values()
-    theirs = verdict.production.values() if verdict.production else {}
+    ours = asdict(verdict.candidate)
+    theirs = asdict(verdict.production) if verdict.production else {}
     lines = ["| | candidate | production | difference |", "|---|---:|---:|---:|"]
     for title, key, form in rows:
         cells = [format(ours[key], form)]
