@@ -22,7 +22,7 @@ from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from trainer.owned import Owned
 
-POINTER = "current.json"
+CURRENT = "current.json"
 FORMAT = 1
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -49,7 +49,7 @@ class Model:
 
 
 @dataclass(frozen=True, config=STRICT)
-class _Pointer:
+class _Current:
     format: int
     models: Annotated[tuple[Model, ...], Field(min_length=1)]
 
@@ -63,9 +63,9 @@ class Models:
     def __init__(self, url: str) -> None:
         self.bucket = open_bucket(url)
         self.url = self.bucket.url
-        self._pointer = Owned(self.bucket, POINTER)
-        data = self._pointer.read()
-        self.history: tuple[Model, ...] = () if data is None else parse(data, place=f"{self.url}/{POINTER}")
+        self._current = Owned(self.bucket, CURRENT)
+        data = self._current.read()
+        self.history: tuple[Model, ...] = () if data is None else parse(data, place=f"{self.url}/{CURRENT}")
 
     @property
     def production(self) -> Model | None:
@@ -75,7 +75,7 @@ class Models:
     def add(self, model: Model) -> None:
         """Makes it production. Raises Conflict, with nothing changed, if another process was first."""
         history = (model, *self.history)
-        self._pointer.write(to_json(history))
+        self._current.write(to_json(history))
         self.history = history
 
     def roll_back(self) -> Model:
@@ -85,7 +85,7 @@ class Models:
         """
         now = self.production
         if now is None or now.previous is None:
-            found = f"number {now.number} replaced no other" if now else f"no {POINTER}"
+            found = f"number {now.number} replaced no other" if now else f"no {CURRENT}"
             raise InputError(f"{self.url}: nothing to go back to: {found}")
         target = next(model for model in self.history if model.number == now.previous)
         try:
@@ -104,24 +104,24 @@ def utc_now() -> str:
 
 
 def to_json(history: Sequence[Model]) -> bytes:
-    """The pointer of these models, newest first."""
+    """The content of current.json for these models, newest first."""
     values = {"format": FORMAT, "models": [asdict(model) for model in history]}
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def parse(data: bytes, *, place: str) -> tuple[Model, ...]:
-    """The models of a pointer, newest first; InputError, naming `place`, for anything else."""
+    """The models that current.json names, newest first; InputError, naming `place`, for anything else."""
     try:
         found = json.loads(data)
         if type(found["format"]) is int and found["format"] > FORMAT:
             raise InputError(f"format {found['format']}, expected at most {FORMAT}: of a newer version")
-        models = validated(_Pointer, found).models
+        models = validated(_Current, found).models
         if [model.number for model in models] != list(range(len(models), 0, -1)):
             raise InputError("its models are not numbered one after the other")
         if any(model.previous is not None and not 0 < model.previous < model.number for model in models):
             raise InputError("a model's previous one is not before it")
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{place}: not a pointer to models: {type(error).__name__} {error}") from None
     return models

@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs import schema
 from jobs.dataset import Dataset
 from jobs.evaluation import evaluate
-from jobs.models import POINTER, Model, Models, utc_now
+from jobs.models import CURRENT, Model, Models, utc_now
 from jobs.run import Run, open_run
 from jobs.storage import absolute
 from jobs.verdict import Judged, Verdict
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, *, force: bool) -> None:
     """Judges the run's newest checkpoint and promotes it or not; prints the verdict as one JSON line.
 
-    The pointer is written before the reports, so a process that another one overtook leaves no trace. One that is
+    current.json is written before the reports, so a process that another one overtook leaves no trace. One that is
     killed in between leaves no report of what it promoted, and the next attempt, which finds the model in production
     already, writes none either; what current.json says of the model stays.
 
@@ -57,7 +57,7 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
         min_gain_bits=config.min_gain_bits,
         decided=utc_now(),
     )
-    # Made before the pointer is written: what cannot be described, as its samples are damaged, is not promoted.
+    # Made before current.json is written: what cannot be described, as its samples are damaged, is not promoted.
     reports = {
         f"{verdict.name}.md": page(verdict, run, other).encode(),
         f"{verdict.name}.json": (json.dumps(verdict.values(), indent=1, ensure_ascii=False) + "\n").encode(),
@@ -78,6 +78,6 @@ def _opened(models: Models, now: Model, dataset: Dataset, scratch: Path) -> tupl
         return run, exact(run.bucket, now.checkpoint, now.sha256, scratch)
     except InputError as error:
         raise InputError(
-            f"{models.url}/{POINTER}: number {now.number} cannot be judged: {error}; "
+            f"{models.url}/{CURRENT}: number {now.number} cannot be judged: {error}; "
             "go back with --rollback, or promote without comparison with --force"
         ) from None
