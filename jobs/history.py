@@ -10,7 +10,6 @@ from jobs.events import Start
 from jobs.storage import Bucket
 from preprocessing.errors import InputError
 from trainer import pointer, samples
-from trainer.pointer import POINTER
 from trainer.samples import Epoch
 
 METRICS, SAMPLES, TENSORBOARD = "metrics.jsonl", "samples/", "tensorboard/"
@@ -62,11 +61,8 @@ def read(bucket: Bucket) -> History:
 
 
 def _step(bucket: Bucket) -> int:
-    try:
-        data = bucket.read(POINTER)
-    except FileNotFoundError:
-        return 0
-    return pointer.parse(data, place=f"{bucket.url}/{POINTER}")[0].step
+    saved = pointer.newest(bucket)
+    return saved.step if saved else 0
 
 
 def _rows(bucket: Bucket) -> Iterator[Trained | Validated]:

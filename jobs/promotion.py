@@ -14,7 +14,7 @@ from jobs.storage import absolute
 from jobs.verdict import Judged, Verdict
 from jobs.verdict_page import page
 from preprocessing.errors import InputError
-from trainer.checkpoints import exact, newest_saved
+from trainer.checkpoints import load_exactly, newest_saved
 from trainer.state import Arrays
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def _opened(models: Models, now: Model, dataset: Dataset, scratch: Path) -> tupl
     try:
         run = open_run(now.run)
         run.refuse_other_symbols(dataset)
-        return run, exact(run.bucket, now.checkpoint, now.sha256, scratch)
+        return run, load_exactly(run.bucket, now.checkpoint, now.sha256, scratch)
     except InputError as error:
         raise InputError(
             f"{models.url}/{CURRENT}: number {now.number} cannot be judged: {error}; "

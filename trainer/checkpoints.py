@@ -162,7 +162,7 @@ def newest_saved(store: Store, scratch: Path) -> tuple[Saved, Snapshot]:
     return checkpoints.saved[0], found
 
 
-def exact(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
+def load_exactly(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
     """The arrays of this one checkpoint of a run, whatever the run did since; InputError if it is gone or altered."""
     try:
         return _load(store, file, sha256, scratch)

@@ -72,14 +72,20 @@ def parse(data: bytes, *, place: str) -> list[Saved]:
     return saved
 
 
-def is_complete(store: Store, *, steps: int) -> bool:
-    """Whether a run of so many steps is at its end, with all that it writes in the store."""
+def newest(store: Store) -> Saved | None:
+    """The newest checkpoint that the run's pointer names, None before the first; InputError if it is damaged."""
     try:
         data, _ = store.read_versioned(POINTER)
     except FileNotFoundError:
-        return False
-    newest = parse(data, place=f"{store.url}/{POINTER}")[0]
-    return newest.step == steps and newest.validation is not None  # known after the last samples, and written last
+        return None
+    return parse(data, place=f"{store.url}/{POINTER}")[0]
+
+
+def is_complete(store: Store, *, steps: int) -> bool:
+    """Whether a run of so many steps is at its end, with all that it writes in the store."""
+    saved = newest(store)
+    # The validation loss is known after the last samples, and written last.
+    return saved is not None and saved.step == steps and saved.validation is not None
 
 
 def _one(values: Mapping[str, Any]) -> Saved:
