@@ -6,6 +6,9 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from typing import Any
+
+import yaml
 
 KAGGLE = "yelp_training_set/yelp_training_set_review.json"
 
@@ -29,6 +32,18 @@ class Endless(io.RawIOBase):
 def sets(**settings: object) -> list[str]:
     """Settings as a command's arguments."""
     return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+
+
+def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a configuration's mapping: `a.b: value` is {a: {b: value}}, and a text is read as YAML."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        *parents, last = key.split(".")
+        place = found
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = yaml.safe_load(value) if isinstance(value, str) else value
+    return found
 
 
 def small_dataset(reviews: object, output: object, **changes: object) -> None:

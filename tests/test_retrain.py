@@ -19,7 +19,7 @@ from jobs.run import begin, open_run
 from jobs.storage import open_bucket
 from jobs.verdict import earlier
 from preprocessing.errors import InputError
-from tests.inputs import sets
+from tests.inputs import nested, sets
 from tests.runs import SMALL, finish, outcome, saved_step, start, wait_until
 from tests.test_models import model
 
@@ -28,13 +28,7 @@ PREPROCESS = {"window_chars": 16, "stride_chars": 16, "shards": 1}
 
 def night(bucket: object, reviews: object, name: str, folder: Path, **changes: object) -> list[str]:
     """The arguments of one, with configurations in `folder`; `changes` are of the small run's configuration."""
-    training: dict[str, object] = {}
-    for key, value in (SMALL | {"model.lstm_units": "[8]", "max_chars": 30 * 64 * 16} | changes).items():
-        *parents, last = key.split(".")
-        place = training
-        for parent in parents:
-            place = place.setdefault(parent, {})  # type: ignore[assignment]
-        place[last] = yaml.safe_load(str(value))
+    training = nested(SMALL | {"model.lstm_units": "[8]", "max_chars": 30 * 64 * 16} | changes)
     files = {"preprocess": PREPROCESS, "train": training, "promote": {"min_gain_bits": 0.02, "batch_windows": 512}}
     for job, values in files.items():
         (folder / f"{job}.yaml").write_text(yaml.safe_dump(values))
@@ -174,6 +168,6 @@ def test_workers_that_would_all_promote_are_refused(tmp_path: Path, monkeypatch:
         retrain.main(night(tmp_path / "bucket", tmp_path / "reviews.jsonl", "night", tmp_path))
 
 
-def test_a_night_without_new_reviews_does_not_wait_for_tensorflow_or_beam() -> None:
+def test_jobs_retrain_imports_neither_tensorflow_nor_beam() -> None:
     script = "import sys, jobs.retrain; sys.exit(bool({'tensorflow', 'apache_beam'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests.inputs import nested
 from tests.kills import SETTINGS
 
 K8S = Path(__file__).parents[2] / "k8s"
@@ -83,15 +84,3 @@ def shrunk(objects: Sequence[Object], *, image: str, train: Object | None = None
                 gpus = {k: v for k, v in container["resources"]["limits"].items() if k == "nvidia.com/gpu"}
                 container["resources"] = SMALL | {"limits": SMALL["limits"] | gpus}
     return changed
-
-
-def nested(settings: Object) -> Object:
-    """`a.b: value` as YAML has it."""
-    found: Object = {}
-    for key, value in settings.items():
-        *parents, last = key.split(".")
-        place = found
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = yaml.safe_load(value) if isinstance(value, str) else value
-    return found
