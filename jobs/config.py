@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import yaml
@@ -33,9 +34,17 @@ _Loader.add_implicit_resolver(
 )
 
 
-def load(job: type[Job], default: Path, *, config: Path | None = None, sets: Sequence[str] = ()) -> Job:
-    """The job's effective configuration: `default`, then the keys of `config`, then each `key.sub=value`.
+def load(
+    job: type[Job],
+    default: Path,
+    *,
+    config: Path | None = None,
+    sets: Sequence[str] = (),
+    last: Mapping[str, Any] = MappingProxyType({}),
+) -> Job:
+    """The job's effective configuration: `default`, then the keys of `config`, then each `key.sub=value`, then `last`.
 
+    `last` has whole keys that are not the user's to choose.
     Raises InputError, one line with the place, key, value and what was expected.
     """
     values = mapping(default)
@@ -52,7 +61,7 @@ def load(job: type[Job], default: Path, *, config: Path | None = None, sets: Seq
         for part in reversed(key.split(".")):
             change = {part: change}
         values = _merge(values, change, known=known, place="--set")
-    return validated(job, values)
+    return validated(job, values | dict(last))
 
 
 def validated(job: type[Job], values: Mapping[str, Any]) -> Job:

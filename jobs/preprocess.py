@@ -50,6 +50,11 @@ DEFAULTS = (
 
 def main(argv: Sequence[str] | None = None) -> None:
     config, _, beam_options = command.configured(__doc__, schema.Preprocess, DEFAULT, argv)
+    preprocess(config, beam_options)
+
+
+def preprocess(config: schema.Preprocess, beam_options: Sequence[str]) -> None:
+    """Makes the dataset, if it is not there already; Conflict if another run published one meanwhile."""
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     started = time.monotonic()

@@ -45,13 +45,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         model = models.roll_back()
         log.info("number %d, %s, is production: %s", model.number, model.run, model.reason)
     else:
-        run = open_run(asked.run)
-        dataset = open_dataset(config.dataset or run.config.dataset)
-        run.refuse_other_symbols(dataset)
-        # TensorFlow takes seconds to import: not before the arguments are checked.
-        from jobs.promotion import promote
+        promote(asked.run, models, config, force=asked.force)
 
-        promote(run, dataset, models, config, force=asked.force)
+
+def promote(url: str, models: Models, config: schema.Promote, *, force: bool = False) -> None:
+    """Judges the run at this URL, and promotes it or not; Conflict, with nothing changed, if another was first."""
+    run = open_run(url)
+    dataset = open_dataset(config.dataset or run.config.dataset)
+    run.refuse_other_symbols(dataset)
+    # TensorFlow takes seconds to import: not before the arguments are checked.
+    from jobs import promotion
+
+    promotion.promote(run, dataset, models, config, force=force)
 
 
 def _line(model: Model) -> tuple[str, ...]:

@@ -12,13 +12,14 @@ first weights, whatever came meanwhile. The first weights are of the newest chec
 has other layers than are configured, the run begins as it would without. The exit code is 0 whatever is decided.
 """
 
-import json
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jobs import command, preprocess, promote, schema, train
+from jobs.config import load
 from jobs.dataset import Dataset, open_dataset
 from jobs.models import Models
 from jobs.recipe import read_recipe
@@ -46,33 +47,36 @@ def main(argv: Sequence[str] | None = None) -> None:
         log.info("%s: going on with its own dataset and first weights", own.url)
         dataset, fingerprint = begun.config.dataset, begun.manifest.fingerprint
     else:
-        making = _arguments(config.preprocess, input=config.reviews, output=f"{root}/datasets")
-        fingerprint = read_recipe(
-            command.configured(None, schema.Preprocess, preprocess.DEFAULT, making)[0]
-        ).fingerprint
+        preprocess_config = load(
+            schema.Preprocess,
+            preprocess.DEFAULT,
+            config=_file(config.preprocess),
+            last={"input": config.reviews, "output": f"{root}/datasets"},
+        )
+        fingerprint = read_recipe(preprocess_config).fingerprint
         dataset = f"{root}/datasets/{fingerprint[:8]}"
     if _is_judged(models, fingerprint):
         return
 
     # A mistake in a later step's configuration shows before the first step's work.
-    judging = [own.url, "--to", models, *_arguments(config.promote, dataset=dataset)]
-    training = ["--run", asked.run, *_arguments(config.train, dataset=dataset, runs=runs)]
-    verdict = command.configured(None, schema.Promote, promote.DEFAULT, judging)[0]
-    settings = command.configured(None, schema.Train, train.DEFAULT, training)[0]
+    promote_config = load(schema.Promote, promote.DEFAULT, config=_file(config.promote), last={"dataset": dataset})
+    train_config = load(
+        schema.Train, train.DEFAULT, config=_file(config.train), last={"dataset": dataset, "runs": runs}
+    )
 
     if begun:
-        training += _arguments(warm_start=begun.config.warm_start)
+        warm_start = begun.config.warm_start
     else:
-        preprocess.main([*_arguments(config.preprocess, input=config.reviews, output=dataset), *beam_options])
+        preprocess.preprocess(replace(preprocess_config, output=dataset), beam_options)
         made = open_dataset(dataset)
         if made.manifest.fingerprint != fingerprint:
             raise OSError(f"{config.reviews}: changed before it was read")
-        made.shards(verdict.split)  # not after hours of training
-        training += from_production(Models(models), made, settings)
-    train.main(training)
+        made.shards(promote_config.split)  # not after hours of training
+        warm_start = from_production(Models(models), made, train_config) or train_config.warm_start
+    train.train(replace(train_config, warm_start=warm_start), asked.run)
     command.stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
     if not _is_judged(models, fingerprint):  # by another process meanwhile
-        promote.main(judging)
+        promote.promote(own.url, Models(models), promote_config)
 
 
 def _begun(own: Bucket) -> Run | None:
@@ -87,14 +91,14 @@ def _is_judged(models: str, fingerprint: str) -> bool:
     return found is not None
 
 
-def from_production(models: Models, dataset: Dataset, settings: schema.Train) -> list[str]:
-    """The arguments that let a run begin where production ended; none if there is no production that fits.
+def from_production(models: Models, dataset: Dataset, train_config: schema.Train) -> str:
+    """The URL of production's run, for a run to begin where that ended; "" if there is no production that fits.
 
     InputError if the two could not be compared in the end.
     """
     now = models.production
     if now is None:
-        return []
+        return ""
     production = open_run(now.run)
     try:
         production.refuse_other_symbols(dataset)
@@ -103,16 +107,15 @@ def from_production(models: Models, dataset: Dataset, settings: schema.Train) ->
             f"{error}, and that is in production: they could not be compared. Set vocabulary to production's, or train "
             "a model of the new one and promote it with --force"
         ) from None
-    if production.config.model != settings.model:
-        log.info("no first weights from production: it has %s, not %s", production.config.model, settings.model)
-        return []
-    return _arguments(warm_start=now.run)
+    if production.config.model != train_config.model:
+        log.info("no first weights from production: it has %s, not %s", production.config.model, train_config.model)
+        return ""
+    return now.run
 
 
-def _arguments(config: str = "", **values: object) -> list[str]:
-    """A configuration's path, if there is one, and keys with their values, as a command takes them."""
-    sets = [part for key, value in values.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    return [*(["--config", config] if config else []), *sets]
+def _file(path: str) -> Path | None:
+    """A step's configuration; None for its defaults."""
+    return Path(path) if path else None
 
 
 if __name__ == "__main__":

@@ -27,13 +27,18 @@ DEFAULT = Path(__file__).with_name("train.yaml")
 def main(argv: Sequence[str] | None = None) -> None:
     config, flags, rest = command.configured(__doc__, schema.Train, DEFAULT, argv, flags=["--run"])
     command.refuse(rest)
+    train(config, flags.run)
+
+
+def train(config: schema.Train, name: str) -> None:
+    """Begins the run of this name, or continues it, to its end; Stopped, with all saved, after SIGTERM or Ctrl-C."""
     stop = Stop(config.grace_seconds)
     workers = from_environment(os.environ)
     dataset = open_dataset(config.dataset)
     windows = dataset.manifest.splits["train"]["windows"]
     if config.batch_windows > windows:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
-    folder = run.begin(config.runs, flags.run, config, dataset.manifest, writes=workers.chief)
+    folder = run.begin(config.runs, name, config, dataset.manifest, writes=workers.chief)
 
     def alone_asked() -> bool:
         """Whether to leave a wait for data, which is no progress: one of several workers would leave the others in
@@ -47,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         dataset.staging(Path(scratch), max_bytes=config.staging.max_bytes, should_stop=alone_asked) as staging,
     ):
         # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
-        from jobs.training import train
+        from jobs import training
 
-        train(config, dataset, staging, folder, scratch=Path(scratch), stop=stop, alive=alive, workers=workers)
+        training.train(config, dataset, staging, folder, scratch=Path(scratch), stop=stop, alive=alive, workers=workers)
     if workers.chief:
         report.write_at_the_end(folder.url)
 

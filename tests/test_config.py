@@ -103,6 +103,14 @@ def test_a_config_file_replaces_some_keys_and_set_replaces_it(tmp_path: Path) ->
     assert config.model == schema.Model(lstm_units=(1024, 512), embedding_units=8)
 
 
+def test_what_a_caller_has_to_say_last_replaces_a_config_file_and_set(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("output: of-the-file\nstride_chars: 5\n")
+    last = {"input": ("one", "two # and a half"), "output": "null"}
+    config = load(schema.Preprocess, PREPROCESS, config=file, sets=["output=of-set"], last=last)
+    assert (config.input, config.output, config.stride_chars) == (("one", "two # and a half"), "null", 5)
+
+
 def test_an_unknown_key_is_an_error_that_names_the_nearest() -> None:
     assert train_error("epoch=3") == "--set: unknown key epoch=3; the nearest known key is epochs"
 

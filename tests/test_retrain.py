@@ -130,11 +130,11 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
     found, models = open_dataset(str(dataset)), Models(str(tmp_path / "models"))
     sets = ["dataset=d", "runs=r"]
     same, other = (load(schema.Train, train.DEFAULT, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
-    assert retrain.from_production(models, found, same) == []
+    assert retrain.from_production(models, found, same) == ""
     begin(str(tmp_path), "run", same, found.manifest)
     models.add(model(tmp_path, 1, run=str(tmp_path / "run")))
-    assert retrain.from_production(models, found, same) == ["--set", f'warm_start="{tmp_path}/run"']
-    assert retrain.from_production(models, found, other) == []
+    assert retrain.from_production(models, found, same) == str(tmp_path / "run")
+    assert retrain.from_production(models, found, other) == ""
     assert caplog.messages[-1].startswith("no first weights from production: it has Model(lstm_units=(8,)")
     symbols = replace(found, manifest=replace(found.manifest, vocabulary=found.manifest.vocabulary[::-1]))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*run was trained on.*--force"):
