@@ -141,6 +141,12 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
         retrain.from_production(models, symbols, same)
 
 
+def test_without_a_model_in_production_a_run_begins_with_the_first_weights_of_its_configuration(tmp_path: Path) -> None:
+    reviews, elsewhere = write_reviews(tmp_path / "reviews.jsonl", seed=1), tmp_path / "elsewhere"
+    with pytest.raises(InputError, match=f"{elsewhere}"):
+        retrain.main(night(tmp_path / "bucket", reviews, "night", tmp_path, warm_start=str(elsewhere)))
+
+
 def test_a_mistake_in_a_later_step_s_configuration_shows_before_the_first_step(tmp_path: Path) -> None:
     bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
     asked = night(bucket, reviews, "night", tmp_path)
