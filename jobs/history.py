@@ -1,8 +1,10 @@
 """What a run has left in its folder so far: its rows of metrics, its samples, and TensorBoard's events."""
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jobs import events
@@ -49,7 +51,7 @@ class History:
 def read(bucket: Bucket) -> History:
     """InputError, naming the object, where what the trainer wrote was damaged; events may be, and are left out."""
     rows = list(_rows(bucket))
-    found = {name: events.read(bucket.read(name)) for name in bucket.names(TENSORBOARD) if "tfevents" in name}
+    found = _events(bucket)
     return History(
         step=_step(bucket),
         trained=[row for row in rows if isinstance(row, Trained)],
@@ -82,6 +84,12 @@ def _row(row: Mapping[str, Any]) -> Trained | Validated:
     if row["kind"] == "train":
         return Trained(step, bits, float(row["learning_rate"]))
     return Validated(step, int(row["epoch"]), bits, int(row["chars"]))
+
+
+def _events(bucket: Bucket) -> dict[str, Start | None]:
+    names = [name for name in bucket.names(TENSORBOARD) if "tfevents" in name]
+    with tempfile.TemporaryDirectory(prefix="report-") as scratch:
+        return {name: events.read(bucket.local(name, Path(scratch))) for name in names}
 
 
 def _samples(bucket: Bucket) -> Iterator[Epoch]:

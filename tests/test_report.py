@@ -20,7 +20,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from jobs import report, train
 from jobs.curves import POINTS, thinned
-from jobs.events import SPEED, read
+from jobs.events import SPEED, Start, read
 from jobs.goodput import goodput
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
@@ -117,6 +117,12 @@ def framed(*found: Event) -> bytes:
     return bytes(file)
 
 
+def started(tmp_path: Path, data: bytes) -> Start | None:
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(data)
+    return read(path)
+
+
 def with_events(run: Path, *starts: bytes) -> Path:
     shutil.rmtree(run / "tensorboard")
     for number, data in enumerate(starts, start=1):
@@ -207,14 +213,17 @@ def test_a_second_start_of_the_trainer_is_a_restart(dataset: Path, run: Path) ->
     assert "Restarts: 1, each a dashed line." in Page(run / "report.html").text
 
 
-def test_of_steps_made_again_the_later_time_counts() -> None:
+def test_of_steps_made_again_the_later_time_counts(tmp_path: Path) -> None:
     began = [(0.0, 5, 1.0), (1.0, 10, 5.0), (10.0, 15, 1.0), (99.0, 20, 0.1)]
     again = [(0.0, 15, 1.0), (1.0, 20, 5.0)]
-    starts = [read(events(*began, began=0.0)), read(events(*again, began=0.0))]
+    starts = [started(tmp_path, events(*began, began=0.0)), started(tmp_path, events(*again, began=0.0))]
     assert None not in starts
     told = goodput([start for start in starts if start], chars_per_step=1)
     assert told is None  # the last of these events is before the steps could have been made
-    starts = [read(events(*began, began=0.0)), read(events((100.0, 15, 1.0), (101.0, 20, 5.0), began=99.5))]
+    starts = [
+        started(tmp_path, events(*began, began=0.0)),
+        started(tmp_path, events((100.0, 15, 1.0), (101.0, 20, 5.0), began=99.5)),
+    ]
     told = goodput([start for start in starts if start], chars_per_step=1)
     assert told
     assert told.startswith("Goodput 2.0%: of 101 seconds from the first event to the last at least 2 went")
@@ -248,17 +257,18 @@ def test_damaged_events_are_named_and_the_rest_of_the_page_is_there(
     assert len(curve(page, BITS, "training")) == 4
 
 
-def test_any_changed_byte_of_the_events_is_seen() -> None:
+def test_a_changed_byte_of_the_events_is_damage(tmp_path: Path) -> None:
     data = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
-    for place in range(len(data)):
-        found = read(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    for place in (0, 9, 20, len(data) - 1):  # a length, its CRC, an event, the last one's CRC
+        found = started(tmp_path, data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         assert found is None or not found.whole, place
 
 
-def test_events_that_are_no_speed_are_damage() -> None:
+def test_events_that_are_no_speed_are_damage(tmp_path: Path) -> None:
     text = make_tensor_proto("fast")
     event = Event(wall_time=2.0, step=1, summary=Summary(value=[Summary.Value(tag=SPEED, tensor=text)]))
-    for found in (read(framed(Event(wall_time=1.0), event)), read(events((2.0, 1, 0.0), began=1.0))):
+    for data in (framed(Event(wall_time=1.0), event), events((2.0, 1, 0.0), began=1.0)):
+        found = started(tmp_path, data)
         assert found
         assert (found.whole, found.speeds) == (False, ())
 
