@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from jobs.drawing import drawing, svg
 from jobs.events import Start
-from jobs.history import Trained, Validated
+from trainer.rows import Trained, Validated
 
 INCHES = (5, 3)
 POINTS = 2000  # in a curve, at most: more are not told apart, and make a file of megabytes

@@ -14,7 +14,7 @@ from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeE
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 from tensorboard.util.tensor_util import make_ndarray
 
-SPEED = "speed/chars_per_second"
+from trainer.rows import SPEED
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from jobs import config, curves
 from jobs.description import facts
 from jobs.drawing import image
 from jobs.goodput import goodput
-from jobs.history import History, Validated
+from jobs.history import History
 from jobs.run import Run, plan_of
 from jobs.summary import summary
 from jobs.table import table
 from jobs.versions import versions
 from trainer.plan import Plan
+from trainer.rows import Validated
 from trainer.samples import Epoch
 
 # A browser told so loads and runs nothing, should escaping ever fail.

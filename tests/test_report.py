@@ -20,11 +20,12 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from jobs import report, train
 from jobs.curves import POINTS, thinned
-from jobs.events import SPEED, Start, read
+from jobs.events import Start, read
 from jobs.goodput import goodput
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from tests.runs import arguments, outcome, rows
+from trainer.rows import SPEED
 
 CHARS_PER_STEP = 64 * 16
 HOSTILE = '</div></table><script>alert("1")</script>&amp;\n  <img src=http://a.example/x>'

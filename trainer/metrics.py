@@ -4,55 +4,47 @@ metrics.jsonl holds nothing that depends on the clock, so a run that was killed 
 file as one that was not. How fast it went is in TensorBoard's events and in the log.
 """
 
-import json
 import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
-from preprocessing.errors import InputError
 from trainer.evaluation import Evaluation
 from trainer.owned import Owned
+from trainer.rows import NAME, SPEED, TENSORBOARD, Row, Trained, Validated, parse, to_json
 from trainer.store import Store
 
 log = logging.getLogger(__name__)
 
-NAME = "metrics.jsonl"
-TENSORBOARD = "tensorboard"
-
 
 class Metrics:
-    """Rows up to `step`, read back from the run's folder, and those that follow.
-
-    A row is {"kind": "train" | "validation", "step", "epoch", "loss" (nats per character), "bits_per_char"}.
-    """
+    """Rows up to `step`, read back from the run's folder, and those that follow."""
 
     def __init__(self, store: Store, *, step: int, scratch: Path) -> None:
         self._store, self._scratch = store, scratch / TENSORBOARD
         self._writer = tf.summary.create_file_writer(str(self._scratch))
         self._file = Owned(store, NAME)
         self._written = self._file.read() or b""
-        self.rows = [row for row in _parse(self._written, place=f"{store.url}/{NAME}") if row["step"] <= step]
+        self.rows = [row for row in parse(self._written, place=f"{store.url}/{NAME}") if row.step <= step]
 
     def train(self, *, step: int, epoch: int, loss: float, learning_rate: float, chars_per_second: float) -> None:
         """Adds the mean loss of the steps since the last such row."""
-        row = {"kind": "train", "step": step, "epoch": epoch, **_loss(loss), "learning_rate": learning_rate}
+        row = Trained(step, epoch, loss, loss / math.log(2), learning_rate)
         self.rows.append(row)
-        self._scalars(row, {"speed/chars_per_second": chars_per_second, "train/learning_rate": learning_rate})
+        self._scalars(row, {SPEED: chars_per_second, "train/learning_rate": learning_rate})
 
     def validation(self, *, step: int, epoch: int, result: Evaluation) -> None:
         """Adds the loss on held-out text after an epoch; in place of such a row that a killed process wrote."""
-        row = {"kind": "validation", "step": step, "epoch": epoch, **_loss(result.loss), "chars": result.chars}
-        self.rows = [one for one in self.rows if (one["kind"], one["step"]) != ("validation", step)] + [row]
+        row = Validated(step, epoch, result.loss, result.loss / math.log(2), result.chars)
+        self.rows = [one for one in self.rows if (one.kind, one.step) != (row.kind, step)] + [row]
         self._scalars(row, {})
 
     def text(self) -> bytes:
         """The rows as they stand in metrics.jsonl."""
-        return "".join(json.dumps(row) + "\n" for row in self.rows).encode()
+        return to_json(self.rows)
 
     @property
     def due(self) -> bool:
@@ -69,12 +61,12 @@ class Metrics:
         with _events():
             self._writer.flush()
         for path in sorted(self._scratch.iterdir()):
-            self._store.write(f"{TENSORBOARD}/{path.name}", path.read_bytes())
+            self._store.write(f"{TENSORBOARD}{path.name}", path.read_bytes())
 
-    def _scalars(self, row: dict[str, Any], more: dict[str, float]) -> None:
-        with _events(), self._writer.as_default(step=row["step"]):
-            for name in ("loss", "bits_per_char"):
-                tf.summary.scalar(f"{row['kind']}/{name}", row[name])
+    def _scalars(self, row: Row, more: dict[str, float]) -> None:
+        with _events(), self._writer.as_default(step=row.step):
+            tf.summary.scalar(f"{row.kind}/loss", row.loss)
+            tf.summary.scalar(f"{row.kind}/bits_per_char", row.bits_per_char)
             for name, value in more.items():
                 tf.summary.scalar(name, value)
 
@@ -86,18 +78,3 @@ def _events() -> Iterator[None]:
         yield
     except tf.errors.OpError as error:
         log.warning("some of TensorBoard's events are lost: %s", error.message)
-
-
-def _loss(nats: float) -> dict[str, float]:
-    return {"loss": nats, "bits_per_char": nats / math.log(2)}
-
-
-def _parse(data: bytes, *, place: str) -> list[dict[str, Any]]:
-    rows = []
-    for number, line in enumerate(data.splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            rows.append(row | {"step": int(row["step"]), "kind": str(row["kind"])})
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{place}: line {number} is no row of metrics: remove it to go on") from None
-    return rows

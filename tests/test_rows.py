@@ -1,0 +1,34 @@
+import pytest
+
+from preprocessing.errors import InputError
+from trainer.rows import Row, Trained, Validated, parse, to_json
+
+# Figures to be told apart by eye: bits are not worked out here.
+ROWS: list[Row] = [
+    Trained(10, 1, loss=0.5, bits_per_char=0.75, learning_rate=0.1),
+    Validated(20, 1, loss=1e-07, bits_per_char=1.5e-07, chars=5),
+]
+TEXT = (
+    b'{"kind": "train", "step": 10, "epoch": 1, "loss": 0.5, "bits_per_char": 0.75, '
+    b'"learning_rate": 0.1}\n'
+    b'{"kind": "validation", "step": 20, "epoch": 1, "loss": 1e-07, "bits_per_char": 1.5e-07, '
+    b'"chars": 5}\n'
+)
+
+
+def test_each_row_is_a_line_with_its_kind_first() -> None:
+    assert to_json(ROWS) == TEXT
+
+
+def test_rows_are_read_back_as_they_were_written() -> None:
+    assert parse(TEXT, place="m") == ROWS
+    assert parse(b"", place="m") == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{}", b"[1]", b"no JSON", b"\xff", TEXT[:50], TEXT.replace(b"train", b"test"), TEXT.replace(b"loss", b"l")],
+)
+def test_a_line_that_is_no_row_is_named(damage: bytes) -> None:
+    with pytest.raises(InputError, match="runs/a/metrics.jsonl: line 3 is no row of metrics: remove it to go on"):
+        parse(TEXT + damage + b"\n", place="runs/a/metrics.jsonl")
