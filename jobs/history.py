@@ -1,7 +1,7 @@
 """What a run has left in its folder so far: its rows of metrics, its samples, and TensorBoard's events."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,6 @@ from jobs.storage import Bucket
 from trainer import pointer, rows, samples
 from trainer.rows import TENSORBOARD, Row, Trained, Validated
 from trainer.samples import Epoch
-
-SAMPLES = "samples/"
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def read(bucket: Bucket) -> History:
         step=_step(bucket),
         trained=[row for row in metrics if isinstance(row, Trained)],
         validated=[row for row in metrics if isinstance(row, Validated)],
-        samples=sorted(_samples(bucket), key=lambda one: one.epoch),
+        samples=samples.read(bucket),
         starts=sorted((start for start in found.values() if start), key=lambda start: start.began),
         damaged=[name for name, start in found.items() if start is None or not start.whole],
     )
@@ -57,9 +55,3 @@ def _events(bucket: Bucket) -> dict[str, Start | None]:
     names = [name for name in bucket.names(TENSORBOARD) if "tfevents" in name]
     with tempfile.TemporaryDirectory(prefix="report-") as scratch:
         return {name: events.read(bucket.local(name, Path(scratch))) for name in names}
-
-
-def _samples(bucket: Bucket) -> Iterator[Epoch]:
-    for name in bucket.names(SAMPLES):
-        if name.endswith(".json"):
-            yield samples.from_json(bucket.read(name), place=f"{bucket.url}/{name}")

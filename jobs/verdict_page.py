@@ -8,7 +8,7 @@ import yaml
 from jobs.config import as_yaml, differences
 from jobs.run import Run
 from jobs.verdict import Judged, Verdict
-from trainer.samples import Sample, from_json
+from trainer.samples import Sample, last
 
 
 def page(verdict: Verdict, candidate: Run, production: Run | None) -> str:
@@ -71,11 +71,8 @@ def _samples(candidate: Run, production: Run | None) -> list[str]:
 
 def last_samples(run: Run) -> Sequence[Sample]:
     """Those of the run's last epoch; () before the first epoch's end."""
-    names = [name for name in run.bucket.names("samples/") if name.endswith(".json")]
-    if not names:
-        return ()
-    last = max(names, key=lambda name: (len(name), name))  # epoch-1000 is after epoch-999
-    return from_json(run.bucket.read(last), place=f"{run.bucket.url}/{last}").samples
+    epoch = last(run.bucket)
+    return epoch.samples if epoch else ()
 
 
 def _quoted(text: str) -> str:

@@ -9,7 +9,7 @@ from jobs import schema
 from preprocessing.vocabulary import Vocabulary
 from trainer.data import Windows
 from trainer.order import hashed
-from trainer.samples import Sample, as_json, as_text
+from trainer.samples import Sample, as_json, as_text, name_of
 from trainer.sampling import draws, generate, stepper
 
 
@@ -40,7 +40,7 @@ class SampleWriter:
         )
         decode = self._vocabulary.decode
         samples = [Sample(d, decode(prompt), decode(row)) for d, row in zip(sample.diversities, ids, strict=True)]
-        name = f"samples/epoch-{epoch:03}"
+        name = name_of(epoch)
         return {
             f"{name}.txt": as_text(samples, title=f"epoch {epoch}, step {step}").encode(),
             f"{name}.json": as_json(samples, epoch=epoch, step=step).encode(),

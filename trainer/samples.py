@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from preprocessing.errors import InputError
+from trainer.store import Store
+
+FOLDER = "samples/"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,22 @@ class Epoch:
     epoch: int
     step: int
     samples: tuple[Sample, ...]
+
+
+def name_of(epoch: int) -> str:
+    """The name of the epoch's two objects, but for their .txt and .json."""
+    return f"{FOLDER}epoch-{epoch:03}"
+
+
+def read(store: Store) -> list[Epoch]:
+    """Those of all epochs so far, in order; InputError, naming the object, where one is damaged."""
+    return [_read(store, name) for name in _names(store)]
+
+
+def last(store: Store) -> Epoch | None:
+    """Those of the last epoch alone; None before the first epoch's end."""
+    names = _names(store)
+    return _read(store, names[-1]) if names else None
 
 
 def as_text(samples: Sequence[Sample], *, title: str) -> str:
@@ -49,3 +68,14 @@ def from_json(data: bytes, *, place: str) -> Epoch:
         return Epoch(int(found["epoch"]), int(found["step"]), samples)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{place}: not an epoch's samples: {type(error).__name__} {error}") from None
+
+
+def _names(store: Store) -> list[str]:
+    """The JSON objects in the order of their epochs."""
+    names = [name for name in store.names(FOLDER) if name.endswith(".json")]
+    return sorted(names, key=lambda name: (len(name), name))  # epoch-1000 is after epoch-999
+
+
+def _read(store: Store, name: str) -> Epoch:
+    data, _ = store.read_versioned(name)
+    return from_json(data, place=f"{store.url}/{name}")
