@@ -94,14 +94,19 @@ def identity(config: schema.Train, dataset: Manifest) -> str:
     return hashlib.sha256(json.dumps([values, dataset.fingerprint]).encode()).hexdigest()
 
 
-def plan_of(config: schema.Train, dataset: Manifest) -> Plan:
-    """How far a run of this configuration goes on this dataset."""
-    order = Order(
+def order_of(config: schema.Train, dataset: Manifest) -> Order:
+    """The order in which a run of this configuration takes this dataset's windows."""
+    return Order(
         [shard.records for shard in dataset.of("train")],
         batch_windows=config.batch_windows,
         block_windows=config.block_windows,
         seed=config.seed,
     )
+
+
+def plan_of(config: schema.Train, dataset: Manifest) -> Plan:
+    """How far a run of this configuration goes on this dataset."""
+    order = order_of(config, dataset)
     chars_per_step = config.batch_windows * (dataset.window_chars if config.objective == "every" else 1)
     return plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
 

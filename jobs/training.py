@@ -12,7 +12,7 @@ from jobs import schema
 from jobs.dataset import Dataset
 from jobs.first_weights import set_first_weights
 from jobs.progress import progress
-from jobs.run import identity, plan_of
+from jobs.run import identity, order_of, plan_of
 from jobs.start import build, replicas, require_gpus, same_as_the_chief, set_up
 from jobs.stop import Stop
 from jobs.storage import Bucket
@@ -61,14 +61,12 @@ def train(
     manifest = dataset.manifest
     training = Windows(dataset.shards("train"), manifest, staging.mapped)
     held_out = Windows(dataset.shards("validation"), manifest, staging.mapped)
-    order = Order(
-        training.counts, batch_windows=config.batch_windows, block_windows=config.block_windows, seed=config.seed
-    )
+    order = order_of(config, manifest)
     if dataset.copied:
         refuse_too_little_room(config, order, manifest)
-    planned = plan_of(config, manifest)
+    plan = plan_of(config, manifest)
 
-    if workers.count > 1 and pointer.is_complete(folder, steps=planned.steps):
+    if workers.count > 1 and pointer.is_complete(folder, steps=plan.steps):
         log.info("%s: complete", folder.url)  # the others may be gone for good, and would be waited for
         return
     require_gpus(config.min_gpus)
@@ -79,7 +77,7 @@ def train(
         same_as_the_chief(strategy, workers, identity(config, manifest))
         with strategy.scope():
             net = build(config.model, manifest, cudnn=cudnn)
-            adam = optimizer(net, config, steps=planned.steps)
+            adam = optimizer(net, config, steps=plan.steps)
         steps = Steps(
             *(strategy, net, adam),
             objective=config.objective,
@@ -94,7 +92,7 @@ def train(
         )
         log.info(
             "%d parameters, %d steps of %d characters, %d done",
-            *(net.count_params(), planned.steps, planned.chars_per_step, start.step),
+            *(net.count_params(), plan.steps, plan.chars_per_step, start.step),
         )
         if not workers.chief:
             logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)  # it saves nothing
@@ -103,7 +101,7 @@ def train(
         metrics = Metrics(folder, step=start.step, scratch=scratch)
         samples = SampleWriter(net, held_out, manifest.symbols(), config, should_stop)
         training_loop = loop.Loop(
-            plan=planned,
+            plan=plan,
             order=order,
             windows=training,
             model=net,
@@ -111,7 +109,7 @@ def train(
             steps=steps,
             saver=Saver(folder, checkpoints, metrics, give_up_seconds=config.checkpoint.give_up_seconds, alive=alive),
             metrics=metrics,
-            progress=progress(start=start.step, steps=planned.steps, chars_per_step=planned.chars_per_step),
+            progress=progress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
             validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
             write_samples=written_by_the_chief(samples, agreement, chief=workers.chief),
             should_stop=agreement,
