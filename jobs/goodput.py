@@ -2,22 +2,25 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from jobs.events import Start
 
 
-def goodput(starts: Sequence[Start], *, chars_per_step: int) -> str | None:
-    """How much of the wall time went into the run's steps; None where the events do not tell it."""
+@dataclass(frozen=True)
+class Goodput:
+    """Of `wall_seconds` from the first event to the last at least `step_seconds` went into steps that count."""
+
+    step_seconds: float
+    wall_seconds: float
+
+
+def goodput(starts: Sequence[Start], *, chars_per_step: int) -> Goodput | None:
+    """That of at least one start, in order; None where the events do not tell it."""
     wall = starts[-1].ended - starts[0].began
     steps = seconds_in_steps(starts, chars_per_step=chars_per_step)
-    if not 0 < steps <= wall:
-        return None
-    return (
-        f"Goodput {steps / wall:.1%}: of {wall:,.0f} seconds from the first event to the last at least {steps:,.0f} "
-        "went into steps that count. The rest is validation, samples, starting, the time between two starts, steps "
-        "made again, and those before each start's first row."
-    )
+    return Goodput(steps, wall) if 0 < steps <= wall else None
 
 
 def seconds_in_steps(starts: Sequence[Start], *, chars_per_step: int) -> float:

@@ -103,7 +103,11 @@ def _speed(plan: Plan, history: History) -> Iterator[str]:
     yield _paragraph(f"Restarts: {restarts}{', each a dashed line' if restarts else ''}.")
     told = None if history.damaged else goodput(starts, chars_per_step=plan.chars_per_step)
     if told:
-        yield _paragraph(told)
+        yield _paragraph(
+            f"Goodput {told.step_seconds / told.wall_seconds:.1%}: of {told.wall_seconds:,.0f} seconds from the first "
+            f"event to the last at least {told.step_seconds:,.0f} went into steps that count. The rest is validation, "
+            "samples, starting, the time between two starts, steps made again, and those before each start's first row."
+        )
 
 
 def _samples(epochs: Sequence[Epoch]) -> Iterator[str]:

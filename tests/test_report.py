@@ -21,7 +21,6 @@ from tensorboard.util.tensor_util import make_tensor_proto
 from jobs import report, train
 from jobs.curves import POINTS, thinned
 from jobs.events import Start, read
-from jobs.goodput import goodput
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from tests.runs import arguments, outcome, rows
@@ -212,22 +211,6 @@ def test_a_second_start_of_the_trainer_is_a_restart(dataset: Path, run: Path) ->
     (run / "checkpoint.json").unlink()  # as if it had been killed before its first checkpoint
     train.main(arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
     assert "Restarts: 1, each a dashed line." in Page(run / "report.html").text
-
-
-def test_of_steps_made_again_the_later_time_counts(tmp_path: Path) -> None:
-    began = [(0.0, 5, 1.0), (1.0, 10, 5.0), (10.0, 15, 1.0), (99.0, 20, 0.1)]
-    again = [(0.0, 15, 1.0), (1.0, 20, 5.0)]
-    starts = [started(tmp_path, events(*began, began=0.0)), started(tmp_path, events(*again, began=0.0))]
-    assert None not in starts
-    told = goodput([start for start in starts if start], chars_per_step=1)
-    assert told is None  # the last of these events is before the steps could have been made
-    starts = [
-        started(tmp_path, events(*began, began=0.0)),
-        started(tmp_path, events((100.0, 15, 1.0), (101.0, 20, 5.0), began=99.5)),
-    ]
-    told = goodput([start for start in starts if start], chars_per_step=1)
-    assert told
-    assert told.startswith("Goodput 2.0%: of 101 seconds from the first event to the last at least 2 went")
 
 
 def test_a_run_killed_before_its_first_checkpoint_has_a_page_that_says_so(
