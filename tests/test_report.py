@@ -13,18 +13,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.record_writer import RecordWriter
-from tensorboard.util.tensor_util import make_tensor_proto
 
 from jobs import report, train
-from jobs.curves import POINTS, thinned
-from jobs.events import Start, read
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from tests.events import events
 from tests.runs import arguments, outcome, rows
-from trainer.rows import SPEED
 
 CHARS_PER_STEP = 64 * 16
 HOSTILE = '</div></table><script>alert("1")</script>&amp;\n  <img src=http://a.example/x>'
@@ -98,31 +92,6 @@ def curve(page: Page, plot: str, name: str) -> np.ndarray:
 BITS, RATES, SPEEDS = "bits per character over steps", "learning rate over steps", "characters a second over time"
 
 
-def events(*speeds: tuple[float, int, float], began: float) -> bytes:
-    """A start's file as TensorBoard's writer has it: speeds as (time, step, characters a second)."""
-    found = [Event(wall_time=began, file_version="brain.Event:2")]
-    for time, step, speed in speeds:
-        value = Summary.Value(tag=SPEED, tensor=make_tensor_proto(np.float32(speed)))
-        found.append(Event(wall_time=time, step=step, summary=Summary(value=[value])))
-    return framed(*found)
-
-
-def framed(*found: Event) -> bytes:
-    class Kept(bytearray):
-        write = bytearray.extend
-
-    file = Kept()
-    for event in found:
-        RecordWriter(file).write(event.SerializeToString())
-    return bytes(file)
-
-
-def started(tmp_path: Path, data: bytes) -> Start | None:
-    path = tmp_path / "events.out.tfevents.1"
-    path.write_bytes(data)
-    return read(path)
-
-
 def with_events(run: Path, *starts: bytes) -> Path:
     shutil.rmtree(run / "tensorboard")
     for number, data in enumerate(starts, start=1):
@@ -172,13 +141,6 @@ def test_the_curves_go_through_the_rows(trained: Path) -> None:
         assert np.corrcoef(found[:, 1], expected[:, 1])[0, 1] == pytest.approx(-1, abs=1e-6)
     assert curve(page, BITS, "validation").shape == (1, 2)
     assert curve(page, SPEEDS, "throughput 0").shape == (4, 2)
-
-
-def test_of_many_rows_the_means_are_drawn() -> None:
-    points = np.stack([np.arange(3.0 * POINTS), 2 * np.arange(3.0 * POINTS)], axis=1)
-    np.testing.assert_array_equal(thinned(points)[:2], [[1, 2], [4, 8]])
-    assert len(thinned(points)) == POINTS
-    np.testing.assert_array_equal(thinned(points[:7]), points[:7])
 
 
 def test_a_sample_is_text_whatever_is_in_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,22 +201,6 @@ def test_damaged_events_are_named_and_the_rest_of_the_page_is_there(
     assert ("No TensorBoard events that can be read." in page.text) == (keep >= 0)
     assert (SPEEDS in page.plots) == (keep < 0)
     assert len(curve(page, BITS, "training")) == 4
-
-
-def test_a_changed_byte_of_the_events_is_damage(tmp_path: Path) -> None:
-    data = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
-    for place in (0, 9, 20, len(data) - 1):  # a length, its CRC, an event, the last one's CRC
-        found = started(tmp_path, data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        assert found is None or not found.whole, place
-
-
-def test_events_that_are_no_speed_are_damage(tmp_path: Path) -> None:
-    text = make_tensor_proto("fast")
-    event = Event(wall_time=2.0, step=1, summary=Summary(value=[Summary.Value(tag=SPEED, tensor=text)]))
-    for data in (framed(Event(wall_time=1.0), event), events((2.0, 1, 0.0), began=1.0)):
-        found = started(tmp_path, data)
-        assert found
-        assert (found.whole, found.speeds) == (False, ())
 
 
 @pytest.mark.parametrize(
