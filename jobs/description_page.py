@@ -1,13 +1,14 @@
-"""A description as one HTML file that needs no other, with plots drawn by matplotlib."""
+"""A description as an HTML page, with plots drawn by matplotlib."""
 
-import html
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from jobs import html_page
 from jobs.description import LENGTHS, SPLITS, SYMBOLS, Section, ranked
 from jobs.drawing import drawing, image, svg
+from jobs.html_page import heading, plain
 from jobs.table import named
 from preprocessing.contents import Contents
 from preprocessing.manifest import Manifest
@@ -16,28 +17,17 @@ BINS = 50
 BARS = 100  # symbols: more would not be told apart
 INCHES = (10, 3)
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>{title}</title>
-<style>body {{ margin: 2em; font-family: sans-serif }} img {{ max-width: 100% }}</style>
-<h1>{title}</h1>
-{sections}
-</html>
-"""
-
 
 def page(title: str, sections: Sequence[Section], manifest: Manifest, contents: Contents) -> bytes:
     """The file's bytes, the same for the same dataset."""
     plots = _plots(manifest, contents)
     parts = [part for section in sections for part in _section(section, plots.get(section.title))]
-    return PAGE.format(title=html.escape(title), sections="\n".join(parts)).encode()
+    return html_page.page(title, parts)
 
 
 def _section(section: Section, plot: bytes | None) -> list[str]:
     images = [image(plot, alt=f"{section.title}, plotted")] if plot else []
-    lines = html.escape("\n".join(section.lines))
-    return [f"<h2>{html.escape(section.title)}</h2>", *images, f"<pre>{lines}</pre>"]
+    return [heading(section.title), *images, plain(section.lines)]
 
 
 def _plots(manifest: Manifest, contents: Contents) -> Mapping[str, bytes]:

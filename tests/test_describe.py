@@ -433,7 +433,7 @@ def test_the_page_says_the_same_with_plots(tmp_path: Path, capsys: pytest.Captur
     shown = [f"{title}\n\n{text}" for title, text in zip(page.texts["h2"], page.texts["pre"], strict=True)]
     assert "\n\n".join(shown) + "\n" == DESCRIBED
     # No tag but ours: what looks like one in the data is text.
-    assert page.tags == {"html": 1, "meta": 1, "title": 1, "style": 1, "h1": 1, "h2": 8, "pre": 8, "img": 3}
+    assert page.tags == {"html": 1, "meta": 3, "title": 1, "style": 1, "h1": 1, "h2": 8, "pre": 8, "img": 3}
     assert "\x1b" not in (tmp_path / "x.html").read_text()
 
 
