@@ -21,7 +21,7 @@ from pathlib import Path
 from jobs import command, preprocess, promote, schema, train
 from jobs.config import load
 from jobs.dataset import Dataset, open_dataset
-from jobs.models import Models
+from jobs.models import CURRENT, Models
 from jobs.recipe import read_recipe
 from jobs.run import Run, folder, open_run
 from jobs.storage import Bucket, absolute, open_bucket
@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         fingerprint = read_recipe(preprocess_config).fingerprint
         dataset = f"{root}/datasets/{fingerprint[:8]}"
     if _is_judged(models, fingerprint):
+        if begun:
+            log.info("for reviews that came since, use another --run")
         return
 
     # A mistake in a later step's configuration shows before the first step's work.
@@ -99,13 +101,13 @@ def from_production(models: Models, dataset: Dataset, train_config: schema.Train
     now = models.production
     if now is None:
         return ""
-    production = open_run(now.run)
     try:
+        production = open_run(now.run)
         production.refuse_other_symbols(dataset)
     except InputError as error:
         raise InputError(
-            f"{error}, and that is in production: they could not be compared. Set vocabulary to production's, or train "
-            "a model of the new one and promote it with --force"
+            f"{models.url}/{CURRENT}: number {now.number} could not be compared in the end: {error}; go back with "
+            "jobs.promote --rollback, or train a model by itself and promote it with --force"
         ) from None
     if production.config.model != train_config.model:
         log.info("no first weights from production: it has %s, not %s", production.config.model, train_config.model)
