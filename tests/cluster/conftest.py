@@ -12,7 +12,9 @@ from jobs.storage import open_bucket
 from tests.cluster import store
 from tests.cluster.manifests import Object, job, settings, shrunk
 from tests.cluster.namespace import Namespace
+from tests.inputs import reviews
 from tests.runs import outcome, saved_step
+from trainer import samples
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,6 +63,11 @@ class Place:
             **store.ENVIRONMENT,
         )
 
+    def add_reviews(self, number: int) -> None:
+        """Twenty new ones to the source, others for each number."""
+        lines = reviews(20, first=20 * number)
+        self.bucket.write("reviews.jsonl", self.bucket.read("reviews.jsonl") + b"".join(lines))
+
     def training_pod(self, job: str = "train", index: int = 0) -> str:
         """The name of the Job's pod that trains, to disturb it: another one each time."""
         run = f"gs://reviews/runs/{job}"
@@ -92,12 +99,14 @@ def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[],
 
 @pytest.fixture
 def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Object:
-    """A run of k8s/train.yaml that nothing befell: its Job, the names of all objects, and its outcome."""
+    """A run of k8s/train.yaml that nothing befell: its Job, the names of all objects, its last samples and its
+    outcome."""
 
     def made() -> Object:
         place.namespace.apply(place.objects("train.yaml"))
         ended = place.namespace.ended("train")
         found = {"job": ended, "names": place.bucket.names(), "outcome": outcome("gs://reviews/runs/train")}
+        found["samples"] = [vars(sample) for sample in samples.read(open_bucket("gs://reviews/runs/train"))[-1].samples]
         # Out of the way of a test that starts a run of this name.
         place.namespace.kubectl("delete", "job", "train")
         for name in [*place.bucket.names("runs/"), *place.bucket.names("dataset/")]:

@@ -1,7 +1,6 @@
 """k8s/retrain.yaml: a tick of the CronJob, and what is in production after it."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from jobs import promote
 from tests.cluster.conftest import Place
 from tests.cluster.manifests import Object
-from tests.inputs import reviews
 
 MODELS = "gs://reviews/models"
 
@@ -37,14 +35,8 @@ def history(place: Place) -> list[Object]:
     return found
 
 
-def add_reviews(place: Place, numbers: Iterator[int]) -> None:
-    lines = reviews(20, first=20 * next(numbers))
-    place.bucket.write("reviews.jsonl", place.bucket.read("reviews.jsonl") + b"".join(lines))
-
-
 @pytest.mark.minutes
 def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one_does_not(place: Place) -> None:
-    numbers = iter(range(10))
     apply(place, epochs=1)
     # The schedule may fire twice.
     start(place, "first")
@@ -59,7 +51,7 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     assert "nothing new" in tick(place, "no-news")
     assert place.bucket.names() == before
 
-    add_reviews(place, numbers)
+    place.add_reviews(0)
     apply(place, epochs=4)
     tick(place, "better")
     better, _ = history(place)
@@ -68,7 +60,7 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     assert f"warm_start: {model['run']}" in place.bucket.read("runs/better/config.yaml").decode()
     assert [name for name in place.bucket.names("models/reports/") if name.endswith("-better.md")]
 
-    add_reviews(place, numbers)
+    place.add_reviews(1)
     apply(place, epochs=1, learning_rate=1.0)
     pointer = place.bucket.read("models/current.json")
     tick(place, "worse")
