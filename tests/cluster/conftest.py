@@ -99,14 +99,19 @@ def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[],
 
 @pytest.fixture
 def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Object:
-    """A run of k8s/train.yaml that nothing befell: its Job, the names of all objects, its last samples and its
-    outcome."""
+    """A run of k8s/train.yaml that nothing befell: its Job, all objects' names, its last samples' diversities,
+    and its outcome."""
 
     def made() -> Object:
         place.namespace.apply(place.objects("train.yaml"))
         ended = place.namespace.ended("train")
-        found = {"job": ended, "names": place.bucket.names(), "outcome": outcome("gs://reviews/runs/train")}
-        found["samples"] = [vars(sample) for sample in samples.read(open_bucket("gs://reviews/runs/train"))[-1].samples]
+        run = open_bucket("gs://reviews/runs/train")
+        found = {
+            "job": ended,
+            "names": place.bucket.names(),
+            "diversities": [sample.diversity for sample in samples.read(run)[-1].samples],
+            "outcome": outcome(run.url),
+        }
         # Out of the way of a test that starts a run of this name.
         place.namespace.kubectl("delete", "job", "train")
         for name in [*place.bucket.names("runs/"), *place.bucket.names("dataset/")]:

@@ -33,7 +33,7 @@ def test_one_apply_makes_dataset_and_model(undisturbed: Object) -> None:
         assert f"runs/train/samples/epoch-{epoch:03}.txt" in names
     assert [name for name in names if re.fullmatch(r"dataset/train-.*\.tfrecord", name)]
     assert [name for name in names if name.startswith("runs/train/checkpoints/")]
-    assert [sample["diversity"] for sample in undisturbed["samples"]] == [0.2, 0.4, 0.6, 0.8]
+    assert undisturbed["diversities"] == [0.2, 0.4, 0.6, 0.8]
     status = undisturbed["job"]["status"]
     assert (status["succeeded"], status.get("failed", 0)) == (1, 0)
 
