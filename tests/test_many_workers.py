@@ -100,7 +100,7 @@ def test_a_worker_of_a_complete_run_waits_for_none_of_the_others(dataset: Path, 
     # As where a chief was killed after the others had ended, and they are not started again.
     chief, other = two_workers(dataset, undisturbed.parent)
     other.kill()
-    assert "complete" in finish(chief).splitlines()[-1]
+    assert f"{undisturbed}: complete" in finish(chief)
 
 
 def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Path, tmp_path: Path) -> None:
