@@ -15,7 +15,7 @@ Answer = Callable[[str, str, bytes], Any]  # method, path and body of a request 
 
 @contextmanager
 def service(answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """Serves JSON; the port. A path for which `answer` raises KeyError is not found."""
+    """Serves JSON; the port. A path for which `answer` raises KeyError is not found, PermissionError forbidden."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -24,6 +24,8 @@ def service(answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> Iterat
                 code, found = 200, json.dumps(answer(self.command, self.path.partition("?")[0], body)).encode()
             except KeyError as error:
                 code, found = 404, json.dumps(str(error)).encode()
+            except PermissionError as error:
+                code, found = 403, json.dumps({"error": {"message": str(error)}}).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Metadata-Flavor", "Google")  # without which Google's client does not believe it

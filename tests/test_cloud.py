@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jobs import train
 from jobs.storage import open_bucket
+from preprocessing.errors import InputError
 from tests.inputs import small_dataset
+from tests.local_service import service
 from tests.runs import arguments
 
 # Of the place and the time of a run: its URLs, and how fast it went.
@@ -31,3 +35,19 @@ def test_a_run_in_cloud_storage_is_the_run_in_a_folder(
     same = [name for name in here.names() if not name.startswith(OWN)]
     assert same == [name for name in there.names() if not name.startswith(OWN)]
     assert [there.read(name) for name in same] == [here.read(name) for name in same]
+
+
+@pytest.mark.parametrize(("place", "error"), [("a laptop", InputError), ("a pod", OSError)])
+def test_without_permission_only_a_pod_is_worth_a_retry(
+    place: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A role that was just given takes minutes to hold: there a Job that fails for good would be wrong.
+    def forbidden(*_: object) -> Any:
+        raise PermissionError("trainer does not have storage.objects.get access")
+
+    if place == "a pod":
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    with service(forbidden) as port:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://localhost:{port}")
+        with pytest.raises(error, match="gs://reviews: no permission: .*trainer does not have storage.objects.get"):
+            open_bucket("gs://reviews").read("manifest.json")
