@@ -36,26 +36,11 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
 
 
 def configured(
-    doc: str | None,
-    job: type[Job],
-    default: Path,
-    argv: Sequence[str] | None,
-    *,
-    flags: Sequence[str] = (),
-    arguments: argparse.ArgumentParser | None = None,
+    arguments: argparse.ArgumentParser, job: type[Job], default: Path, argv: Sequence[str] | None
 ) -> tuple[Job, argparse.Namespace, list[str]]:
-    """The configuration, the values of the job's own required `flags`, and the arguments left over.
-
-    `arguments` is a parser that knows what else the job takes.
-    """
-    arguments = arguments or parser(doc)
+    """The configuration, the values of what else `arguments` takes, and the arguments left over."""
     arguments.add_argument("--config", type=Path, metavar="FILE", help=f"default: {default.name}, key by key")
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
-    for flag in flags:
-        if flag.startswith("-"):
-            arguments.add_argument(flag, required=True)
-        else:
-            arguments.add_argument(flag)
     arguments.epilog = f"keys:\n{describe(job, default)}"
     known, rest = arguments.parse_known_args(argv)
     return load(job, default, config=known.config, sets=known.sets), known, rest

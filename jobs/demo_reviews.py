@@ -18,7 +18,7 @@ DEFAULT = Path(__file__).with_name("demo_reviews.yaml")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _, rest = command.configured(__doc__, schema.DemoReviews, DEFAULT, argv)
+    config, _, rest = command.configured(command.parser(__doc__), schema.DemoReviews, DEFAULT, argv)
     command.refuse(rest)
     lines = (json.dumps(review) + "\n" for review in reviews(config.reviews, seed=config.seed))
     folder, name = split_url(config.output)

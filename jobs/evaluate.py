@@ -19,7 +19,9 @@ DEFAULT = Path(__file__).with_name("evaluate.yaml")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, asked, rest = command.configured(__doc__, schema.Evaluate, DEFAULT, argv, flags=["RUN"])
+    arguments = command.parser(__doc__)
+    arguments.add_argument("RUN")
+    config, asked, rest = command.configured(arguments, schema.Evaluate, DEFAULT, argv)
     command.refuse(rest)
     run = open_run(asked.RUN)
     dataset = open_dataset(config.dataset or run.config.dataset)

@@ -49,7 +49,7 @@ DEFAULTS = (
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _, beam_options = command.configured(__doc__, schema.Preprocess, DEFAULT, argv)
+    config, _, beam_options = command.configured(command.parser(__doc__), schema.Preprocess, DEFAULT, argv)
     preprocess(config, beam_options)
 
 

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument("--force", action="store_true", help="promote without comparison")
     arguments.add_argument("--history", action="store_true", help="list the promotions")
     arguments.add_argument("--rollback", action="store_true", help="go back to what production replaced")
-    config, asked, rest = command.configured(__doc__, schema.Promote, DEFAULT, argv, arguments=arguments)
+    config, asked, rest = command.configured(arguments, schema.Promote, DEFAULT, argv)
     command.refuse(rest)
     if (asked.run is not None) + asked.history + asked.rollback != 1 or (asked.force and asked.run is None):
         raise InputError("expected one of RUN, --history and --rollback, and --force only with RUN")

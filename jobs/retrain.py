@@ -36,7 +36,9 @@ DEFAULT = Path(__file__).with_name("retrain.yaml")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, asked, beam_options = command.configured(__doc__, schema.Retrain, DEFAULT, argv, flags=["--run"])
+    arguments = command.parser(__doc__)
+    arguments.add_argument("--run", required=True)
+    config, asked, beam_options = command.configured(arguments, schema.Retrain, DEFAULT, argv)
     if from_environment(os.environ).count > 1:
         raise InputError("jobs.retrain runs alone; with several workers use jobs.preprocess, jobs.train, jobs.promote")
     root = absolute(open_bucket(config.bucket).url).rstrip("/")

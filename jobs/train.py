@@ -25,9 +25,11 @@ DEFAULT = Path(__file__).with_name("train.yaml")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, flags, rest = command.configured(__doc__, schema.Train, DEFAULT, argv, flags=["--run"])
+    arguments = command.parser(__doc__)
+    arguments.add_argument("--run", required=True)
+    config, asked, rest = command.configured(arguments, schema.Train, DEFAULT, argv)
     command.refuse(rest)
-    train(config, flags.run)
+    train(config, asked.run)
 
 
 def train(config: schema.Train, name: str) -> None:
