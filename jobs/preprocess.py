@@ -18,7 +18,7 @@ from pathlib import Path
 from jobs import command, schema
 from jobs.build import Build, whole
 from jobs.inputs import changes, described
-from jobs.recipe import Recipe, read_recipe
+from jobs.recipe import Recipe, read_recipe, read_sources
 from jobs.sizes import partition_count
 from jobs.storage import absolute, open_bucket
 from jobs.table import table
@@ -76,7 +76,7 @@ def preprocess(config: schema.Preprocess, beam_options: Sequence[str]) -> None:
     try:
         build.open()
         dataset, files = _made(build, recipe, beam_options)
-        if read_recipe(config).sources != sources:
+        if read_sources(config) != sources:
             raise OSError(f"{config.input}: changed while it was read")
         build.publish(dataset, files)
     except Stopped:

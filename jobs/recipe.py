@@ -48,7 +48,7 @@ def read_recipe(config: schema.Preprocess) -> Recipe:
             "expected less than 1 together, or nothing would be left to train on"
         )
     vocabulary = load_vocabulary(config.vocabulary)
-    sources = _sources(config)
+    sources = read_sources(config)
     cut = Cut(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Cut)})
     shards, shard_rule = shard_count(config.shards, sources, _record_bytes(cut, vocabulary), cut.stride_chars)
     settings = dataclasses.asdict(cut) | {
@@ -59,8 +59,8 @@ def read_recipe(config: schema.Preprocess) -> Recipe:
     return Recipe(cut, vocabulary, settings, shard_rule, sources)
 
 
-def _sources(config: schema.Preprocess) -> list[Source]:
-    """The input, of which a glob may find the output's own manifest."""
+def read_sources(config: schema.Preprocess) -> list[Source]:
+    """The input as it is now, but for the output's own manifest, which a glob may find."""
     own = absolute(f"{open_bucket(config.output).url}/{manifest.NAME}")
     return [source for source in find(config.input) if absolute(source.url) != own]
 
