@@ -14,17 +14,17 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from jobs.config import validated
+from jobs.schema import STRICT
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from trainer.owned import Owned
 
 CURRENT = "current.json"
 FORMAT = 1
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
