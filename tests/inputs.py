@@ -46,11 +46,14 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+SMALL_WINDOWS = {"window_chars": 16, "stride_chars": 16, "shards": 3}
+
+
 def small_dataset(reviews: object, output: object, **changes: object) -> None:
     """Windows of 16 characters in three shards a split, made by the real command."""
     from jobs import preprocess
 
-    settings = {"input": reviews, "output": output, "window_chars": 16, "stride_chars": 16, "shards": 3}
+    settings = SMALL_WINDOWS | {"input": reviews, "output": output}
     preprocess.main(sets(**settings | changes))
 
 

@@ -19,11 +19,11 @@ from jobs.run import begin, open_run
 from jobs.storage import open_bucket
 from jobs.verdict import earlier
 from preprocessing.errors import InputError
-from tests.inputs import nested, sets
+from tests.inputs import SMALL_WINDOWS, nested, sets
 from tests.runs import SMALL, finish, outcome, saved_step, start, wait_until
 from tests.test_models import model
 
-PREPROCESS = {"window_chars": 16, "stride_chars": 16, "shards": 1}
+PREPROCESS = SMALL_WINDOWS | {"shards": 1}
 
 
 def night(bucket: object, reviews: object, name: str, folder: Path, **changes: object) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobs.build import delete
 from jobs.storage import open_bucket
 from tests.cluster import store
 from tests.cluster.manifests import Object, job, settings, shrunk
@@ -114,8 +115,7 @@ def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Objec
         }
         # Out of the way of a test that starts a run of this name.
         place.namespace.kubectl("delete", "job", "train")
-        for name in [*place.bucket.names("runs/"), *place.bucket.names("dataset/")]:
-            place.bucket.delete(name)
+        delete(place.bucket, [*place.bucket.names("runs/"), *place.bucket.names("dataset/")])
         return found
 
     result: Object = once(tmp_path_factory, "undisturbed", made)

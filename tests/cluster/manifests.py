@@ -10,15 +10,14 @@ from typing import Any
 
 import yaml
 
-from tests.inputs import nested
+from tests.inputs import SMALL_WINDOWS, nested
 from tests.kills import SETTINGS
 
 K8S = Path(__file__).parents[2] / "k8s"
 SETTINGS_LABEL = {"part": "settings"}
 Object = dict[str, Any]
 
-# A dataset that is made in seconds, and half a minute's training, so that there is time to disturb it.
-PREPROCESS = {"window_chars": 16, "stride_chars": 16, "shards": 3}
+# Half a minute's training, so that there is time to disturb it.
 TRAIN = SETTINGS | {"epochs": 24}
 # Of the machine's two cores and of its memory, for several Jobs at once.
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2500Mi"}}
@@ -75,7 +74,7 @@ def shrunk(objects: Sequence[Object], *, image: str, train: Object | None = None
             one["data"] |= environment
         elif one["kind"] == "ConfigMap":
             one["data"] |= {
-                "preprocess.yaml": yaml.safe_dump(PREPROCESS),
+                "preprocess.yaml": yaml.safe_dump(SMALL_WINDOWS),
                 "train.yaml": yaml.safe_dump(nested(TRAIN | (train or {}))),
             }
         elif one["kind"] in ("Job", "CronJob"):

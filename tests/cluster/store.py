@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from tests.cluster.manifests import Object, containers, job
+from tests.cluster.manifests import Object, containers, job, pod
 from tests.cluster.namespace import Namespace
 
 PORT = 9023
@@ -27,12 +27,12 @@ CODE = "/code/code.zip"
 
 def objects(image: str) -> list[Object]:
     """A pod that keeps its objects in memory, restarted by nobody, and its Service."""
-    restricted = next(containers(job("preprocess.yaml")[0]))["securityContext"]
+    [ours] = job("preprocess.yaml")
     container = {
         "image": image,
         "env": [{"name": "PYTHONPATH", "value": CODE}],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
-        "securityContext": restricted,
+        "securityContext": next(containers(ours))["securityContext"],
         "volumeMounts": [{"name": "code", "mountPath": str(Path(CODE).parent)}],
     }
     emulator = {
@@ -44,7 +44,7 @@ def objects(image: str) -> list[Object]:
     spec = {
         "containers": [container | emulator, container | metadata],
         "volumes": [{"name": "code", "configMap": {"name": "store"}}],
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": pod(ours)["securityContext"],
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1,
     }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobs.build import delete
 from tests.cluster.conftest import Place
 from tests.runs import outcome
 
@@ -23,8 +24,7 @@ def test_two_pods_train_one_model_and_recover_as_a_whole(place: Place) -> None:
     expected = outcome(RUN)
 
     namespace.kubectl("delete", "job", JOB)
-    for name in place.bucket.names("runs/"):
-        place.bucket.delete(name)
+    delete(place.bucket, place.bucket.names("runs/"))
     apply(place)
     for index in (1, 0):
         namespace.kubectl("delete", "pod", place.training_pod(JOB, index), "--wait=false")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jobs import promote
+from jobs.models import Models
 from tests.cluster.conftest import Place
-from tests.cluster.manifests import Object
 
 MODELS = "gs://reviews/models"
 
@@ -30,11 +30,6 @@ def tick(place: Place, name: str) -> str:
     return place.namespace.kubectl("logs", f"job/{name}")
 
 
-def history(place: Place) -> list[Object]:
-    found: list[Object] = json.loads(place.bucket.read("models/current.json"))["models"]
-    return found
-
-
 @pytest.mark.minutes
 def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one_does_not(place: Place) -> None:
     apply(place, epochs=1)
@@ -43,9 +38,9 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     start(place, "twice")
     for name in ("first", "twice"):
         place.namespace.ended(name)
-    [model] = history(place)
-    assert (model["number"], model["previous"]) == (1, None)
-    assert model["reason"].startswith("first model")
+    [model] = Models(MODELS).history
+    assert (model.number, model.previous) == (1, None)
+    assert model.reason.startswith("first model")
 
     before = place.bucket.names()
     assert "nothing new" in tick(place, "no-news")
@@ -54,10 +49,11 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     place.add_reviews(0)
     apply(place, epochs=4)
     tick(place, "better")
-    better, _ = history(place)
-    assert better["run"] == "gs://reviews/runs/better"
-    assert better["gain_bits"] > 0
-    assert f"warm_start: {model['run']}" in place.bucket.read("runs/better/config.yaml").decode()
+    better, _ = Models(MODELS).history
+    assert better.run == "gs://reviews/runs/better"
+    assert better.gain_bits is not None
+    assert better.gain_bits > 0
+    assert f"warm_start: {model.run}" in place.bucket.read("runs/better/config.yaml").decode()
     assert [name for name in place.bucket.names("models/reports/") if name.endswith("-better.md")]
 
     place.add_reviews(1)
@@ -70,4 +66,4 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     assert "nothing new" in tick(place, "refused-already")
 
     promote.main(["--to", MODELS, "--rollback"])
-    assert history(place)[0]["run"] == model["run"]
+    assert Models(MODELS).history[0].run == model.run
