@@ -76,8 +76,8 @@ image:
 # Needs uv, the lock tool: pip install uv. The other locks hold the same versions of what they share with the first.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock:
-	$(COMPILE) setup.py --extra preprocess --extra train --extra describe --extra cpu -o requirements.lock
-	$(COMPILE) setup.py --extra preprocess --extra train --extra describe --extra gpu -c requirements.lock -o requirements-gpu.lock
+	$(COMPILE) setup.py --extra preprocess --extra train --extra describe --extra detect --extra cpu -o requirements.lock
+	$(COMPILE) setup.py --extra preprocess --extra train --extra describe --extra detect --extra gpu -c requirements.lock -o requirements-gpu.lock
 	$(COMPILE) tests/requirements.in -c requirements.lock -o tests/requirements.lock
 	$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.lock
 

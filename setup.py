@@ -24,8 +24,15 @@ setup(
     ],
     extras_require={
         "preprocess": ["apache-beam[gcp]>=2.77,<2.78", "backports.zstd>=1.0", "orjson>=3.10"],
-        "describe": ["matplotlib>=3.10,<4"],
-        "train": ["h5py>=3.14,<4", "keras>=3.15,<3.16", "safetensors>=0.5", "tensorboard>=2.20,<3"],
+        "describe": ["Jinja2>=3.1,<4", "matplotlib>=3.10,<4", "rich>=13.9"],
+        "detect": ["scikit-learn>=1.6,<2"],
+        "train": [
+            "h5py>=3.14,<4",
+            "keras>=3.15,<3.16",
+            "prometheus-client>=0.21",
+            "safetensors>=0.5",
+            "tensorboard>=2.20,<3",
+        ],
         "cpu": [
             # The CPU build is a fifth of the size where it exists; elsewhere `tensorflow` is the CPU build.
             "tensorflow-cpu>=2.21,<2.22; sys_platform == 'linux' and platform_machine == 'x86_64'",
