@@ -8,10 +8,8 @@ RUN is the URL of a run's folder. Without --prompt each sample starts as a new r
 import argparse
 import json
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from jobs import command
 from jobs.run import open_run
@@ -45,19 +43,12 @@ def write(asked: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from jobs.start import build, set_up
-    from trainer.checkpoints import newest
+    from jobs.start import trained
     from trainer.samples import Sample
     from trainer.sampling import draws, generate, stepper
-    from trainer.state import restore
 
-    set_up(run.config.precision, seed=asked.seed)
-    with tempfile.TemporaryDirectory(prefix="sample-") as scratch:
-        saved = newest(run.bucket, Path(scratch))
-    net = build(run.config.model, run.manifest)
-    restore(saved.arrays, net, None)
     ids = generate(
-        *stepper(net, asked.count),
+        *stepper(trained(run), asked.count),
         np.repeat(np.asarray(prompt)[None], asked.count, axis=0),
         diversities=[asked.diversity] * asked.count,
         drawn=draws(asked.seed, 0, rows=asked.count, chars=asked.chars),

@@ -3,7 +3,9 @@
 import hashlib
 import logging
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,11 +13,14 @@ import tensorflow as tf
 
 from jobs import schema
 from jobs.rendezvous import wait_for_all
+from jobs.run import Run
 from jobs.workers import ALONE, Workers
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from trainer import model, precision
+from trainer.checkpoints import newest
 from trainer.replicas import mirrored, of_the_chief, over_workers
+from trainer.state import restore
 
 log = logging.getLogger(__name__)
 
@@ -81,3 +86,13 @@ def build(config: schema.Model, manifest: Manifest, *, cudnn: bool = False) -> k
         embedding_units=config.embedding_units,
         cudnn=cudnn,
     )
+
+
+def trained(run: Run) -> keras.Model:
+    """The run's model with its newest whole checkpoint's weights, set up for this machine; InputError without one."""
+    cudnn = set_up(run.config.precision, seed=run.config.seed)
+    with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
+        saved = newest(run.bucket, Path(scratch))
+    net = build(run.config.model, run.manifest, cudnn=cudnn)
+    restore(saved.arrays, net, None)
+    return net
