@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,9 +26,12 @@ from trainer.plan import Plan, plan
 from trainer.pointer import POINTER
 
 CONFIG = "config.yaml"
+DEFAULT = Path(__file__).with_name("train.yaml")
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
 # (The dataset is compared by its fingerprint.) A key stands for those below it.
-FREE = frozenset({"dataset", "runs", "grace_seconds", "stall_seconds", "min_gpus", "staging", "checkpoint"})
+FREE = frozenset(
+    {"dataset", "runs", "grace_seconds", "stall_seconds", "min_gpus", "metrics_port", "staging", "checkpoint"}
+)
 # A Kubernetes name, which is what a Job has, of at most 63 characters.
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
@@ -120,7 +124,7 @@ def open_run(url: str) -> Run:
     except FileNotFoundError:
         raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run") from None
     try:
-        return Run(bucket, configuration.validated(schema.Train, config), dataset)
+        return Run(bucket, configuration.validated(schema.Train, _completed(config)), dataset)
     except InputError as error:
         raise InputError(f"{url}/{CONFIG}: {error}") from None
 
@@ -133,6 +137,12 @@ def _read_config(bucket: Bucket) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{bucket.url}/{CONFIG}: not a run's configuration: a YAML mapping was expected")
     return found
+
+
+def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """With the defaults of what is FREE, where a version of this project wrote it that did not know them all."""
+    defaults = configuration.mapping(DEFAULT)
+    return {key: defaults[key] for key in FREE if defaults[key] is not None} | dict(config)
 
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Train:
     grace_seconds: Positive
     stall_seconds: NotNegative
     min_gpus: Annotated[int, Field(ge=0)]
+    metrics_port: Annotated[int, Field(ge=0, le=65535)]
     staging: Staging
     model: Model
     sample: Sample

@@ -16,6 +16,7 @@ from jobs.run import identity, order_of, plan_of
 from jobs.start import build, replicas, require_gpus, same_as_the_chief, set_up
 from jobs.stop import Stop
 from jobs.storage import Bucket
+from jobs.telemetry import served
 from jobs.workers import Workers
 from jobs.write_samples import SampleWriter
 from preprocessing.errors import InputError
@@ -25,6 +26,7 @@ from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data import Windows
 from trainer.evaluation import evaluate, window_step
+from trainer.heartbeat import Heartbeat
 from trainer.metrics import Metrics
 from trainer.order import Order
 from trainer.pointer import Retention
@@ -53,9 +55,11 @@ def train(
     Raises Stopped, with all saved, once `stop` says so, and what Loop.run raises.
     """
 
+    heartbeat = Heartbeat(alive, stall_seconds=config.stall_seconds)
+
     def should_stop() -> bool:
         """Asked before each step, batch and sampled character."""
-        alive()
+        heartbeat()
         return stop()
 
     manifest = dataset.manifest
@@ -107,7 +111,9 @@ def train(
             model=net,
             optimizer=adam,
             steps=steps,
-            saver=Saver(folder, checkpoints, metrics, give_up_seconds=config.checkpoint.give_up_seconds, alive=alive),
+            saver=Saver(
+                folder, checkpoints, metrics, give_up_seconds=config.checkpoint.give_up_seconds, alive=heartbeat
+            ),
             metrics=metrics,
             progress=progress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
             validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
@@ -121,7 +127,7 @@ def train(
         )
         stop.save_first(training_loop.saved)
         # No worker leaves before the chief has saved: should that fail, all have to be there to start again.
-        with agreement.leaving_together():
+        with served(training_loop, folder, heartbeat, port=config.metrics_port), agreement.leaving_together():
             training_loop.run()
 
 

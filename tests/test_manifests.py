@@ -113,10 +113,17 @@ def test_the_number_of_workers_is_one() -> None:
     spec, name = workers["spec"], workers["metadata"]["name"]
     environment = {one["name"]: one.get("value") for one in pod(workers)["containers"][0]["env"]}
     assert environment["WORKERS"] == str(spec["completions"]) == str(spec["parallelism"])
-    [port] = [one["containerPort"] for one in pod(workers)["containers"][0]["ports"]]
-    assert environment["PEERS"] == f"{name}-{{index}}.{pod(workers)['subdomain']}:{port}"
+    ports = [one["containerPort"] for one in pod(workers)["containers"][0]["ports"] if "name" not in one]
+    assert [environment["PEERS"]] == [f"{name}-{{index}}.{pod(workers)['subdomain']}:{port}" for port in ports]
     assert service["metadata"]["name"] == pod(workers)["subdomain"]
     assert service["spec"]["selector"] == {"batch.kubernetes.io/job-name": name}
+
+
+def test_a_trainer_serves_its_metrics_at_the_port_that_its_pod_names() -> None:
+    [settings] = [one for one in read("train.yaml") if one["metadata"]["name"] == "settings"]
+    served = yaml.safe_load(settings["data"]["train.yaml"])["metrics_port"]
+    named = [port for _, one in JOBS for port in pod(one)["containers"][0].get("ports", []) if "name" in port]
+    assert named == 3 * [{"name": "metrics", "containerPort": served}]
 
 
 def test_a_job_has_more_time_to_end_than_its_trainer_takes() -> None:

@@ -4,12 +4,8 @@ import pytest
 
 from jobs.rendezvous import wait_for_all
 from jobs.workers import Workers
+from tests.ports import free_port
 from trainer.stop import Stopped
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_worker_waits_for_a_name_and_a_port_and_says_who_is_missing(caplog: pytest.LogCaptureFixture) -> None:

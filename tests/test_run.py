@@ -37,7 +37,7 @@ def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Pat
 @pytest.mark.parametrize(
     "change",
     [
-        *("dataset=e", "runs=s", "grace_seconds=1", "stall_seconds=0", "min_gpus=1"),
+        *("dataset=e", "runs=s", "grace_seconds=1", "stall_seconds=0", "min_gpus=1", "metrics_port=9400"),
         *("checkpoint.every_seconds=1", "checkpoint.keep=9"),
     ],
 )
@@ -63,6 +63,16 @@ def test_a_run_does_not_go_on_with_another_value_of_what_does(dataset: Path, tmp
 
 def config(seed: int, *changes: str) -> schema.Train:
     return load(schema.Train, train.DEFAULT, sets=["dataset=d", "runs=r", f"seed={seed}", *changes])
+
+
+@pytest.mark.parametrize("key", ["metrics_port", "min_gpus"])
+def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Path, tmp_path: Path, key: str) -> None:
+    written = config(1)
+    begin(str(tmp_path), "small", written, open_dataset(str(dataset)).manifest)
+    file = tmp_path / "small/config.yaml"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith(f"{key}:")))
+    assert open_run(str(tmp_path / "small")).config == written
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:

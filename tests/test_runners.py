@@ -35,6 +35,7 @@ from preprocessing import manifest
 from tests.conftest import SHARED
 from tests.inputs import json_line, kaggle_zip
 from tests.local_service import service
+from tests.ports import free_port
 from tests.test_preprocess import MIXED, arguments, files, read, write
 
 ROOT = Path(__file__).parents[1]
@@ -78,12 +79,6 @@ def answers(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("localhost", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager

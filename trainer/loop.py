@@ -64,6 +64,7 @@ class Loop:
     step: int = 0
     losses: Sequence[tf.Tensor | float] = ()
     validation: float | None = None
+    seconds_in_steps: float = 0.0  # of this process, up to the last row of metrics
 
     def run(self) -> None:
         """Trains to the plan's end, and saves.
@@ -120,6 +121,7 @@ class Loop:
 
     def _add_row(self, *, chars: int, seconds: float) -> None:
         loss = self._mean(self.losses)
+        self.seconds_in_steps += seconds
         self.metrics.train(
             step=self.step,
             epoch=self._epoch,

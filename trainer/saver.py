@@ -40,11 +40,18 @@ class Saver:
         self._validated: dict[int, float] = {}  # by step, since the last save that did not fail
         self._saving: futures.Future[list[str]] | None = None
         self._started = 0.0  # the save under way
+        self.saved_at: float | None = None  # by time.monotonic(), when the last that did not fail was done
+        self.save_seconds = 0.0  # that it took
         self._failing_since: float | None = None  # the first of those that failed since the last that did not
 
     def add_samples(self, samples: Mapping[str, bytes]) -> None:
         """Objects by name that the next save writes."""
         self._samples |= samples
+
+    @property
+    def step(self) -> int:
+        """That of the newest checkpoint, 0 without any."""
+        return self._checkpoints.step
 
     def stands(self, step: int) -> bool:
         """Whether all of the run after this step is in its folder."""
@@ -85,6 +92,8 @@ class Saver:
                 self._failing_since = self._started
             self._give_up_after(self._failing_since)
         else:
+            self.saved_at = time.monotonic()
+            self.save_seconds = self.saved_at - self._started
             self._failing_since = None
             self._validated = {}
             self._samples = {name: data for name, data in self._samples.items() if name not in written}

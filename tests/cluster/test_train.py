@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cluster import store
 from tests.cluster.conftest import Place
@@ -14,6 +15,7 @@ from tests.cluster.namespace import kubectl
 from tests.runs import outcome
 
 RUN = "gs://reviews/runs/train"
+PORT = 9400
 # In a pod, whose processes its containers share.
 KILL = r"""
 import os, pathlib, signal
@@ -52,6 +54,18 @@ def test_a_gpu_is_asked_for_and_counted(place: Place) -> None:
         return any("Insufficient nvidia.com/gpu" in condition.get("message", "") for condition in conditions)
 
     place.namespace.wait("a pod that waits for more GPUs than there are", unschedulable)
+
+
+def test_what_trains_is_scraped(place: Place) -> None:
+    place.namespace.apply(place.objects("train.yaml"))
+    name = place.training_pod()
+    served = f"/api/v1/namespaces/{place.namespace.name}/pods/{name}:{PORT}/proxy"
+    families = text_string_to_metric_families(kubectl("get", "--raw", f"{served}/metrics"))
+    found = {sample.name: sample for family in families for sample in family.samples}
+    assert found["trainer_step"].labels == {"run": "train"}
+    assert found["trainer_step"].value >= found["trainer_checkpoint_step"].value > 0
+    assert found["trainer_restarts"].value == 0
+    assert re.match(r"step \d+ of \d+, last sign of progress ", kubectl("get", "--raw", f"{served}/healthz"))
 
 
 @pytest.mark.minutes
