@@ -1,0 +1,94 @@
+"""How a run stands, told from its folder alone: as of its last save, wherever it trains."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import harmonic_mean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from jobs import events
+from jobs.run import Run, plan_of
+from jobs.storage import Bucket
+from trainer import pointer, rows, samples
+from trainer.pointer import POINTER
+from trainer.rows import TENSORBOARD, Row, Trained, Validated
+from trainer.samples import Epoch
+
+RECENT_ROWS = 10  # of metrics, whose mean rate is told
+LATE_SAVES = 5  # after so many intervals without a save a run may have been stopped, or validates for long
+
+
+@dataclass(frozen=True)
+class Status:
+    """`state`: begun (nothing is saved yet), under way, silent or complete. Losses are in bits per character, those of
+    training in order; `saved_seconds`: since the last save; None: not known yet."""
+
+    run: str
+    state: str
+    step: int
+    steps: int
+    epoch: float
+    epochs: float
+    training: Sequence[float]
+    validation: Sequence[float]
+    chars_per_second: float | None
+    seconds_left: float | None
+    saved_seconds: float | None
+    restarts: int
+    samples: Epoch | None
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The same with the newest losses alone, for a script."""
+        newest = {"training": [*self.training][-1:], "validation": [*self.validation][-1:]}
+        return asdict(self) | {name: losses[0] if losses else None for name, losses in newest.items()}
+
+
+def status(run: Run) -> Status:
+    """InputError, naming the object, where what the trainer wrote was damaged; OSError where the store is away."""
+    bucket, plan = run.bucket, plan_of(run.config, run.manifest)
+    saved = pointer.newest(bucket)
+    step = saved.step if saved else 0
+    saved_seconds = time.time() - bucket.written(POINTER) if saved else None
+    metrics = _rows(bucket)
+    starts = sorted(name for name in bucket.names(TENSORBOARD, below=False) if "tfevents" in name)
+    rate = _rate(bucket, starts[-1]) if starts else None
+    return Status(
+        run=bucket.url,
+        state=_state(run, saved_seconds, complete=pointer.is_complete(bucket, steps=plan.steps)),
+        step=step,
+        steps=plan.steps,
+        epoch=step / plan.steps_per_epoch,
+        epochs=plan.steps / plan.steps_per_epoch,
+        training=[row.bits_per_char for row in metrics if isinstance(row, Trained)],
+        validation=[row.bits_per_char for row in metrics if isinstance(row, Validated)],
+        chars_per_second=rate,
+        seconds_left=(plan.steps - step) * plan.chars_per_step / rate if rate else None,
+        saved_seconds=saved_seconds,
+        restarts=max(0, len(starts) - 1),
+        samples=samples.last(bucket),
+    )
+
+
+def _state(run: Run, saved_seconds: float | None, *, complete: bool) -> str:
+    if complete:
+        return "complete"
+    if saved_seconds is None:
+        return "begun"
+    return "silent" if saved_seconds > LATE_SAVES * run.config.checkpoint.every_seconds else "under way"
+
+
+def _rows(bucket: Bucket) -> list[Row]:
+    try:
+        return rows.parse(bucket.read(rows.NAME), place=f"{bucket.url}/{rows.NAME}")
+    except FileNotFoundError:
+        return []
+
+
+def _rate(bucket: Bucket, name: str) -> float | None:
+    """Characters a second over the last rows of one start's events."""
+    with TemporaryDirectory(prefix="watch-") as scratch:
+        start = events.read(bucket.local(name, Path(scratch)))
+    recent = [speed.chars_per_second for speed in start.speeds[-RECENT_ROWS:]] if start else []
+    return harmonic_mean(recent) if recent else None
