@@ -68,4 +68,4 @@ def test_a_second_job_waits_and_an_urgent_one_preempts_the_first(queue: Place, u
     job = namespace.ended("train")
     assert job["status"].get("failed", 0) == 0
     assert outcome(RUN) == undisturbed["outcome"]
-    assert 0 < at < 320
+    assert 0 < at < saved_step(RUN)
