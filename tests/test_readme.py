@@ -28,18 +28,3 @@ def test_the_snippet_reads_the_shards_with_tensorflow_alone(dataset: Path, tmp_p
     shards, rows = windows.every(1)
     expected = [made.symbols().decode(ids) for ids in windows.read(shards[:3], rows[:3])]
     assert done.stdout == "".join(f"{text}\n" for text in expected)
-
-
-def test_each_command_in_the_readme_is_one_and_its_keys_are_real() -> None:
-    for job in set(re.findall(r"python -m jobs\.(\w+)", README)):
-        assert (ROOT / "jobs" / f"{job}.py").exists(), job
-    keys = {
-        line.split(":")[0].strip() for path in (ROOT / "jobs").glob("*.yaml") for line in path.read_text().splitlines()
-    }
-    for key in re.findall(r"--set ([\w.]+)=", README):
-        assert key.split(".")[-1] in keys | {"sub"}, key
-
-
-def test_each_make_target_in_the_readme_is_one() -> None:
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"make ([\w-]+)", README)) <= targets | {"sure"}
