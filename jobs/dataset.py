@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.nearby import holds, nearest
 from jobs.storage import Bucket, is_local, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.verification import check_file
 from trainer.staging import Staging
+
+RUN = "config.yaml"  # what a run's folder has and a dataset's has not
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,22 @@ class Dataset:
 
 
 def open_dataset(url: str) -> Dataset:
-    """The dataset in a folder; InputError if it has no manifest, one of a newer format, or a shard too few."""
+    """The dataset in a folder; InputError if it has no manifest, one of a newer format, or a shard too few.
+
+    It says if the folder is a run's, which holds a manifest too, and which dataset is near where there is none.
+    """
     bucket = open_bucket(url)
     try:
         found = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
-        raise InputError(f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished") from None
+        near = nearest(url, lambda beside: holds(beside, manifest.NAME) and not holds(beside, RUN))
+        raise InputError(
+            f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished{near}"
+        ) from None
     names = set(bucket.names())
     missing = next((shard.name for shard in found.shards if shard.name not in names), None)
+    if missing and RUN in names:
+        raise InputError(f"dataset={url}: a run, expected a dataset, such as the one that its {RUN} names")
     if missing:
         raise InputError(f"{url}/{missing}: missing, but named in {manifest.NAME}")
     return Dataset(bucket, found)

@@ -16,6 +16,7 @@ import yaml
 from jobs import config as configuration
 from jobs import schema
 from jobs.dataset import Dataset
+from jobs.nearby import holds, nearest
 from jobs.read_only import ReadOnly
 from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
@@ -70,7 +71,7 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
     if not writes:
         bucket = ReadOnly(bucket)
     text = configuration.as_yaml(config)
-    if not _has_checkpoint(bucket):
+    if not holds(bucket, POINTER):
         # A mistake that shows only later, in warm_start say, must not use the name up.
         bucket.write(CONFIG, text.encode())
         bucket.write(manifest.NAME, dataset.to_json())
@@ -116,13 +117,19 @@ def plan_of(config: schema.Train, dataset: Manifest) -> Plan:
 
 
 def open_run(url: str) -> Run:
-    """A run's folder as it is; InputError if it is none."""
+    """A run's folder as it is; InputError if it is none, with what it is instead or which run is near it."""
     bucket = open_bucket(url)
     try:
         config = _read_config(bucket)
         dataset = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
-        raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run") from None
+        if holds(bucket, manifest.NAME) and not holds(bucket, CONFIG) and not holds(bucket, POINTER):
+            raise InputError(
+                f"{url}: a dataset, expected a run: train one on it with "
+                f"python -m jobs.train --run NAME --set dataset={url} --set runs=URL"
+            ) from None
+        near = nearest(url, lambda beside: holds(beside, CONFIG))
+        raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run{near}") from None
     try:
         return Run(bucket, configuration.validated(schema.Train, _completed(config)), dataset)
     except InputError as error:
@@ -147,11 +154,3 @@ def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in configuration.keys(config) if key.partition(".")[0] not in FREE}
-
-
-def _has_checkpoint(bucket: Bucket) -> bool:
-    try:
-        bucket.size(POINTER)
-    except FileNotFoundError:
-        return False
-    return True

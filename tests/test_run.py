@@ -7,6 +7,8 @@ from jobs import schema, train
 from jobs.config import load
 from jobs.dataset import open_dataset
 from jobs.run import begin, identity, open_run
+from jobs.start import trained
+from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 
 
@@ -78,6 +80,53 @@ def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Pat
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"{tmp_path}: no config.yaml and manifest.json: not a run"):
         open_run(str(tmp_path))
+
+
+@pytest.fixture(params=["folder", "gs"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty folder, on the disk and in Cloud Storage."""
+    return str(tmp_path) if request.param == "folder" else f"{request.getfixturevalue('store')}/place"
+
+
+def test_a_run_s_name_mistyped_is_answered_with_the_nearest_that_is_there(dataset: Path, place: str) -> None:
+    made = open_dataset(str(dataset)).manifest
+    for name in ("first", "second"):
+        begin(f"{place}/runs", name, config(1), made)
+    open_bucket(f"{place}/runs").write("secondary/notes.txt", b"no run, whatever its name")
+    for typed, found in (("secnd", "second"), ("secondary", "second"), ("frist/", "first"), ("", "")):
+        with pytest.raises(InputError, match=f"not a run; the nearest is {place}/runs/{found}"):
+            open_run(f"{place}/runs/{typed}")
+
+
+def test_where_no_run_is_near_none_is_named(place: str) -> None:
+    for url in (f"{place}/no/run", "gs://reviews" if place.startswith("gs:") else f"{place}/run"):
+        with pytest.raises(InputError, match="not a run$"):
+            open_run(url)
+
+
+def test_a_dataset_in_place_of_a_run_is_told_as_one_with_the_next_step(dataset: Path) -> None:
+    with pytest.raises(InputError, match=f"{dataset}: a dataset, expected a run: .* --set dataset={dataset} "):
+        open_run(str(dataset))
+
+
+def test_a_run_in_place_of_a_dataset_is_told_as_one(dataset: Path, place: str) -> None:
+    run = begin(place, "name", config(1), open_dataset(str(dataset)).manifest)
+    with pytest.raises(InputError, match=f"dataset={run.url}: a run, expected a dataset, such as the one that its"):
+        open_dataset(run.url)
+
+
+def test_a_dataset_s_name_mistyped_is_answered_with_the_nearest_that_is_there(dataset: Path, place: str) -> None:
+    made = open_dataset(str(dataset)).manifest
+    begin(place, "datasets", config(1), made)  # a run, which has a manifest too
+    open_bucket(place).write("data/manifest.json", made.to_json())
+    with pytest.raises(InputError, match=f"or one that was not finished; the nearest is {place}/data$"):
+        open_dataset(f"{place}/dataset")
+
+
+def test_a_run_without_a_checkpoint_says_what_it_waits_for(dataset: Path, tmp_path: Path) -> None:
+    begin(str(tmp_path), "name", config(1), open_dataset(str(dataset)).manifest)
+    with pytest.raises(InputError, match="name: no checkpoint.json: a run without a checkpoint yet: train on, or wait"):
+        trained(open_run(str(tmp_path / "name")))
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json"])

@@ -158,7 +158,7 @@ def newest_saved(store: Store, scratch: Path) -> tuple[Saved, Snapshot]:
     checkpoints = Checkpoints(store, retention=Retention(1), scratch=scratch)
     found = checkpoints.restore()
     if found is None:
-        raise InputError(f"{store.url}: no {POINTER}: not a run, or one without a checkpoint yet")
+        raise InputError(f"{store.url}: no {POINTER}: a run without a checkpoint yet: train on, or wait for its first")
     return checkpoints.saved[0], found
 
 

@@ -1,0 +1,36 @@
+"""What a URL that is none of what was asked for may have meant."""
+
+import difflib
+from collections.abc import Callable
+from contextlib import suppress
+
+from jobs.storage import Bucket, is_local, open_bucket
+from preprocessing.errors import InputError
+
+LOOKED_AT = 20  # of the most similar names: each is a request to a store
+
+
+def holds(bucket: Bucket, name: str) -> bool:
+    """Whether there is an object of this name in the folder."""
+    try:
+        bucket.size(name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def nearest(url: str, is_one: Callable[[Bucket], bool]) -> str:
+    """The end of a message, "; the nearest is URL": of the folders in `url`, or else beside it, for which `is_one`
+    holds, the one of the most similar name. Empty if there is none."""
+    url = url.rstrip("/")
+    for place in (f"{url}/{url.rpartition('/')[2]}", url):
+        parent, slash, name = place.rpartition("/")
+        if not is_local(place) and parent.count("/") < 2:
+            continue  # beside a bucket of Cloud Storage are other people's
+        # It is said beside an error, which a second one, as of a folder that may not be listed, must not replace.
+        with suppress(InputError, OSError):
+            folders = open_bucket(parent or slash or ".").folders()
+            for found in difflib.get_close_matches(name, folders, n=LOOKED_AT, cutoff=0.0):
+                if is_one(open_bucket(f"{parent}{slash}{found}")):
+                    return f"; the nearest is {parent}{slash}{found}"
+    return ""
