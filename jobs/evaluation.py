@@ -29,7 +29,7 @@ def evaluate(run: Run, arrays: Arrays, dataset: Dataset, config: schema.Evaluate
     ):
         windows = Windows(shards, dataset.manifest, staging.mapped)
         strategy = replicas()
-        cudnn = set_up(run.config.precision, seed=run.config.seed)
+        cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
         with strategy.scope():
             net = build(run.config.model, dataset.manifest, cudnn=cudnn)
         restore(arrays, net, None)

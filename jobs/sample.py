@@ -1,78 +1,94 @@
-"""Text from a run's newest checkpoint.
+"""Text from a run's newest checkpoint, continued from a prompt.
 
-    python -m jobs.sample RUN --diversity 0.5 --chars 400 --prompt TEXT --seed 1 --count 4
+    python -m jobs.sample RUN                                     the start of a review, as it is made
+    python -m jobs.sample RUN --until '}'                         one whole review, from { to }
+    python -m jobs.sample RUN --prompt "{the food" --diversity 0.8 --count 4 --seed 2
+    python -m jobs.sample RUN --prompt-file FILE --top-k 10 --top-p 0.9 --chars 1000
+    python -m jobs.sample RUN --stop '}' --chars 5000 --count 1000 --output FILE    reviews as JSON lines
+    python -m jobs.sample RUN --interactive                       you and the model write in turns
 
-RUN is the URL of a run's folder. Without --prompt each sample starts as a new review does.
+RUN is the URL of a run's folder. Without a prompt each sample starts as a new review does, with {. Same seed, same
+text: sample n of a seed is the same however many are asked for, and where it ends early the same up to there.
+
+A JSON line has the keys number, prompt, text, diversity, seed and ended: `length`, or `stop` for --until and --stop.
+With --stop '}' its text is a review's: such a file can be read wherever reviews are.
 """
 
 import argparse
-import json
-import sys
-from collections import Counter
 from collections.abc import Sequence
 
-from jobs import command
+from jobs import command, prompt
 from jobs.run import open_run
 from preprocessing.errors import InputError
-from preprocessing.vocabulary import OPEN, Vocabulary
+from preprocessing.vocabulary import OPEN
+from trainer.endings import Endings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
     arguments.add_argument("run", metavar="RUN")
     arguments.add_argument("--diversity", type=float, default=0.5, help="temperature; 0 is argmax (default 0.5)")
-    arguments.add_argument("--chars", type=int, default=400, help="characters in a sample (default 400)")
-    arguments.add_argument("--prompt", default=OPEN, help="text to continue (default: the start of a review)")
+    arguments.add_argument("--top-k", type=int, default=0, help="only the likeliest so many symbols (default 0: all)")
+    arguments.add_argument("--top-p", type=float, default=1.0, help="of these the likeliest of this share (default 1)")
+    arguments.add_argument("--chars", type=int, default=400, help="characters in a sample at most (default 400)")
+    arguments.add_argument("--until", action="append", default=[], metavar="TEXT", help="end after it, e.g. '}'")
+    arguments.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before it, leave it out")
+    source = arguments.add_mutually_exclusive_group()
+    source.add_argument("--prompt", default=OPEN, help="text to continue (default: the start of a review)")
+    source.add_argument("--prompt-file", metavar="FILE", help="the same from a file, or - for standard input")
+    arguments.add_argument("--strict", action="store_true", help="refuse a prompt of which something is left out")
     arguments.add_argument("--seed", type=int, default=1, help="same seed, same text (default 1)")
     arguments.add_argument("--count", type=int, default=1, help="samples (default 1)")
     arguments.add_argument("--json", action="store_true", help="one JSON object a line")
+    arguments.add_argument("--output", metavar="URL", help="write the JSON lines to a file, local or gs://")
+    arguments.add_argument("--interactive", action="store_true", help="continue each line that is typed; Ctrl-D ends")
     asked = arguments.parse_args(argv)
-    if asked.seed >= 2**31:
-        raise InputError(f"--seed {asked.seed}: expected less than {2**31}")
-    for name, least in (("diversity", 0), ("chars", 1), ("seed", 0), ("count", 1)):
-        if not getattr(asked, name) >= least:  # not <, so that NaN is caught as well
-            raise InputError(f"--{name} {getattr(asked, name)}: expected at least {least}")
-    write(asked)
-
-
-def write(asked: argparse.Namespace) -> None:
-    """Prints the samples that were asked for."""
+    _check(asked)
     run = open_run(asked.run)
-    vocabulary = run.manifest.symbols()
-    prompt = encoded(asked.prompt, vocabulary, lowercase=run.manifest.settings["lowercase"])
-
-    import numpy as np
-
-    from jobs.start import trained
-    from trainer.samples import Sample
-    from trainer.sampling import draws, generate, stepper
-
-    ids = generate(
-        *stepper(trained(run), asked.count),
-        np.repeat(np.asarray(prompt)[None], asked.count, axis=0),
-        diversities=[asked.diversity] * asked.count,
-        drawn=draws(asked.seed, 0, rows=asked.count, chars=asked.chars),
+    text, argument = asked.prompt, "--prompt"
+    if asked.prompt_file is not None:
+        text, argument = prompt.read(asked.prompt_file), "--prompt-file"
+    ids = prompt.encoded(text, run, argument=argument, strict=asked.strict)
+    if not ids:
+        raise InputError(f"{argument} {text[:40]!r}: no symbol of the vocabulary in it")
+    endings = Endings(
+        until=prompt.endings(asked.until, run, argument="--until"),
+        stop=prompt.endings(asked.stop, run, argument="--stop"),
     )
-    for row in ids:
-        sample = Sample(asked.diversity, vocabulary.decode(prompt), vocabulary.decode(row))
-        print(json.dumps(vars(sample), ensure_ascii=False) if asked.json else sample.prompt + sample.text)
+
+    # TensorFlow takes seconds to import: not before the arguments are checked.
+    from jobs.sampling import Sampling
+
+    sampling = Sampling(run, ids, endings, asked)
+    if asked.interactive:
+        sampling.converse()
+    elif asked.output is not None:
+        sampling.write(asked.output)
+    elif asked.json or asked.count > 1:
+        sampling.print_whole()
+    else:
+        sampling.print_as_it_is_made()
 
 
-def encoded(prompt: str, vocabulary: Vocabulary, *, lowercase: bool) -> Sequence[int]:
-    """The prompt's ids; what is outside the vocabulary is left out and named on stderr."""
-    try:
-        ids, dropped = vocabulary.encode(prompt.lower() if lowercase else prompt)
-    except UnicodeEncodeError:
-        raise InputError(f"--prompt {prompt!r}: not text") from None
-    if dropped:
-        print(f"prompt: left out {_named(dropped)}, not in the vocabulary", file=sys.stderr)
-    if not len(ids):
-        raise InputError(f"--prompt {prompt!r}: no symbol of the vocabulary in it")
-    return [int(i) for i in ids]
-
-
-def _named(symbols: Counter[str]) -> str:
-    return ", ".join(repr(symbol) for symbol in sorted(symbols))
+def _check(asked: argparse.Namespace) -> None:
+    """InputError for a value out of its range, or for arguments that do not go together."""
+    for name, least, below in (
+        *(("diversity", 0, None), ("top_k", 0, None), ("top_p", 0, None), ("chars", 1, None)),
+        *(("seed", 0, 2**31), ("count", 1, None)),
+    ):
+        value, flag = getattr(asked, name), f"--{name.replace('_', '-')}"
+        if not value >= least:  # not <, so that NaN is caught as well
+            raise InputError(f"{flag} {value}: expected at least {least}")
+        if below is not None and value >= below:
+            raise InputError(f"{flag} {value}: expected less than {below}")
+    if not 0 < asked.top_p <= 1:
+        raise InputError(f"--top-p {asked.top_p}: expected more than 0 and at most 1")
+    if asked.interactive:
+        others = {"--count": asked.count > 1, "--json": asked.json, "--output": asked.output is not None}
+        others["--prompt-file -"] = asked.prompt_file == prompt.STDIN
+        for flag, given in others.items():
+            if given:
+                raise InputError(f"--interactive: cannot be had with {flag}, expected one of them")
 
 
 if __name__ == "__main__":

@@ -49,10 +49,14 @@ def require_gpus(least: int) -> None:
         )
 
 
-def set_up(setting: str, *, seed: int) -> bool:
-    """Sets precision, seed and, on a CPU, determinism for the process; whether LSTMs run on cuDNN."""
+def set_up(setting: str, *, seed: int, only_reading: bool = False) -> bool:
+    """Sets precision, seed and, on a CPU, determinism for the process; whether LSTMs run on cuDNN.
+
+    `only_reading`: a run that is not trained, on another machine perhaps than it was.
+    """
     gpus = len(tf.config.list_physical_devices("GPU"))  # of this machine, not of the other workers'
-    policy, reason = precision.choose(setting, gpus=gpus, cpu_flags=precision.cpu_flags())
+    flags = precision.cpu_flags()
+    policy, reason = precision.choose(setting, gpus=gpus, cpu_flags=flags, only_reading=only_reading)
     log.info("%d GPU(s), precision %s: %s", gpus, policy, reason)
     keras.mixed_precision.set_global_policy(policy)
     keras.utils.set_random_seed(seed)
@@ -90,7 +94,7 @@ def build(config: schema.Model, manifest: Manifest, *, cudnn: bool = False) -> k
 
 def trained(run: Run) -> keras.Model:
     """The run's model with its newest whole checkpoint's weights, set up for this machine; InputError without one."""
-    cudnn = set_up(run.config.precision, seed=run.config.seed)
+    cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
     with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
         saved = newest(run.bucket, Path(scratch))
     net = build(run.config.model, run.manifest, cudnn=cudnn)

@@ -112,6 +112,17 @@ def dataset(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
+def small_run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch on it, for what only reads a run; in float32, which is the same on every machine."""
+    from jobs import train
+    from tests.runs import arguments
+
+    runs = tmp_path_factory.mktemp("runs")
+    train.main(arguments(dataset, runs, epochs=1, precision="float32"))
+    return runs / "small"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Real reviews, which a user of the project does not have."""
     if not SHARED.is_dir():

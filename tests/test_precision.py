@@ -20,3 +20,15 @@ def test_half_precision_is_taken_where_the_hardware_has_it(
     found, reason = choose(setting, gpus=gpus, cpu_flags=frozenset(flags))
     assert found == policy
     assert reason
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flags", "policy"),
+    [(1, set(), "mixed_float16"), (0, {"avx2"}, "float32"), (0, {"amx_bf16", "avx512_fp16"}, "mixed_bfloat16")],
+)
+def test_a_run_trained_in_a_gpu_s_float16_is_read_in_what_this_machine_has(
+    gpus: int, flags: set[str], policy: str
+) -> None:
+    found, _ = choose("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags), only_reading=True)
+    assert found == policy
+    assert choose("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags))[0] == "mixed_float16"

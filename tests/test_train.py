@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from jobs import evaluate, sample, train
+from jobs import evaluate, train
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from tests.inputs import small_dataset
@@ -250,32 +250,3 @@ def test_evaluating_on_a_dataset_of_other_symbols_is_refused(
     small_dataset(reviews_file, tmp_path, vocabulary="auto")
     with pytest.raises(InputError, match="its vocabulary is not the one that"):
         evaluate.main([str(undisturbed), "--set", f"dataset={tmp_path}"])
-
-
-def test_sampling_a_run_gives_the_same_text_for_the_same_seed(
-    undisturbed: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = []
-    for seed in (1, 1, 2):
-        sample.main([str(undisturbed), "--chars", "40", "--count", "2", "--seed", str(seed), "--json"])
-        found.append([json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()])
-    assert found[0] == found[1] != found[2]
-    assert [len(text) for text in found[0]] == [40, 40]
-    assert found[0][0] != found[0][1]
-
-
-def test_a_prompt_s_unknown_symbols_are_left_out_and_named(
-    undisturbed: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sample.main([str(undisturbed), "--chars", "5", "--prompt", "Go\N{SNOWMAN}od"])
-    out, err = capsys.readouterr()
-    assert out.startswith("good")
-    assert err == "prompt: left out '\N{SNOWMAN}', not in the vocabulary\n"
-    with pytest.raises(InputError, match="no symbol of the vocabulary"):
-        sample.main([str(undisturbed), "--prompt", "\N{SNOWMAN}"])
-
-
-@pytest.mark.parametrize("flag", ["--chars=0", "--count=0", "--diversity=-1", "--diversity=nan", "--seed=-1"])
-def test_a_flag_out_of_range_is_refused(undisturbed: Path, flag: str) -> None:
-    with pytest.raises(InputError, match=f"{flag.split('=')[0]} .*: expected at least"):
-        sample.main([str(undisturbed), flag])

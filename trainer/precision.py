@@ -5,8 +5,14 @@ from pathlib import Path
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def choose(setting: str, *, gpus: int, cpu_flags: frozenset[str]) -> tuple[str, str]:
-    """A Keras dtype policy, and why. `auto` takes half precision where the hardware multiplies in it."""
+def choose(setting: str, *, gpus: int, cpu_flags: frozenset[str], only_reading: bool = False) -> tuple[str, str]:
+    """A Keras dtype policy, and why. `auto` takes half precision where the hardware multiplies in it.
+
+    A run that is `only_reading`, not trained, may have been configured for another machine: the float16 of a GPU,
+    in which few CPUs multiply and the others are slow, is then for this one to replace.
+    """
+    if only_reading and setting == "mixed_float16" and not gpus:
+        setting = "auto"
     if setting != "auto":
         return setting, "as configured"
     if gpus:

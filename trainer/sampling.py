@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from trainer.limits import ALL, Limits
 from trainer.model import EMBEDDING, LOGITS, lstm_layers
 from trainer.order import uniform
 from trainer.stop import Stopped
@@ -20,22 +21,26 @@ Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, t
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]
 
 
-def draws(seed: int, epoch: int, *, rows: int, chars: int) -> npt.NDArray[np.float64]:
-    """Numbers [rows, chars] in [0, 1) that decide the samples; a row's do not depend on the rows beside it."""
-    return np.stack([uniform((seed, epoch, row), chars) for row in range(rows)])
+def draws(seed: int, epoch: int, *, rows: int, chars: int, first: int = 0) -> npt.NDArray[np.float64]:
+    """Numbers [rows, chars] in [0, 1) that decide the samples, from row `first` on; a row's do not depend on the
+    rows beside it."""
+    return np.stack([uniform((seed, epoch, row), chars) for row in range(first, first + rows)])
 
 
 def choose(
-    logits: npt.NDArray[np.float32], diversities: npt.NDArray[np.float64], drawn: npt.NDArray[np.float64]
+    logits: npt.NDArray[np.float32],
+    diversities: npt.NDArray[np.float64],
+    drawn: npt.NDArray[np.float64],
+    limits: Limits = ALL,
 ) -> npt.NDArray[np.int32]:
     """One id for each row of logits [B, V], from softmax(logits / diversity); at diversity 0 the likeliest.
 
-    The id is the first whose cumulated probability exceeds the row's number in [0, 1).
+    The id is the first, of those within `limits`, whose cumulated probability exceeds the row's number in [0, 1).
     """
     shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
     with np.errstate(over="ignore"):  # a tiny diversity: all but the likeliest at exp(-inf)
         scaled = shifted / np.where(diversities == 0, 1.0, diversities)[:, None]
-    cumulated = np.exp(scaled).cumsum(axis=1)
+    cumulated = limits.kept(np.exp(scaled)).cumsum(axis=1)
     sampled = (cumulated <= drawn[:, None] * cumulated[:, -1:]).sum(axis=1)
     return np.where(diversities == 0, logits.argmax(axis=1), sampled).astype(np.int32)
 
@@ -83,6 +88,16 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
         return np.concatenate([scores.numpy() for scores, _ in found])[:rows], [after for _, after in found]
 
     return step, [state] * groups
+
+
+def with_rows_of(other: State, state: State, rows: npt.NDArray[np.bool_]) -> State:
+    """A stepper's state with those of the rows [B] that are true as they are in another one of the same stepper."""
+    filled = np.zeros((len(state), GROUP_ROWS, 1), bool)
+    filled.reshape(-1)[: len(rows)] = rows
+    return [
+        tf.nest.map_structure(lambda new, old, mask=mask: tf.where(mask, new, old), theirs, ours)
+        for mask, theirs, ours in zip(filled, other, state, strict=True)
+    ]
 
 
 def _weights(model: keras.Model) -> Weights:

@@ -1,0 +1,270 @@
+"""The command on a small run: what it prints, writes and refuses."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from jobs import sample
+from jobs.output import writing
+from jobs.prompt import MAX_CHARS, encoded
+from jobs.run import open_run
+from jobs.storage import open_bucket
+from preprocessing.errors import InputError
+
+Lines = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(small_run: Path, capsys: pytest.CaptureFixture[str]) -> Lines:
+    """What the command prints with --json and these arguments."""
+
+    def run(*arguments: object) -> list[dict[str, Any]]:
+        capsys.readouterr()
+        sample.main([str(small_run), "--json", *map(str, arguments)])
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+def texts(found: list[dict[str, Any]]) -> list[str]:
+    return [line["text"] for line in found]
+
+
+def process(run: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "jobs.sample", str(run), *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def stream(file: IO[bytes] | None) -> IO[bytes]:
+    assert file
+    return file
+
+
+def test_the_same_seed_gives_the_same_text_and_another_one_another(lines: Lines) -> None:
+    one, again, other = (texts(lines("--chars", 40, "--count", 2, "--seed", seed)) for seed in (1, 1, 2))
+    assert one == again != other
+    assert [len(text) for text in one] == [40, 40]
+    assert one[0] != one[1]
+
+
+def test_a_line_says_all_that_is_needed_to_make_it_again(lines: Lines) -> None:
+    [*_, last] = lines("--chars", 9, "--count", 3, "--seed", 5, "--diversity", 0.75, "--prompt", "The")
+    own = {"number": 2, "prompt": "the", "diversity": 0.75, "seed": 5, "ended": "length"}
+    assert last == own | {"text": last["text"]}
+    assert len(last["text"]) == 9
+
+
+def test_a_sample_is_the_same_alone_and_among_more_than_are_made_at_once(lines: Lines) -> None:
+    many = texts(lines("--chars", 30, "--count", 19))
+    assert texts(lines("--chars", 30, "--count", 9)) == many[:9]
+    assert texts(lines("--chars", 30)) == many[:1]
+
+
+def test_until_ends_a_sample_after_a_text_and_stop_before_it(lines: Lines) -> None:
+    # Of 19 samples eight are made at once: one that ends leaves its place to another, which must not show.
+    asked = ["--chars", 60, "--count", 19, "--diversity", 1]
+    whole = texts(lines(*asked))
+    for flag, kept in (("--until", 2), ("--stop", 0)):
+        found = lines(*asked, flag, "e ")
+        assert {line["ended"] for line in found} == {"stop", "length"}
+        for text, line in zip(whole, found, strict=True):
+            end = text.find("e ")
+            assert line["text"] == (text if end < 0 else text[: end + kept])
+            assert line["ended"] == ("length" if end < 0 else "stop")
+
+
+def test_of_several_ends_the_first_that_is_reached_counts(lines: Lines) -> None:
+    [whole] = texts(lines("--chars", 60))
+    [found] = texts(lines("--chars", 60, "--stop", whole[30:34], "--until", whole[10:12], "--stop", whole[20:22]))
+    assert found == whole[: min(whole.find(whole[10:12]) + 2, whole.find(whole[20:22]), whole.find(whole[30:34]))]
+
+
+def test_one_sample_is_printed_behind_its_prompt_and_is_that_of_the_json(
+    small_run: Path, lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more in ([], ["--stop", "zzz"], ["--stop", "e"]):
+        [found] = lines("--chars", 40, *more)
+        sample.main([str(small_run), "--chars", "40", *more])
+        assert capsys.readouterr().out == f"{{{found['text']}\n"
+
+
+def test_several_samples_are_printed_one_after_the_other(
+    small_run: Path, lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = texts(lines("--chars", 20, "--count", 10))
+    sample.main([str(small_run), "--chars", "20", "--count", "10"])
+    assert capsys.readouterr().out == "".join(f"{{{text}\n" for text in found)
+
+
+def test_characters_come_as_they_are_made_and_ctrl_c_ends_them(small_run: Path) -> None:
+    running = process(small_run, "--chars", "1000000")
+    assert len(stream(running.stdout).read(60)) == 60
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 143
+    assert b"Traceback" not in errors
+
+
+def test_a_limit_of_one_symbol_is_argmax_at_any_diversity(lines: Lines) -> None:
+    [greedy] = texts(lines("--diversity", 0, "--chars", 30))
+    assert texts(lines("--diversity", 2, "--top-k", 1, "--chars", 30)) == [greedy]
+    assert texts(lines("--diversity", 2, "--top-p", 1e-9, "--chars", 30)) == [greedy]
+    assert texts(lines("--diversity", 2, "--top-k", 99, "--top-p", 1, "--chars", 30)) != [greedy]
+
+
+def test_a_prompt_s_unknown_symbols_are_left_out_and_named_or_refused(
+    small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample.main([str(small_run), "--chars", "5", "--prompt", "Go\N{SNOWMAN}od"])
+    out, err = capsys.readouterr()
+    assert out.startswith("good")
+    assert "prompt: left out '\N{SNOWMAN}', not in the vocabulary\n" in err
+    with pytest.raises(
+        InputError, match="--prompt: would leave out '\N{SNOWMAN}', not in .*: change it, or go without"
+    ):
+        sample.main([str(small_run), "--strict", "--prompt", "Go\N{SNOWMAN}od"])
+    with pytest.raises(InputError, match="no symbol of the vocabulary"):
+        sample.main([str(small_run), "--prompt", "\N{SNOWMAN}"])
+    with pytest.raises(InputError, match="--prompt 'a.udcff': not text"):
+        sample.main([str(small_run), "--prompt", "a\udcff"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        *((f"--{flag}", f"--{flag.split('=')[0]} .*: expected at least") for flag in ("chars=0", "count=0", "seed=-1")),
+        *((f"--{flag}", f"--{flag.split('=')[0]} .*: expected at least") for flag in ("diversity=-1", "diversity=nan")),
+        ("--top-k=-1", "--top-k -1: expected at least 0"),
+        *((f"--top-p={value}", "--top-p .*: expected") for value in ("0", "1.1", "nan")),
+        ("--seed=2147483648", "--seed 2147483648: expected less than 2147483648"),
+        ("--stop=", "--stop '': expected a text"),
+        ("--until=\N{SNOWMAN}", "--until: would leave out '\N{SNOWMAN}'"),
+        ("--prompt=a --prompt-file=b", "not allowed with"),
+        ("--interactive --count=2", "--interactive: cannot be had with --count"),
+        ("--interactive --prompt-file=-", "--interactive: cannot be had with --prompt-file -"),
+        ("--output=folder/", "folder/: a folder, expected a file"),
+    ],
+)
+def test_a_flag_that_is_wrong_is_refused(small_run: Path, flags: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sample.main([str(small_run), *flags.split()])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty, expected the text to continue"),
+        (b"\n", "empty, expected"),
+        (b"a\0b", "binary: character 1 is NUL"),
+        (b"ab\xff\xfe", "not text in UTF-8: byte 2 is 0xff"),
+    ],
+)
+def test_what_is_no_prompt_is_refused_in_a_file_and_from_standard_input(
+    small_run: Path, tmp_path: Path, data: bytes, message: str
+) -> None:
+    (tmp_path / "prompt.txt").write_bytes(data)
+    with pytest.raises(InputError, match=f"{tmp_path}/prompt.txt: {message}"):
+        sample.main([str(small_run), "--prompt-file", str(tmp_path / "prompt.txt")])
+    piped = process(small_run, "--prompt-file", "-")
+    _, errors = piped.communicate(data, timeout=60)
+    assert piped.returncode == 2
+    assert errors.decode().startswith(f"sample: standard input: {message}")
+    assert errors.count(b"\n") == 1
+
+
+def test_a_prompt_file_is_one_prompt_but_for_the_newline_at_its_end(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prompt.txt").write_bytes(b"\xef\xbb\xbfGood\nfood\r\n")
+    sample.main([str(small_run), "--prompt-file", str(tmp_path / "prompt.txt"), "--chars", "5", "--json"])
+    assert json.loads(capsys.readouterr().out)["prompt"] == "good\nfood"
+    with pytest.raises(InputError, match="--prompt-file .*/no.txt: no such file"):
+        sample.main([str(small_run), "--prompt-file", str(tmp_path / "no.txt")])
+
+
+def test_of_a_prompt_of_ten_megabytes_the_last_characters_are_read(
+    small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, text = open_run(str(small_run)), "a" * 10_000_000 + "b" * MAX_CHARS
+    ids = encoded(text, run, argument="--prompt-file")
+    assert run.manifest.symbols().decode(ids) == "b" * MAX_CHARS
+    expected = f"all but the last {MAX_CHARS} of {len(text)} characters"
+    assert capsys.readouterr().err == f"prompt-file: left out {expected}\n"
+    with pytest.raises(InputError, match=expected):
+        encoded(text, run, argument="--prompt-file", strict=True)
+
+
+def test_a_file_holds_the_same_lines_on_the_disk_and_in_a_bucket(
+    small_run: Path, lines: Lines, tmp_path: Path, store: str
+) -> None:
+    asked = ["--chars", 40, "--count", 20, "--stop", "e"]
+    expected = lines(*asked)
+    for folder in (str(tmp_path), f"{store}/batch"):
+        sample.main([str(small_run), *map(str, asked), "--output", f"{folder}/reviews.jsonl"])
+        data = open_bucket(folder).read("reviews.jsonl")
+        assert [json.loads(line) for line in data.splitlines()] == expected
+
+
+def test_a_file_stands_only_once_it_is_whole(tmp_path: Path, store: str) -> None:
+    for folder in (str(tmp_path), f"{store}/batch"):
+        bucket = open_bucket(folder)
+        bucket.write("reviews.jsonl", b"old")
+
+        def fail(folder: str = folder) -> None:
+            with writing(f"{folder}/reviews.jsonl") as file:
+                file.write(b"half of the new")
+                raise OSError
+
+        with pytest.raises(OSError):  # noqa: PT011 (the block's own)
+            fail()
+        assert bucket.names() == ["reviews.jsonl"]
+        assert bucket.read("reviews.jsonl") == b"old"
+
+
+def test_a_run_trained_on_gpus_in_float16_is_sampled_on_a_cpu(small_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_run, tmp_path / "run")
+    config = tmp_path / "run/config.yaml"
+    config.write_text(config.read_text().replace("precision: float32", "precision: mixed_float16"))
+    assert open_run(str(tmp_path / "run")).config.precision == "mixed_float16"
+    found = []
+    for precision in ("mixed_float16", "auto"):
+        config.write_text(config.read_text().replace("precision: mixed_float16", f"precision: {precision}"))
+        sample.main([str(tmp_path / "run"), "--chars", "30", "--output", str(tmp_path / "out.jsonl")])
+        found.append((tmp_path / "out.jsonl").read_text())
+    assert found[0] == found[1]
+
+
+def test_a_conversation_continues_each_line_from_all_before_it(small_run: Path, lines: Lines) -> None:
+    running = process(small_run, "--interactive", "--chars", "30")
+    out, errors = running.communicate(b"The food\n\nand\n", timeout=60)
+    assert running.returncode == 0, errors
+    first, second, third, end = out.decode().split("\n")
+    assert [len(text) for text in (first, second, third)] == [30, 30, 30]
+    assert end == ""
+    assert [first] == texts(lines("--chars", 30, "--prompt", "{the food"))
+
+
+def test_ctrl_c_ends_the_model_s_turn_and_the_conversation_goes_on(small_run: Path) -> None:
+    running = process(small_run, "--interactive", "--chars", "1000000")
+    for said in (b"the food\n", b"and then\n"):
+        stream(running.stdin).write(said)
+        stream(running.stdin).flush()
+        assert len(stream(running.stdout).read(30)) == 30
+        running.send_signal(signal.SIGINT)
+        stream(running.stdout).readline()
+    out, errors = running.communicate(timeout=60)
+    assert (running.returncode, out) == (0, b""), errors
+
+
+def test_a_line_that_is_no_text_ends_a_conversation_through_a_pipe(small_run: Path) -> None:
+    running = process(small_run, "--interactive", "--chars", "5")
+    _, errors = running.communicate(b"food\n\xff\n", timeout=60)
+    assert running.returncode == 2
+    assert b"sample: standard input, line 2: not text in UTF-8: byte 0 is 0xff" in errors

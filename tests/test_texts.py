@@ -1,0 +1,57 @@
+import keras
+import numpy as np
+import pytest
+
+from trainer import model
+from trainer.conversation import Conversation
+from trainer.limits import ALL
+from trainer.sampling import draws, generate, stepper
+from trainer.texts import texts
+
+ROWS, CHARS = 21, 12  # more rows than are made at once
+
+
+@pytest.fixture(params=["float32", "mixed_bfloat16"])
+def net(request: pytest.FixtureRequest) -> keras.Model:
+    keras.mixed_precision.set_global_policy(request.param)
+    keras.utils.set_random_seed(1)
+    return model.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
+
+
+def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
+    """What the training loop's sampler makes of it."""
+    drawn = draws(3, 0, rows=ROWS, chars=CHARS)
+    prompts = np.repeat(np.array([prompt]), ROWS, axis=0)
+    found: list[list[int]] = generate(*stepper(net, ROWS), prompts, diversities=[0.9] * ROWS, drawn=drawn).tolist()
+    return found
+
+
+def test_texts_are_those_of_the_training_loop_s_sampler(net: keras.Model) -> None:
+    ended = [t for t in texts(net, [1, 2], count=ROWS, chars=CHARS, seed=3, diversity=0.9) if t.ended]
+    assert [t.ids for t in sorted(ended, key=lambda t: t.number)] == generated(net, [1, 2])
+
+
+def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice(net: keras.Model) -> None:
+    whole, steps = generated(net, [1, 2]), 0
+    ended = []
+    for text in texts(net, [1, 2], count=ROWS, chars=CHARS, seed=3, diversity=0.9, reached=lambda ids: ids[-1] == 5):
+        steps += 1
+        if text.ended:
+            ended.append(text)
+    expected = [ids[: ids.index(5) + 1] if 5 in ids else ids for ids in whole]
+    assert [t.ids for t in sorted(ended, key=lambda t: t.number)] == expected
+    assert steps == sum(map(len, expected)) < ROWS * CHARS
+    assert {t.ended for t in ended} == {"stop", "length"}
+
+
+def test_a_conversation_writes_what_follows_from_all_that_was_said() -> None:
+    net = model.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
+    talk, said = Conversation(net, [1]), [1]
+    for turn, line in enumerate(([2, 3], [], [4])):
+        drawn = draws(3, turn, rows=1, chars=5)
+        talk.read(line)
+        [*_, ids] = talk.write(drawn[0], diversity=0.9, limits=ALL, reached=lambda _: False)
+        said += line
+        expected = generate(*stepper(net, 1), np.array([said]), diversities=[0.9], drawn=drawn)
+        assert [ids] == expected.tolist()
+        said += ids

@@ -1,0 +1,70 @@
+"""Many texts that continue one prompt, each of its own length.
+
+They are made side by side, GROUP_ROWS at most, as a matrix product is of so many rows whether they are needed or
+not. One that has ended leaves its row to the next at once: so texts that end early cost no more than they are long.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from trainer.limits import ALL, Limits
+from trainer.sampling import GROUP_ROWS, choose, draws, stepper, with_rows_of
+
+
+@dataclass
+class Text:
+    """One of them: its ids so far, and why it has ended, `length` or `stop`, once it has."""
+
+    number: int
+    drawn: npt.NDArray[np.float64]
+    ids: list[int] = field(default_factory=list)
+    ended: str = ""
+
+
+def texts(
+    model: keras.Model,
+    prompt: Sequence[int],
+    *,
+    count: int,
+    chars: int,
+    seed: int,
+    diversity: float,
+    limits: Limits = ALL,
+    reached: Callable[[Sequence[int]], bool] = lambda _: False,
+) -> Iterator[Text]:
+    """Each text whenever it has grown by a character, up to `chars` or to where its ids have `reached` an end.
+
+    Text number n is that of row n that `generate` makes of draws(seed, 0, ...), whatever the others are.
+    """
+    rows = min(count, GROUP_ROWS)
+    step, state = stepper(model, rows)
+    for symbol in prompt:
+        logits, state = step(np.full(rows, symbol, np.int32), state)
+    first_logits, first_state = logits, state
+    waiting = (Text(number, draws(seed, 0, rows=1, chars=chars, first=number)[0]) for number in range(count))
+    places = [next(waiting, None) for _ in range(rows)]
+    diversities = np.full(rows, float(diversity))
+    while any(places):
+        drawn = np.array([text.drawn[len(text.ids)] if text else 0.0 for text in places])
+        ids = choose(logits, diversities, drawn, limits)
+        ended = np.zeros(rows, bool)
+        for place, text in enumerate(places):
+            if text is None:
+                continue
+            text.ids.append(int(ids[place]))
+            if reached(text.ids):
+                text.ended = "stop"
+            elif len(text.ids) == chars:
+                text.ended = "length"
+            if text.ended:
+                ended[place], places[place] = True, next(waiting, None)
+            yield text
+        if any(places):
+            logits, state = step(ids, state)
+        if ended.any():
+            logits = np.where(ended[:, None], first_logits, logits)
+            state = with_rows_of(first_state, state, ended)
