@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -82,7 +83,7 @@ def same_as_the_chief(strategy: tf.distribute.Strategy, workers: Workers, identi
         )
 
 
-def build(config: schema.Model, manifest: Manifest, *, cudnn: bool = False) -> keras.Model:
+def build(config: schema.Model, manifest: Manifest, *, cudnn: bool | Literal["auto"] = False) -> keras.Model:
     """The model that a run's configuration and its dataset's vocabulary describe."""
     return model.build(
         symbols=len(manifest.vocabulary),

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -12,11 +12,13 @@ from trainer.lstm import LSTM
 EMBEDDING, LOGITS = "embedding", "logits"
 
 
-def build(*, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudnn: bool = False) -> keras.Model:
+def build(
+    *, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudnn: bool | Literal["auto"] = False
+) -> keras.Model:
     """ids [B, L] int -> logits [B, L, V] float32 for the character after each position.
 
-    With `cudnn` it is an error if an LSTM cannot run on it; without, they are those of trainer/lstm.py, for CPUs.
-    The weights are the same.
+    With `cudnn` the LSTMs are Keras' own, and unless it is `auto` an error where they cannot run on cuDNN; without,
+    they are those of trainer/lstm.py, for CPUs. The weights are the same.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     steps_first = ids if cudnn else keras.ops.transpose(ids)
@@ -25,7 +27,7 @@ def build(*, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudn
     else:
         hidden = keras.ops.one_hot(steps_first, symbols, dtype=keras.mixed_precision.dtype_policy().compute_dtype)
     for number, units in enumerate(lstm_units):
-        kind: Any = functools.partial(keras.layers.LSTM, use_cudnn=True) if cudnn else LSTM
+        kind: Any = functools.partial(keras.layers.LSTM, use_cudnn=cudnn) if cudnn else LSTM
         hidden = kind(units, return_sequences=True, name=f"lstm_{number}")(hidden)
     # float32, because a softmax in half precision loses the rare symbols.
     logits = keras.layers.Dense(symbols, dtype="float32", name=LOGITS)(hidden)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int64]
 
 # splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-_GAMMA, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+GAMMA, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def hashed(key: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
@@ -40,9 +40,9 @@ def permutation(key: Sequence[int], count: int) -> Integers:
 
 
 def _mix(state: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    state = state + _GAMMA
-    state = (state ^ (state >> np.uint64(30))) * _MIX_1
-    state = (state ^ (state >> np.uint64(27))) * _MIX_2
+    state = state + GAMMA
+    state = (state ^ (state >> np.uint64(30))) * MIX_1
+    state = (state ^ (state >> np.uint64(27))) * MIX_2
     return state ^ (state >> np.uint64(31))
 
 

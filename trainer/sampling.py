@@ -75,7 +75,7 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
     Rows are computed GROUP_ROWS at a time, filled up: how a matrix product rounds depends on its shape, and a
     row's characters must not depend on how many others are asked for.
     """
-    weights = _weights(model)
+    weights = step_weights(model)
     table, layers, _ = weights
     widths = [bias.shape[0] // 4 for _, bias in layers]
     state = [[tf.zeros((GROUP_ROWS, width), table.dtype), tf.zeros((GROUP_ROWS, width))] for width in widths]
@@ -84,7 +84,7 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
     def step(ids: npt.NDArray[np.int32], before: State) -> tuple[npt.NDArray[np.float32], State]:
         filled = np.zeros((groups, GROUP_ROWS), np.int32)
         filled.reshape(-1)[:rows] = ids
-        found = [_step(weights, tf.constant(group), held) for group, held in zip(filled, before, strict=True)]
+        found = [next_logits(weights, tf.constant(group), held) for group, held in zip(filled, before, strict=True)]
         return np.concatenate([scores.numpy() for scores, _ in found])[:rows], [after for _, after in found]
 
     return step, [state] * groups
@@ -100,8 +100,8 @@ def with_rows_of(other: State, state: State, rows: npt.NDArray[np.bool_]) -> Sta
     ]
 
 
-def _weights(model: keras.Model) -> Weights:
-    """Made ready once, as a step does little more than read them."""
+def step_weights(model: keras.Model) -> Weights:
+    """A model's weights as `next_logits` takes them: made ready once, as a step does little more than read them."""
     layers, logits = lstm_layers(model), model.get_layer(LOGITS)
     dtype = layers[0].compute_dtype
     table = tf.convert_to_tensor(layers[0].cell.kernel)
@@ -118,7 +118,10 @@ def _weights(model: keras.Model) -> Weights:
 
 
 @tf.function
-def _step(weights: Weights, ids: tf.Tensor, before: list[list[tf.Tensor]]) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+def next_logits(
+    weights: Weights, ids: tf.Tensor, before: list[list[tf.Tensor]]
+) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+    """Logits [B, V] float32 after ids [B], and of each layer hidden and carry [B, H] after them, from those before."""
     table, layers, (logits_kernel, logits_bias) = weights
     below, after = None, []
     for (kernel, bias), (hidden, carry) in zip(layers, before, strict=True):

@@ -1,0 +1,76 @@
+"""An export's folder: complete, which is with an export.json that names its files, or none.
+
+model.keras  saved_model/...  export.json
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jobs.storage import open_bucket
+from preprocessing.errors import InputError
+from trainer.store import ABSENT
+
+NAME = "export.json"
+FORMAT = 1
+KERAS, SAVED_MODEL = "model.keras", "saved_model"
+
+
+class Exports:
+    """A folder to export to; InputError if what is in it is not an export, or of a newer format."""
+
+    def __init__(self, url: str, *, replace: bool) -> None:
+        self._bucket, self._replace = open_bucket(url), replace
+        self.url = self._bucket.url
+        self._found = self._read()
+        # Without an export.json they are what a killed process has left.
+        strays = [name for name in self._bucket.names() if name not in (NAME, KERAS) and not _in_saved_model(name)]
+        if strays:
+            raise InputError(f"--to {self.url}: {strays[0]} is not an export's: expected an empty folder or a new one")
+
+    def has(self, sha256: str) -> bool:
+        """Whether it is the export of the checkpoint of this SHA-256; InputError if of another, not to be replaced."""
+        if self._found is None or (self._found["sha256"] != sha256 and self._replace):
+            return False
+        if self._found["sha256"] != sha256:
+            raise InputError(
+                f"--to {self.url}: has an export of {self._found['run']}, step {self._found['step']}: "
+                "name another folder, or replace it with --replace"
+            )
+        return True
+
+    def publish(self, folder: Path, values: dict[str, Any]) -> str:
+        """Makes the files below `folder` the export; the URL of its export.json, which holds the `values`.
+
+        Conflict if another process has published one meanwhile.
+        """
+        before = self._bucket.names()
+        self._bucket.delete(NAME)  # from here on there is none, until the new one is whole
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        for name in names:
+            self._bucket.upload(folder / name, name)
+        for name in before:
+            if name not in names and name != NAME:
+                self._bucket.delete(name)
+        data = json.dumps({"format": FORMAT, **values}, indent=1, ensure_ascii=False) + "\n"
+        self._bucket.write(NAME, data.encode(), if_version=ABSENT)
+        return f"{self.url}/{NAME}"
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            found = json.loads(self._bucket.read(NAME))
+            if not {"format", "run", "step", "sha256"} <= found.keys():
+                raise ValueError("a key is missing")
+        except FileNotFoundError:
+            return None
+        except (ValueError, AttributeError) as error:
+            raise InputError(f"{self.url}/{NAME}: not an export's: {error}") from None
+        if type(found["format"]) is not int or found["format"] > FORMAT:
+            raise InputError(
+                f"{self.url}/{NAME}: format {found['format']}, expected at most {FORMAT}: of a newer version"
+            )
+        return dict(found)
+
+
+def _in_saved_model(name: str) -> bool:
+    return name.startswith(f"{SAVED_MODEL}/")

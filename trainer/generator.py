@@ -1,0 +1,108 @@
+"""A model as a SavedModel that takes text and gives text: the vocabulary and the drawing are part of its graph.
+
+tf.saved_model.load(FOLDER).signatures["generate"](prompt=, chars=, diversity=, seed=)["text"]
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from preprocessing.vocabulary import OPEN
+from trainer.order import GAMMA, MIX_1, MIX_2
+from trainer.sampling import next_logits, step_weights
+
+
+class Generator(tf.Module):
+    """What trainer.texts does, in a graph; in float32 the same texts, but where a sum's rounding decides."""
+
+    def __init__(self, model: keras.Model, symbols: str, *, lowercase: bool) -> None:
+        super().__init__(name="generator")
+        self._weights = tf.nest.map_structure(lambda weight: tf.Variable(weight, trainable=False), step_weights(model))
+        self._widths = [bias.shape[0] // 4 for _, bias in self._weights[1]]
+        self._lowercase = lowercase
+        points = tf.constant([ord(symbol) for symbol in symbols], tf.int32)
+        table = tf.lookup.KeyValueTensorInitializer(points, tf.range(len(symbols)))
+        self._ids = tf.lookup.StaticHashTable(table, default_value=-1)
+        self.symbols = tf.Variable([symbol.encode() for symbol in symbols], trainable=False)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="prompt"),
+            tf.TensorSpec([], tf.int32, name="chars"),
+            tf.TensorSpec([], tf.float32, name="diversity"),
+            tf.TensorSpec([], tf.int32, name="seed"),
+        ]
+    )
+    def generate(self, prompt: tf.Tensor, chars: tf.Tensor, diversity: tf.Tensor, seed: tf.Tensor) -> Any:
+        """{"text": [N] string}, `chars` characters each that continue the prompts [N] in UTF-8.
+
+        What the vocabulary has not is left out of a prompt; one of which nothing is left is the start of a review.
+        Row n is sample n of the seed.
+        """
+        tf.debugging.assert_positive(chars, "chars: expected at least 1")
+        tf.debugging.assert_non_negative(diversity, "diversity: expected at least 0")
+        logits, state = self._read(self._encoded(prompt))
+        drawn = _draws(seed, tf.shape(prompt)[0], chars)
+        chosen = tf.TensorArray(tf.int32, chars, element_shape=[None])
+        for position in tf.range(chars):
+            ids = _choose(logits, tf.cast(diversity, tf.float64), drawn[:, position])
+            chosen = chosen.write(position, ids)
+            logits, state = next_logits(self._weights, ids, state)
+        symbols = tf.gather(self.symbols, tf.transpose(chosen.stack()))
+        return {"text": tf.strings.reduce_join(symbols, axis=1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="prompt")])
+    def logits(self, prompt: tf.Tensor) -> tf.Tensor:
+        """[N, V] float32, of the character after each of the prompts [N]."""
+        return self._read(self._encoded(prompt))[0]
+
+    def _encoded(self, prompt: tf.Tensor) -> tf.RaggedTensor:
+        text = tf.strings.lower(prompt, encoding="utf-8") if self._lowercase else prompt
+        ids = self._ids.lookup(tf.strings.unicode_decode(text, "UTF-8"))
+        ids = tf.ragged.boolean_mask(ids, ids >= 0)
+        opening = tf.fill([ids.nrows(), 1], self._ids.lookup(tf.constant(ord(OPEN))))
+        empty = tf.cast(ids.row_lengths() == 0, tf.int64)
+        return tf.concat([tf.RaggedTensor.from_tensor(opening, lengths=empty), ids], axis=1)
+
+    def _read(self, ids: tf.RaggedTensor) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+        """Logits and state after each row's ids; a row that is at its end waits for the longer ones."""
+        lengths, padded = tf.cast(ids.row_lengths(), tf.int32), ids.to_tensor()
+        rows = tf.shape(padded)[0]
+        logits = tf.zeros([rows, len(self.symbols)])
+        state = [[tf.zeros([rows, width]), tf.zeros([rows, width])] for width in self._widths]
+        for position in tf.range(tf.shape(padded)[1]):
+            later = next_logits(self._weights, padded[:, position], state)
+            here = (position < lengths)[:, None]
+            logits, state = tf.nest.map_structure(
+                lambda new, old, here=here: tf.where(here, new, old), later, (logits, state)
+            )
+        return logits, state
+
+
+def _choose(logits: tf.Tensor, diversity: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    """As trainer.sampling.choose does, of all symbols."""
+    shifted = tf.cast(logits - tf.reduce_max(logits, axis=1, keepdims=True), tf.float64)
+    cumulated = tf.cumsum(tf.exp(shifted / tf.where(diversity == 0, tf.ones_like(diversity), diversity)), axis=1)
+    sampled = tf.reduce_sum(tf.cast(cumulated <= drawn[:, None] * cumulated[:, -1:], tf.int32), axis=1)
+    return tf.where(diversity == 0, tf.argmax(logits, axis=1, output_type=tf.int32), sampled)
+
+
+def _draws(seed: tf.Tensor, rows: tf.Tensor, chars: tf.Tensor) -> tf.Tensor:
+    """As trainer.sampling.draws does for epoch 0: [rows, chars] float64."""
+    state = _mix(_mix(tf.cast(seed, tf.uint64)[None]))  # the epoch adds 0 before the second
+    state = _mix(state + tf.cast(tf.range(rows), tf.uint64))
+    hashed = _mix(state[:, None] + tf.cast(tf.range(chars), tf.uint64))
+    return tf.cast(_shifted(hashed, 11), tf.float64) * 2.0**-53
+
+
+def _mix(state: tf.Tensor) -> tf.Tensor:
+    """splitmix64, as in trainer/order.py."""
+    state += tf.constant(int(GAMMA), tf.uint64)
+    state = tf.bitwise.bitwise_xor(state, _shifted(state, 30)) * tf.constant(int(MIX_1), tf.uint64)
+    state = tf.bitwise.bitwise_xor(state, _shifted(state, 27)) * tf.constant(int(MIX_2), tf.uint64)
+    return tf.bitwise.bitwise_xor(state, _shifted(state, 31))
+
+
+def _shifted(state: tf.Tensor, bits: int) -> tf.Tensor:
+    return tf.bitwise.right_shift(state, tf.constant(bits, tf.uint64))
