@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A block of code is commands if it begins with one of these, after its comments; else it is a tree or a file.
-FIRST = re.compile(r"(make|python|export|kubectl|gcloud|docker|\.venv/bin/\w+)\b")
+FIRST = re.compile(r"(make|python|export|echo|printf|kubectl|gcloud|docker|\.venv/bin/\w+)\b")
 # Not here: what needs a cluster or a cloud does nothing, and what takes long is only looked up.
 FUNCTIONS = f"""
 set -e
@@ -48,8 +48,13 @@ SHORT = "--set epochs=1 --set model.lstm_units=[8] --set batch_windows=16 --set 
 
 
 def blocks(text: str) -> Iterator[list[str]]:
-    """The lines of each block of commands in a document, and each command in a sentence or a table."""
+    """The lines of each block of commands in a document, and each command in a sentence or a table.
+
+    A block in Python is a command too, of an interpreter that does not see this project.
+    """
     for token in MarkdownIt().enable("table").parse(text):
+        if token.type == "fence" and token.info == "python":
+            yield [f"python -I -c {shlex.quote(token.content)}"]
         if token.type == "code_block" or (token.type == "fence" and token.info in ("", "sh")):
             lines = token.content.splitlines()
             if FIRST.match(next(line for line in lines if line and not line.startswith("#"))):
