@@ -9,6 +9,7 @@ matplotlib. The trainer writes it at its end. Prints the page's URL.
 
 import logging
 from collections.abc import Sequence
+from threading import Lock
 
 from jobs import command
 from jobs.run import Run, open_run
@@ -38,12 +39,36 @@ def write(run: Run) -> str:
     return f"{run.bucket.url}/{NAME}"
 
 
-def write_at_the_end(url: str) -> None:
-    """The same for a run that is trained: it stands, and no fault of its report's may change how it ends."""
-    try:
-        log.info("report: %s", write(open_run(url)))
-    except Exception as error:
-        log.warning("no %s: %s", NAME, " ".join(str(error).split()) or type(error).__name__)
+class Reports:
+    """The reports that a run in training leaves, at the times that `when` names: never, end, epoch or checkpoint.
+
+    No fault of one may change how the run goes on, or ends.
+    """
+
+    def __init__(self, url: str, when: str) -> None:
+        self._url, self._when = url, when
+        self._at_work = Lock()  # matplotlib's settings are the process's
+
+    def saved(self, epoch_ended: bool) -> None:
+        """To be called after each save, by any thread; while a report is still being made it leaves it at that."""
+        due = self._when == "checkpoint" or (self._when == "epoch" and epoch_ended)
+        if due and self._at_work.acquire(blocking=False):
+            try:
+                self._write()
+            finally:
+                self._at_work.release()
+
+    def end(self) -> None:
+        """To be called when all of the run stands."""
+        if self._when != "never":
+            with self._at_work:
+                self._write()
+
+    def _write(self) -> None:
+        try:
+            log.info("report: %s", write(open_run(self._url)))
+        except Exception as error:
+            log.warning("no %s: %s", NAME, " ".join(str(error).split()) or type(error).__name__)
 
 
 if __name__ == "__main__":

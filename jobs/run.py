@@ -1,6 +1,7 @@
 """A run's folder: the effective configuration and the dataset's manifest, written before all else.
 
-config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jsonl  tensorboard/  report.html
+config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jsonl  tensorboard/  starts/
+report.html
 """
 
 import hashlib
@@ -31,7 +32,10 @@ DEFAULT = Path(__file__).with_name("train.yaml")
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
 # (The dataset is compared by its fingerprint.) A key stands for those below it.
 FREE = frozenset(
-    {"dataset", "runs", "grace_seconds", "stall_seconds", "min_gpus", "metrics_port", "staging", "checkpoint"}
+    {
+        *("dataset", "runs", "staging", "checkpoint", "report", "profile"),
+        *("grace_seconds", "stall_seconds", "min_gpus", "metrics_port"),
+    }
 )
 # A Kubernetes name, which is what a Job has, of at most 63 characters.
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
@@ -97,6 +101,12 @@ def identity(config: schema.Train, dataset: Manifest) -> str:
     """SHA-256 of what decides a run's result: its configuration, but for what is FREE, and its dataset."""
     values = _compared(yaml.safe_load(configuration.as_yaml(config)))
     return hashlib.sha256(json.dumps([values, dataset.fingerprint]).encode()).hexdigest()
+
+
+def hyperparameters(config: schema.Train) -> dict[str, bool | int | float | str]:
+    """What decides a run's result, by dotted key."""
+    values = _compared(yaml.safe_load(configuration.as_yaml(config)))
+    return {key: value if isinstance(value, bool | int | float) else str(value) for key, value in values.items()}
 
 
 def order_of(config: schema.Train, dataset: Manifest) -> Order:

@@ -56,6 +56,12 @@ class Staging:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class Profile:
+    first: Count
+    steps: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Train:
     dataset: Url
     runs: Url
@@ -77,10 +83,12 @@ class Train:
     stall_seconds: NotNegative
     min_gpus: Annotated[int, Field(ge=0)]
     metrics_port: Annotated[int, Field(ge=0, le=65535)]
+    report: Literal["never", "end", "epoch", "checkpoint"]
     staging: Staging
     model: Model
     sample: Sample
     checkpoint: Checkpoint
+    profile: Profile
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 from jobs import events
 from jobs.run import Run, plan_of
 from jobs.storage import Bucket
-from trainer import pointer, rows, samples
+from trainer import pointer, rows, samples, starts
 from trainer.pointer import POINTER
 from trainer.rows import TENSORBOARD, Row, Trained, Validated
 from trainer.samples import Epoch
@@ -52,8 +52,8 @@ def status(run: Run) -> Status:
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.written(POINTER) if saved else None
     metrics = _rows(bucket)
-    starts = sorted(name for name in bucket.names(TENSORBOARD, below=False) if "tfevents" in name)
-    rate = _rate(bucket, starts[-1]) if starts else None
+    written = sorted(name for name in bucket.names(TENSORBOARD, below=False) if "tfevents" in name)
+    rate = _rate(bucket, written[-1]) if written else None
     return Status(
         run=bucket.url,
         state=_state(run, saved_seconds, complete=pointer.is_complete(bucket, steps=plan.steps)),
@@ -66,7 +66,7 @@ def status(run: Run) -> Status:
         chars_per_second=rate,
         seconds_left=(plan.steps - step) * plan.chars_per_step / rate if rate else None,
         saved_seconds=saved_seconds,
-        restarts=max(0, len(starts) - 1),
+        restarts=max(0, len(bucket.names(starts.FOLDER)) - 1),
         samples=samples.last(bucket),
     )
 

@@ -25,6 +25,7 @@ class Stop:
         self._grace_seconds = grace_seconds
         self._saved: Callable[[], bool] | None = None
         self._asked = False
+        self.signal = ""  # the one that asked first, by its name
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
 
@@ -40,7 +41,7 @@ class Stop:
             if number == signal.SIGINT:
                 self._leave()
             return
-        self._asked = True
+        self._asked, self.signal = True, signal.Signals(number).name
         timer = Timer(self._grace_seconds, self._leave)
         timer.daemon = True
         timer.start()

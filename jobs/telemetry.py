@@ -7,24 +7,24 @@ from contextlib import ExitStack, contextmanager
 from jobs.storage import Bucket
 from trainer import endpoint
 from trainer.exporter import Exporter
-from trainer.heartbeat import Heartbeat
 from trainer.loop import Loop
-from trainer.rows import TENSORBOARD
+from trainer.stall import Watch
+from trainer.starts import FOLDER
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def served(training_loop: Loop, folder: Bucket, heartbeat: Heartbeat, *, port: int) -> Iterator[None]:
+def served(training_loop: Loop, folder: Bucket, watch: Watch, *, port: int) -> Iterator[None]:
     """Within the block Prometheus finds the run at this port; 0: it does not. A port that is taken stops nothing."""
     with ExitStack() as stack:
         if port:
-            restarts = sum("tfevents" in name for name in folder.names(TENSORBOARD, below=False))
+            restarts = len(folder.names(FOLDER))  # this one's is written when the run begins
             exporter = Exporter(training_loop, run=folder.url.rpartition("/")[2], restarts=restarts)
 
             def health() -> tuple[bool, str]:
                 steps = f"step {training_loop.step} of {training_loop.plan.steps}"
-                return heartbeat.regular, f"{steps}, last sign of progress {heartbeat.seconds:.1f} s ago"
+                return watch.regular, f"{steps}, last sign of progress {watch.quiet_seconds:.1f} s ago"
 
             try:
                 stack.enter_context(endpoint.served(exporter, health, port=port))

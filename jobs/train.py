@@ -21,7 +21,7 @@ from jobs.workers import from_environment
 from preprocessing.errors import InputError
 from trainer.stall import watched
 
-DEFAULT = Path(__file__).with_name("train.yaml")
+DEFAULT = run.DEFAULT
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,6 +42,8 @@ def train(config: schema.Train, name: str) -> None:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
     folder = run.begin(config.runs, name, config, dataset.manifest, writes=workers.chief)
 
+    reports = report.Reports(folder.url, config.report)
+
     def alone_asked() -> bool:
         """Whether to leave a wait for data, which is no progress: one of several workers would leave the others in
         the midst of a step, and none could save; for it the wait ends with the grace."""
@@ -50,15 +52,22 @@ def train(config: schema.Train, name: str) -> None:
     # A fetch that waits for its store does so beyond the end, and must not change how this ends.
     with (
         tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
-        watched(config.stall_seconds) as alive,
+        watched(config.stall_seconds) as watch,
         dataset.staging(Path(scratch), max_bytes=config.staging.max_bytes, should_stop=alone_asked) as staging,
     ):
         # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
         from jobs import training
 
-        training.train(config, dataset, staging, folder, scratch=Path(scratch), stop=stop, alive=alive, workers=workers)
+        training.train(
+            *(config, dataset, staging, folder),
+            scratch=Path(scratch),
+            stop=stop,
+            watch=watch,
+            saved=reports.saved,
+            workers=workers,
+        )
     if workers.chief:
-        report.write_at_the_end(folder.url)
+        reports.end()
 
 
 if __name__ == "__main__":

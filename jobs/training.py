@@ -11,8 +11,9 @@ import keras
 from jobs import schema
 from jobs.dataset import Dataset
 from jobs.first_weights import set_first_weights
+from jobs.machine import machine
 from jobs.progress import progress
-from jobs.run import identity, order_of, plan_of
+from jobs.run import hyperparameters, identity, order_of, plan_of
 from jobs.start import build, replicas, require_gpus, same_as_the_chief, set_up
 from jobs.stop import Stop
 from jobs.storage import Bucket
@@ -26,13 +27,15 @@ from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data import Windows
 from trainer.evaluation import evaluate, window_step
-from trainer.heartbeat import Heartbeat
 from trainer.metrics import Metrics
 from trainer.order import Order
 from trainer.pointer import Retention
+from trainer.profile import Profile
 from trainer.replicas import no_worker_lost
 from trainer.saver import Saver
 from trainer.staging import Staging
+from trainer.stall import Watch
+from trainer.starts import OwnStart
 from trainer.steps import Steps
 from trainer.stop import Stopped
 
@@ -47,19 +50,19 @@ def train(
     *,
     scratch: Path,
     stop: Stop,
-    alive: Callable[[], None],
+    watch: Watch,
+    saved: Callable[[bool], None],
     workers: Workers,
 ) -> None:
-    """Begins or continues the run in `folder`, to its end. `alive` is called at each sign of progress.
+    """Begins or continues the run in `folder`, to its end. `watch` is called at each sign of progress, `saved` after
+    each save.
 
     Raises Stopped, with all saved, once `stop` says so, and what Loop.run raises.
     """
 
-    heartbeat = Heartbeat(alive, stall_seconds=config.stall_seconds)
-
     def should_stop() -> bool:
         """Asked before each step, batch and sampled character."""
-        heartbeat()
+        watch()
         return stop()
 
     manifest = dataset.manifest
@@ -101,9 +104,14 @@ def train(
         if not workers.chief:
             logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)  # it saves nothing
         every = window_step(config.objective, manifest)
+        own = OwnStart(folder, step=start.step, machine=machine())
         # Each worker reads the rows for itself: they change only after a step that takes all of them.
-        metrics = Metrics(folder, step=start.step, scratch=scratch)
-        samples = SampleWriter(net, held_out, manifest.symbols(), config, should_stop)
+        metrics = Metrics(folder, step=start.step, scratch=scratch, start=own.name)
+        metrics.hyperparameters(hyperparameters(config))
+        samples = SampleWriter(net, held_out, manifest.symbols(), config, should_stop, show=metrics.samples)
+        profile = Profile(
+            metrics.folder, first=config.profile.first, steps=config.profile.steps, left=plan.steps - start.step
+        )
         training_loop = loop.Loop(
             plan=plan,
             order=order,
@@ -112,10 +120,14 @@ def train(
             optimizer=adam,
             steps=steps,
             saver=Saver(
-                folder, checkpoints, metrics, give_up_seconds=config.checkpoint.give_up_seconds, alive=heartbeat
+                *(folder, checkpoints, metrics),
+                give_up_seconds=config.checkpoint.give_up_seconds,
+                alive=watch,
+                saved=saved if workers.chief else lambda _: None,
             ),
             metrics=metrics,
             progress=progress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
+            profile=profile.step,
             validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
             write_samples=written_by_the_chief(samples, agreement, chief=workers.chief),
             should_stop=agreement,
@@ -126,8 +138,13 @@ def train(
             validation=start.validation,
         )
         stop.save_first(training_loop.saved)
+        watch.tell(own.stalled)
         # No worker leaves before the chief has saved: should that fail, all have to be there to start again.
-        with served(training_loop, folder, heartbeat, port=config.metrics_port), agreement.leaving_together():
+        with (
+            served(training_loop, folder, watch, port=config.metrics_port),
+            own.told(lambda: training_loop.step, asked_by=lambda: stop.signal),
+            agreement.leaving_together(),
+        ):
             training_loop.run()
 
 

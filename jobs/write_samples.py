@@ -1,6 +1,7 @@
 """The samples after an epoch, as objects for the run's folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -13,6 +14,12 @@ from trainer.samples import Sample, as_json, as_text, name_of
 from trainer.sampling import draws, generate, stepper
 
 
+class Shown(Protocol):
+    """Told the samples of each epoch, as TensorBoard is."""
+
+    def __call__(self, samples: Sequence[Sample], *, step: int) -> None: ...
+
+
 class SampleWriter:
     """Continues one held-out prompt, another each epoch, at all diversities in one batch."""
 
@@ -23,9 +30,11 @@ class SampleWriter:
         vocabulary: Vocabulary,
         config: schema.Train,
         should_stop: Callable[[], bool],
+        *,
+        show: Shown,
     ) -> None:
         self._model, self._held_out, self._vocabulary = model, held_out, vocabulary
-        self._config, self._should_stop = config, should_stop
+        self._config, self._should_stop, self._show = config, should_stop, show
 
     def __call__(self, epoch: int, step: int) -> Mapping[str, bytes]:
         seed, sample = self._config.seed, self._config.sample
@@ -40,6 +49,7 @@ class SampleWriter:
         )
         decode = self._vocabulary.decode
         samples = [Sample(d, decode(prompt), decode(row)) for d, row in zip(sample.diversities, ids, strict=True)]
+        self._show(samples, step=step)
         name = name_of(epoch)
         return {
             f"{name}.txt": as_text(samples, title=f"epoch {epoch}, step {step}").encode(),

@@ -12,8 +12,8 @@ from tests.inputs import small_dataset
 from tests.local_service import service
 from tests.runs import arguments
 
-# Of the place and the time of a run: its URLs, and how fast it went.
-OWN = ("config", "tensorboard", "report")
+# Of the place and the time of a run: its URLs, how fast it went, and where.
+OWN = ("config", "tensorboard", "report", "starts")
 
 
 def test_a_run_in_cloud_storage_is_the_run_in_a_folder(

@@ -21,7 +21,6 @@ from tests.runs import arguments, finish, start
 from tests.test_loop import Counted
 from trainer.endpoint import served
 from trainer.exporter import Exporter
-from trainer.heartbeat import Heartbeat
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -90,16 +89,6 @@ def test_the_endpoint_has_the_metrics_and_the_health_and_nothing_else(counted: C
         well[0] = False
         assert get(port, "/healthz") == (503, "step 1 of 6\n")
         assert get(port, "/other")[0] == 404
-
-
-def test_a_heart_that_is_late_is_no_longer_regular() -> None:
-    signs: list[None] = []
-    heartbeat = Heartbeat(lambda: signs.append(None), stall_seconds=1e-9)
-    heartbeat()
-    assert len(signs) == 1
-    assert not heartbeat.regular
-    assert Heartbeat(lambda: None, stall_seconds=3600).regular
-    assert Heartbeat(lambda: None, stall_seconds=0).regular
 
 
 def test_a_run_is_scraped_while_it_trains(dataset: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from tests.memory import Memory
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
 from trainer.store import Conflict
@@ -75,3 +76,22 @@ def test_the_row_of_a_validation_that_a_killed_process_made_is_replaced(tmp_path
         metrics.validation(step=1, epoch=1, result=Evaluation(loss=1.0, chars=5))
         metrics.write(metrics.text())
     assert len(bucket.read("metrics.jsonl").splitlines()) == 1
+
+
+def test_of_tensorboard_s_files_those_that_grew_are_written_again_wherever_they_are(tmp_path: Path) -> None:
+    names: list[str] = []
+    store = Memory(lambda verb, name: names.append(name) if verb == "write" else None)
+    metrics = Metrics(store, step=0, scratch=tmp_path, start="20260102T030405Z-abcdef")
+    trace = metrics.folder / "plugins/profile/1/host.xplane.pb"
+    trace.parent.mkdir(parents=True)
+    trace.write_bytes(b"1")
+    metrics.write(metrics.text())
+    [events] = [name for name in names if "tfevents" in name]
+    assert events.startswith("tensorboard/events.out.tfevents.")
+    assert events.endswith(".20260102T030405Z-abcdef")
+    assert sorted(names) == ["metrics.jsonl", events, "tensorboard/plugins/profile/1/host.xplane.pb"]
+    names.clear()
+    trace.write_bytes(b"12")
+    metrics.write(metrics.text())
+    assert names == ["metrics.jsonl", "tensorboard/plugins/profile/1/host.xplane.pb"]
+    assert store.objects["tensorboard/plugins/profile/1/host.xplane.pb"] == b"12"

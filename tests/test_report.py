@@ -277,7 +277,7 @@ def test_without_matplotlib_the_command_ends_with_2_and_the_trainer_goes_on(run:
     done = python(command(without, "report.main"), run)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "needs matplotlib, which is not installed" in done.stderr
-    done = python(command(without, "lambda: report.write_at_the_end(sys.argv[1])"), run)
+    done = python(command(without, "lambda: report.Reports(sys.argv[1], 'end').end()"), run)
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
     assert "no report.html: needs matplotlib, which is not installed" in done.stderr
     assert not (run / "report.html").exists()

@@ -40,6 +40,7 @@ def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Pat
     "change",
     [
         *("dataset=e", "runs=s", "grace_seconds=1", "stall_seconds=0", "min_gpus=1", "metrics_port=9400"),
+        *("report=never", "profile.steps=3"),
         *("checkpoint.every_seconds=1", "checkpoint.keep=9"),
     ],
 )
@@ -67,7 +68,7 @@ def config(seed: int, *changes: str) -> schema.Train:
     return load(schema.Train, train.DEFAULT, sets=["dataset=d", "runs=r", f"seed={seed}", *changes])
 
 
-@pytest.mark.parametrize("key", ["metrics_port", "min_gpus"])
+@pytest.mark.parametrize("key", ["metrics_port", "min_gpus", "report", "profile"])
 def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Path, tmp_path: Path, key: str) -> None:
     written = config(1)
     begin(str(tmp_path), "small", written, open_dataset(str(dataset)).manifest)

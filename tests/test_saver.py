@@ -192,3 +192,28 @@ def test_a_validation_loss_that_was_not_saved_is_not_lost_for_the_best(tmp_path:
         run.saver.wait()
     found = [(one["step"], one["validation"]) for one in store.checkpoints()]
     assert found == [(4, None), (3, None), (1, 0.5)]
+
+
+def test_after_each_save_that_did_not_fail_it_tells_whether_an_epoch_ended_and_waits_for_nobody(tmp_path: Path) -> None:
+    told: list[bool] = []
+    go_on, through = threading.Event(), threading.Event()
+
+    def saved(epoch_ended: bool) -> None:
+        told.append(epoch_ended)
+        if epoch_ended:
+            go_on.wait(60)
+            through.set()
+
+    store = Memory(failing(1, "write", "metrics.jsonl"))
+    run = Saving(store, tmp_path)
+    checkpoints = Checkpoints(store, retention=Retention(2), scratch=tmp_path)
+    saver = Saver(store, checkpoints, run.metrics, give_up_seconds=1000, saved=saved)
+    for step, validation in ((1, None), (2, None), (3, 0.5), (4, None)):
+        run.row(step)
+        saver.save(replace(snapshot(step), validation=validation))
+        saver.wait()
+    assert saver.stands(4)
+    assert not through.is_set()
+    go_on.set()
+    assert through.wait(60)
+    assert told == [False, True, False]

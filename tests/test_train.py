@@ -32,7 +32,7 @@ def test_a_run_s_folder_holds_all_that_it_is_made_of(undisturbed: Path) -> None:
     samples = {f"samples/epoch-{epoch:03}.{kind}" for epoch in (1, 2, 3) for kind in ("txt", "json")}
     others = sorted(names - fixed - samples)
     assert fixed | samples <= names
-    assert [name.split("/")[0] for name in others] == ["checkpoints", "checkpoints", "tensorboard"]
+    assert [name.split("/")[0] for name in others] == ["checkpoints", "checkpoints", "starts", "tensorboard"]
 
 
 def test_validation_improves_with_each_epoch(undisturbed: Path) -> None:

@@ -61,6 +61,7 @@ class Loop:
     should_stop: Callable[[], bool]
     log_every_steps: int
     checkpoint_every_seconds: float
+    profile: Callable[[], None] = lambda: None  # called after each step
     step: int = 0
     losses: Sequence[tf.Tensor | float] = ()
     validation: float | None = None
@@ -118,6 +119,7 @@ class Loop:
         self.losses = [*self.losses, loss]
         self.step, self.validation = self.step + 1, None
         self.progress.step(self.step)
+        self.profile()
 
     def _add_row(self, *, chars: int, seconds: float) -> None:
         loss = self._mean(self.losses)

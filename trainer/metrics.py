@@ -1,4 +1,4 @@
-"""The numbers of a run: metrics.jsonl, and the same for TensorBoard.
+"""The numbers of a run: metrics.jsonl, and the same for TensorBoard, with samples and hyperparameters.
 
 metrics.jsonl holds nothing that depends on the clock, so a run that was killed and continued has the same
 file as one that was not. How fast it went is in TensorBoard's events and in the log.
@@ -6,26 +6,33 @@ file as one that was not. How fast it went is in TensorBoard's events and in the
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
 
 from trainer.evaluation import Evaluation
 from trainer.owned import Owned
 from trainer.rows import NAME, SPEED, TENSORBOARD, Row, Trained, Validated, parse, to_json
+from trainer.samples import Sample
 from trainer.store import Store
 
 log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """Rows up to `step`, read back from the run's folder, and those that follow."""
+    """Rows up to `step`, read back from the run's folder, and those that follow.
 
-    def __init__(self, store: Store, *, step: int, scratch: Path) -> None:
-        self._store, self._scratch = store, scratch / TENSORBOARD
-        self._writer = tf.summary.create_file_writer(str(self._scratch))
+    `start` ends the name of the events' file. `folder` is where TensorBoard's files are until they are brought into
+    the run's folder: others may be added.
+    """
+
+    def __init__(self, store: Store, *, step: int, scratch: Path, start: str = "v2") -> None:
+        self._store, self.folder = store, scratch / TENSORBOARD
+        self._brought: dict[str, int] = {}  # bytes of each of TensorBoard's files that are in the run's folder
+        self._writer = tf.summary.create_file_writer(str(self.folder), filename_suffix=f".{start}")
         self._file = Owned(store, NAME)
         self._written = self._file.read() or b""
         self.rows = [row for row in parse(self._written, place=f"{store.url}/{NAME}") if row.step <= step]
@@ -60,8 +67,28 @@ class Metrics:
         self._written = text
         with _events():
             self._writer.flush()
-        for path in sorted(self._scratch.iterdir()):
-            self._store.write(f"{TENSORBOARD}{path.name}", path.read_bytes())
+        for path in sorted(path for path in self.folder.rglob("*") if path.is_file()):
+            self._bring(path)
+
+    def _bring(self, path: Path) -> None:
+        """One of TensorBoard's files, which only grow."""
+        name, data = f"{TENSORBOARD}{path.relative_to(self.folder).as_posix()}", path.read_bytes()
+        if len(data) != self._brought.get(name):
+            self._store.write(name, data)
+            self._brought[name] = len(data)
+
+    def hyperparameters(self, values: Mapping[str, bool | int | float | str]) -> None:
+        """For TensorBoard's table of the runs below one folder, beside the loss on held-out text."""
+        metric = hparams.Metric(f"{Validated.kind}/bits_per_char", display_name="validation, bits per character")
+        with _events(), self._writer.as_default(step=0):
+            hparams.hparams_config([hparams.HParam(key) for key in values], [metric])
+            hparams.hparams(dict(values))
+
+    def samples(self, samples: Sequence[Sample], *, step: int) -> None:
+        """The samples after an epoch, as text, by diversity."""
+        with _events(), self._writer.as_default(step=step):
+            for sample in samples:
+                tf.summary.text(f"samples/diversity {sample.diversity:g}", _markdown(sample))
 
     def _scalars(self, row: Row, more: dict[str, float]) -> None:
         with _events(), self._writer.as_default(step=row.step):
@@ -69,6 +96,16 @@ class Metrics:
             tf.summary.scalar(f"{row.kind}/bits_per_char", row.bits_per_char)
             for name, value in more.items():
                 tf.summary.scalar(name, value)
+
+
+def _markdown(sample: Sample) -> str:
+    """As TensorBoard shows it unchanged, whatever its symbols mean there: indented."""
+    parts = ("prompt:", _indented(sample.prompt), "sample:", _indented(sample.text))
+    return "\n\n".join(parts).encode(errors="backslashreplace").decode()
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines() or [""])
 
 
 @contextmanager

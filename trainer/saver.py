@@ -23,7 +23,11 @@ PAUSE_SECONDS = 1.0  # between two tries at a run's end
 
 
 class Saver:
-    """Of one run; used by one thread. `alive` is called while a save is waited for."""
+    """Of one run; used by one thread. `alive` is called while a save is waited for.
+
+    `saved` is called after each save that did not fail, with whether an epoch ended there, in the thread that saved;
+    nobody waits for it.
+    """
 
     def __init__(
         self,
@@ -33,9 +37,10 @@ class Saver:
         *,
         give_up_seconds: float,
         alive: Callable[[], None] = lambda: None,
+        saved: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._store, self._checkpoints, self._metrics = store, checkpoints, metrics
-        self._give_up_seconds, self._alive = give_up_seconds, alive
+        self._give_up_seconds, self._alive, self._saved = give_up_seconds, alive, saved
         self._samples: dict[str, bytes] = {}
         self._validated: dict[int, float] = {}  # by step, since the last save that did not fail
         self._saving: futures.Future[list[str]] | None = None
@@ -70,7 +75,9 @@ class Saver:
         if snapshot.validation is not None:
             self._validated[snapshot.step] = snapshot.validation
         due = self._metrics.text(), dict(self._samples), dict(self._validated)
-        self._saving = _beside(partial(self._save, snapshot, *due))
+        self._saving = _beside(
+            partial(self._save, snapshot, *due), partial(self._saved, snapshot.validation is not None)
+        )
 
     def check(self) -> None:
         """To be called often: takes note of a save that ended.
@@ -131,7 +138,7 @@ class Saver:
         return list(samples)
 
 
-def _beside(work: Callable[[], list[str]]) -> futures.Future[list[str]]:
+def _beside(work: Callable[[], list[str]], then: Callable[[], None]) -> futures.Future[list[str]]:
     """In a thread that does not keep the process from ending, as an executor's would while a store does not answer."""
     future: futures.Future[list[str]] = futures.Future()
 
@@ -140,6 +147,8 @@ def _beside(work: Callable[[], list[str]]) -> futures.Future[list[str]]:
             future.set_result(work())
         except BaseException as error:  # handed on to the thread that asks for the result
             future.set_exception(error)
+            return
+        then()
 
     Thread(target=run, name="save", daemon=True).start()
     return future

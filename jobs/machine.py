@@ -1,0 +1,56 @@
+"""The machine that a process runs on, as facts for people to read."""
+
+import os
+import platform
+from collections import Counter
+from pathlib import Path
+
+from jobs.versions import versions
+
+CPUINFO = Path("/proc/cpuinfo")
+CGROUP = Path("/sys/fs/cgroup")  # a pod's limits, where version 2 of them is mounted
+
+
+def machine() -> dict[str, str]:
+    """Host, system, processor, cores, memory, GPUs, and the versions of what is used. Opens TensorFlow's devices."""
+    import tensorflow as tf
+
+    gpus = Counter(
+        str(tf.config.experimental.get_device_details(device).get("device_name", "GPU"))
+        for device in tf.config.list_physical_devices("GPU")
+    )
+    return {
+        "host": platform.node(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "CPU": cpu_model(CPUINFO) or platform.processor() or platform.machine(),
+        "cores": cores(CGROUP),
+        "memory": memory(CGROUP),
+        "GPUs": ", ".join(f"{count} x {name}" for name, count in gpus.items()) or "none",
+        **dict(versions()),
+    }
+
+
+def cpu_model(cpuinfo: Path) -> str:
+    """As Linux names it; empty elsewhere."""
+    if not cpuinfo.exists():
+        return ""
+    lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
+    return next(lines, "").partition(":")[2].strip()
+
+
+def cores(cgroup: Path) -> str:
+    """How many there are, and of how many the process may have the time."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, period = [*_limit(cgroup / "cpu.max"), "max", "max"][:2]
+    return f"{own}, limited to the time of {int(quota) / int(period):g}" if quota != "max" else f"{own}"
+
+
+def memory(cgroup: Path) -> str:
+    """What the machine has, or the process may use of it."""
+    own = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    [limit] = _limit(cgroup / "memory.max") or ["max"]
+    return f"{min(own, int(limit) if limit != 'max' else own) / 2**30:.1f} GiB"
+
+
+def _limit(file: Path) -> list[str]:
+    return file.read_text().split() if file.exists() else []

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+from jobs.machine import cores, cpu_model, machine, memory
+
+
+def test_a_machine_is_named_with_its_processor_and_what_is_used_on_it() -> None:
+    found = machine()
+    names = ["host", "system", "CPU", "cores", "memory", "GPUs", "python", "tensorflow", "keras", "numpy"]
+    assert list(found) == names
+    assert all(found.values())
+
+
+def test_the_processor_is_named_as_linux_names_it(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A: B 7\nmodel name\t: C\n")
+    assert (cpu_model(tmp_path / "cpuinfo"), cpu_model(tmp_path / "none")) == ("A: B 7", "")
+
+
+def test_a_pod_s_limits_are_what_counts(tmp_path: Path) -> None:
+    own = cores(tmp_path), memory(tmp_path)
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert (cores(tmp_path), memory(tmp_path)) == own
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    (tmp_path / "memory.max").write_text(f"{2**29}\n")
+    assert (cores(tmp_path), memory(tmp_path)) == (f"{own[0]}, limited to the time of 1.5", "0.5 GiB")
