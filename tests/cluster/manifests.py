@@ -73,9 +73,10 @@ def shrunk(objects: Sequence[Object], *, image: str, train: Object | None = None
         if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "bucket":
             one["data"] |= environment
         elif one["kind"] == "ConfigMap":
+            served = {"metrics_port": yaml.safe_load(one["data"]["train.yaml"])["metrics_port"]}
             one["data"] |= {
                 "preprocess.yaml": yaml.safe_dump(SMALL_WINDOWS),
-                "train.yaml": yaml.safe_dump(nested(TRAIN | (train or {}))),
+                "train.yaml": yaml.safe_dump(nested(TRAIN | served | (train or {}))),
             }
         elif one["kind"] in ("Job", "CronJob"):
             for container in containers(one):
