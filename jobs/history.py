@@ -1,4 +1,4 @@
-"""What a run has left in its folder so far: its rows of metrics, its samples, and TensorBoard's events."""
+"""What a run has left in its folder so far: its rows of metrics, its samples, its starts and TensorBoard's events."""
 
 import tempfile
 from collections.abc import Sequence
@@ -6,22 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import events
+from jobs.attempts import Attempt, attempts
 from jobs.events import Start
 from jobs.storage import Bucket
-from trainer import pointer, rows, samples
+from trainer import pointer, rows, samples, starts
 from trainer.rows import TENSORBOARD, Row, Trained, Validated
 from trainer.samples import Epoch
 
 
 @dataclass(frozen=True)
 class History:
-    """`step`: that of the newest checkpoint, 0 without any. `damaged`: the events' files that are not whole."""
+    """`step`: that of the newest checkpoint, 0 without any. `starts` are those of the events, `attempts` all that are
+    known of. `damaged`: the events' files that are not whole.
+    """
 
     step: int
     trained: Sequence[Trained]
     validated: Sequence[Validated]
     samples: Sequence[Epoch]
     starts: Sequence[Start]
+    attempts: Sequence[Attempt]
     damaged: Sequence[str]
 
 
@@ -35,6 +39,7 @@ def read(bucket: Bucket) -> History:
         validated=[row for row in metrics if isinstance(row, Validated)],
         samples=samples.read(bucket),
         starts=sorted((start for start in found.values() if start), key=lambda start: start.began),
+        attempts=attempts(starts.read(bucket), {name: start for name, start in found.items() if start}),
         damaged=[name for name, start in found.items() if start is None or not start.whole],
     )
 

@@ -1,42 +1,85 @@
-"""What became of a run, as one HTML file in its folder: RUN/report.html.
+"""What became of a run, as one HTML file in its folder, RUN/report.html; or of several, compared.
 
     python -m jobs.report RUN
+    python -m jobs.report RUN RUN --to comparison.html
+    python -m jobs.report RUN RUN --json
 
-RUN is the URL of a run's folder; the run may still be under way. The page has the curves of loss, learning rate and
-speed, the samples, the dataset, the configuration and the versions, and needs no network to be read. It is drawn by
-matplotlib. The trainer writes it at its end. Prints the page's URL.
+RUN is the URL of a run's folder; the run may still be under way. The page has the curves of loss, learning rate,
+speed and goodput with what interrupted them, the starts, the samples, the dataset, the configuration, the hardware
+and the versions, and needs no network to be read. The trainer writes it at its end. Prints the page's URL.
+
+Of several runs one page, --to a URL (default: comparison.html in this folder), has what differs between their
+configurations and datasets, their curves on one axis, what each came to, and their samples at equal epochs and
+diversities. --json prints the numbers instead, of one run or of several.
 """
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 
 from jobs import command
 from jobs.run import Run, open_run
-from jobs.storage import absolute
+from jobs.storage import absolute, open_bucket
 from preprocessing.errors import InputError
 
 log = logging.getLogger(__name__)
 
 NAME = "report.html"
+COMPARISON = "comparison.html"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
-    arguments.add_argument("run", metavar="RUN")
-    print(write(open_run(arguments.parse_args(argv).run)))
+    arguments.add_argument("runs", metavar="RUN", nargs="+")
+    arguments.add_argument("--to", metavar="URL", help=f"the comparison's file (default: {COMPARISON})")
+    arguments.add_argument("--json", action="store_true", help="prints the numbers, writes no page")
+    asked = arguments.parse_args(argv)
+    if asked.to is not None and (asked.json or len(asked.runs) == 1):
+        raise InputError(f"--to {asked.to}: only for a comparison's page: give two runs or more, and no --json")
+    with _needed():
+        if asked.json:
+            from jobs import comparison
+
+            print(json.dumps(comparison.numbers(comparison.compared(asked.runs)), indent=1))
+        elif len(asked.runs) == 1:
+            print(write(open_run(asked.runs[0])))
+        else:
+            print(compare(asked.runs, COMPARISON if asked.to is None else asked.to))
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"needs {str(error.name).partition('.')[0]}, which is not installed: it is in the extra `describe`"
+        ) from None
 
 
 def write(run: Run) -> str:
     """Writes the report of a run as it stands, and gives its URL. InputError if a package for it is missing."""
-    try:
+    with _needed():
         from jobs import history
         from jobs.report_page import page
-    except ImportError as error:
-        raise InputError(f"needs {str(error.name).partition('.')[0]}, which is not installed") from None
-    name = absolute(run.bucket.url).rpartition("/")[2]
-    run.bucket.write(NAME, page(name, run, history.read(run.bucket)))
-    return f"{run.bucket.url}/{NAME}"
+
+        name = absolute(run.bucket.url).rpartition("/")[2]
+        run.bucket.write(NAME, page(name, run, history.read(run.bucket)))
+        return f"{run.bucket.url}/{NAME}"
+
+
+def compare(urls: Sequence[str], to: str) -> str:
+    """Writes the comparison of these runs, and gives its URL."""
+    from jobs.comparison import compared
+    from jobs.comparison_page import page
+
+    folder, _, name = to.rpartition("/")
+    if not name:
+        raise InputError(f"--to {to!r}: expected a file's name at its end, as {COMPARISON}")
+    open_bucket(folder or ("/" if to.startswith("/") else ".")).write(name, page(compared(urls)))
+    return to
 
 
 class Reports:

@@ -1,5 +1,7 @@
+import numpy as np
+
 from jobs.events import Speed, Start
-from jobs.goodput import Goodput, goodput
+from jobs.goodput import Goodput, goodput, over_time
 
 
 def start(*speeds: tuple[float, int, float], began: float) -> Start:
@@ -26,3 +28,9 @@ def test_there_is_none_where_the_steps_took_longer_than_the_events_or_no_time() 
     first = start((0.0, 5, 1.0), (1.0, 10, 5.0), began=0.0)
     assert goodput([first, start((0.0, 15, 1.0), (1.0, 20, 5.0), began=0.0)], chars_per_step=1) is None
     assert goodput([start((5.0, 5, 1.0), began=0.0)], chars_per_step=1) is None
+
+
+def test_each_part_of_the_time_has_its_own_share_of_useful_seconds() -> None:
+    shares, edges = over_time([(0.0, 5.0), (12.0, 14.0), (18.0, 31.0)], began=0.0, ended=40.0, parts=4)
+    np.testing.assert_allclose(edges, [0, 10, 20, 30, 40])
+    np.testing.assert_allclose(shares, [0.5, 0.4, 1.0, 0.1])

@@ -3,12 +3,15 @@
 import base64
 import json
 import logging
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -89,11 +92,28 @@ def curve(page: Page, plot: str, name: str) -> np.ndarray:
     return np.array(re.findall(r"[ML] (\S+) (\S+)", path.attrib["d"]), np.float64)
 
 
+def marked(page: Page, plot: str, kind: str) -> list[str]:
+    """The ids of this kind in a plot."""
+    return [one.attrib["id"] for one in page.plots[plot].iter() if one.attrib.get("id", "").startswith(kind)]
+
+
+def written(page: Page, plot: str) -> list[str]:
+    """All that is written in a plot."""
+    return [one.text or "" for one in page.plots[plot].iter("{http://www.w3.org/2000/svg}text")]
+
+
+def page_cells(run: Path) -> list[str]:
+    return [text for text in Page(run / "report.html").texts if text.strip()]
+
+
 BITS, RATES, SPEEDS = "bits per character over steps", "learning rate over steps", "characters a second over time"
+GOODPUT = "goodput over time"
 
 
 def with_events(run: Path, *starts: bytes) -> Path:
-    shutil.rmtree(run / "tensorboard")
+    """The run as one of a version that left no trace of its starts but their events."""
+    for folder in ("tensorboard", "starts"):
+        shutil.rmtree(run / folder)
     for number, data in enumerate(starts, start=1):
         open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.{number}", data)
     return run
@@ -127,7 +147,12 @@ def test_the_page_has_the_run_s_facts(trained: Path) -> None:
     assert "fingerprint" in text
     assert "reviews.jsonl" in text
     assert "lstm_units: [12, 8]" in text
-    assert re.search(r"python +3\.\d+\.\d+\ntensorflow +2\.\d+\.\d+\nkeras +3\.\d+\.\d+\nnumpy +2\.\d+\.\d+", text)
+    cells = page_cells(trained)
+    machine = dict(pairwise(cells[cells.index("of the last start") :]))
+    assert machine["host"] == platform.node()
+    assert re.fullmatch(r"[\d.]+ GiB", machine["memory"])
+    assert re.match(r"3\.\d+\.\d+ 2\.\d+", f"{machine['python']} {machine['tensorflow']}")
+    assert "finished" in cells
     assert "Restarts: 0." in text
 
 
@@ -157,22 +182,73 @@ def test_a_sample_is_text_whatever_is_in_it(run: Path, capsys: pytest.CaptureFix
     assert [link for link in page.links if not link.startswith("data:")] == []
 
 
-def test_a_restart_is_a_line_across_the_throughput(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     later = events((230.0, 12, 512.0), (232.0, 14, 1024.0), began=200.0)
     first = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
     page = page_of(with_events(run, later, first), capsys)
-    assert "Restarts: 1, each a dashed line." in page.text
-    lines = [one.attrib["id"] for one in page.plots[SPEEDS].iter() if "restart" in one.attrib.get("id", "")]
-    assert lines == ["restart 1"]
+    assert "Restarts: 1, each a line across the plots." in page.text
+    for plot in (SPEEDS, GOODPUT):
+        assert marked(page, plot, "restart") == ["restart 1"]
     assert [len(curve(page, SPEEDS, f"throughput {k}")) for k in (0, 1)] == [2, 2]
     # 3 steps at half a step a second and 2 at one, of 132 seconds.
     assert "Goodput 6.1%: of 132 seconds from the first event to the last at least 8 went into steps" in page.text
 
 
+def left(run: Path, name: str, *, began: float, **more: Any) -> None:
+    """What a start leaves of itself."""
+    found = {"began": began, "step": 0, "machine": {"host": f"host of {name}", "CPU": "a CPU", "GPUs": "1 x a GPU"}}
+    open_bucket(str(run)).write(f"starts/{name}.json", json.dumps(found | more).encode())
+
+
+def test_how_each_start_ended_is_told_apart_in_the_plots_and_in_the_table(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_events(run)
+    ends: dict[str, dict[str, Any]] = {
+        "a": {"how": "evicted", "why": "SIGTERM", "ended": 190.0, "ended_step": 9},
+        "b": {},
+        "c": {"how": "stalled", "why": "no sign of progress", "ended": 390.0, "ended_step": 9},
+        "d": {"how": "failed", "why": "OSError: <b>no</b> room", "ended": 480.0, "ended_step": 9},
+        "e": {"how": "stopped", "why": "SIGINT", "ended": 590.0, "ended_step": 9},
+        "f": {},
+    }
+    for number, (name, more) in enumerate(ends.items(), start=1):
+        began = 100.0 * number
+        left(run, name, began=began, **more)
+        data = events((began + 10, 3, 512.0), (began + 16, 6, 512.0), began=began)
+        open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.1.{name}", data)
+    page = page_of(run, capsys)
+    assert "Restarts: 5, each a line across the plots." in page.text
+    for plot in (SPEEDS, GOODPUT):
+        assert marked(page, plot, "restart") == [f"restart {k}" for k in range(1, 6)]
+        assert {"evicted", "lost", "stalled", "failed", "stopped"} <= set(written(page, plot))
+    cells = page_cells(run)
+    told = ["evicted; SIGTERM", "lost", "stalled; no sign of progress", "failed; OSError: <b>no</b> room"]
+    told += ["stopped; SIGINT", "under way, or lost"]
+    assert [cells[cells.index(f"host of {name}") - 1] for name in ends] == told
+    assert cells[cells.index("host of a") - 4 : cells.index("host of a") + 2] == [
+        *("1 min 30 s", "0", "9", "evicted; SIGTERM", "host of a", "a CPU, GPUs: 1 x a GPU")
+    ]
+
+
+def test_a_gap_between_two_rows_that_is_much_longer_than_the_others_is_a_pause(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = [100.0 + 10 * k for k in range(20)] + [700.0 + 10 * k for k in range(20)]
+    rows_ = [(time, 3 * k, 512.0) for k, time in enumerate(times, start=1)]
+    page = page_of(with_events(run, events(*rows_, began=100.0)), capsys)
+    assert marked(page, SPEEDS, "pause") == ["pause 0"]
+    assert "pause" in written(page, GOODPUT)
+    assert "not recorded; paused for 6 min 50 s" in page.text
+    assert "Not recorded: the run was made by a version that did not do so." in page.text
+
+
 def test_a_second_start_of_the_trainer_is_a_restart(dataset: Path, run: Path) -> None:
     (run / "checkpoint.json").unlink()  # as if it had been killed before its first checkpoint
     train.main(arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
-    assert "Restarts: 1, each a dashed line." in Page(run / "report.html").text
+    page = Page(run / "report.html")
+    assert "Restarts: 1, each a line across the plots." in page.text
+    assert page.texts.count("finished") == 2
 
 
 def test_a_run_killed_before_its_first_checkpoint_has_a_page_that_says_so(

@@ -1,0 +1,78 @@
+"""What a run came to, in a few numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from jobs.goodput import goodput
+from jobs.history import History
+from jobs.run import Run
+from jobs.summary import chars_trained
+from trainer.plan import Plan
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of a run as it stands; None where nothing tells it yet. Bits are per character, validation's on held-out text."""
+
+    steps: int
+    planned_steps: int
+    epochs: float
+    chars: int
+    best_bits: float | None
+    best_epoch: int | None
+    last_bits: float | None
+    training_bits: float | None
+    chars_per_second: float | None
+    goodput: float | None
+    starts: int
+    seconds: float
+
+
+def figures(run: Run, plan: Plan, history: History) -> Figures:
+    best = min(history.validated, key=lambda row: row.bits_per_char, default=None)
+    speeds = [speed.chars_per_second for start in history.starts for speed in start.speeds]
+    whole = history.starts and not history.damaged
+    told = goodput(history.starts, chars_per_step=plan.chars_per_step) if whole else None
+    times = [time for attempt in history.attempts for time in (attempt.began, attempt.ended)]
+    return Figures(
+        steps=history.step,
+        planned_steps=plan.steps,
+        epochs=history.step / plan.steps_per_epoch,
+        chars=chars_trained(run, plan, history.step),
+        best_bits=best.bits_per_char if best else None,
+        best_epoch=best.epoch if best else None,
+        last_bits=history.validated[-1].bits_per_char if history.validated else None,
+        training_bits=history.trained[-1].bits_per_char if history.trained else None,
+        chars_per_second=median(speeds) if speeds else None,
+        goodput=told.step_seconds / told.wall_seconds if told else None,
+        starts=len(history.attempts),
+        seconds=max(times) - min(times) if times else 0.0,
+    )
+
+
+def shown(found: Figures) -> Iterator[tuple[str, str]]:
+    """Each as a name and a text."""
+    yield "best validation, bits per character", _number(found.best_bits, ".3f")
+    yield "last validation, bits per character", _number(found.last_bits, ".3f")
+    yield "last training, bits per character", _number(found.training_bits, ".3f")
+    yield "steps", f"{found.steps:,} of {found.planned_steps:,}"
+    yield "epochs", f"{found.epochs:.3g}"
+    yield "characters trained", f"{found.chars:,}"
+    yield "characters a second, median", _number(found.chars_per_second, ",.0f")
+    yield "goodput", _number(found.goodput, ".1%")
+    yield "starts", f"{found.starts}"
+    yield "from first to last sign", duration(found.seconds)
+
+
+def duration(seconds: float) -> str:
+    """As people say it, in two units."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h {minutes} min"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

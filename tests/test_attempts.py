@@ -1,0 +1,35 @@
+from jobs.attempts import LOST, OPEN, UNKNOWN, attempts
+from jobs.events import Speed, Start
+from trainer.starts import FINISHED, Record
+
+MACHINE = {"host": "a"}
+
+
+def start(*rows: tuple[float, int], began: float) -> Start:
+    return Start(began, rows[-1][0], tuple(Speed(time, step, 1.0) for time, step in rows), whole=True)
+
+
+def test_a_start_s_record_and_its_events_are_one_start() -> None:
+    records = {"x": Record(1.0, 5, MACHINE), "y": Record(20.0, 7, MACHINE, ended=40.0, ended_step=30, how=FINISHED)}
+    events = {"t/e.1.x": start((10.0, 9), began=2.0), "t/e.1.y": start((30.0, 20), began=21.0)}
+    first, second = attempts(records, events)
+    assert (first.began, first.ended, first.first_step, first.last_step, first.how) == (1.0, 10.0, 5, 9, LOST)
+    assert (second.began, second.ended, second.first_step, second.last_step) == (20.0, 40.0, 7, 30)
+    assert (second.how, second.machine) == (FINISHED, MACHINE)
+
+
+def test_one_without_the_other_is_a_start_too_and_the_last_may_be_under_way() -> None:
+    first, second = attempts({"x": Record(50.0, 5, {})}, {"t/events.v2": start((10.0, 9), (12.0, 12), began=2.0)})
+    assert (first.how, first.first_step, first.last_step, first.ended) == (UNKNOWN, 9, 12, 12.0)
+    assert (second.how, second.last_step, second.ended) == (OPEN, 5, 50.0)
+
+
+def test_a_pause_is_long_and_much_longer_than_the_others() -> None:
+    def pauses(*times: float) -> tuple[tuple[float, float], ...]:
+        [found] = attempts({}, {"e": start(*((time, 1) for time in times), began=0.0)})
+        return found.pauses
+
+    assert pauses(1.0, 2.0, 3.0, 64.0, 65.0) == ((3.0, 64.0),)
+    assert pauses(1.0, 2.0, 3.0, 62.0, 63.0) == ()  # not long
+    assert pauses(0.0, 50.0, 100.0, 500.0, 550.0) == ()  # not much longer
+    assert pauses(1.0) == ()
