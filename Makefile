@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo test test-long test-cluster lint bench-train bench-quality bench-checkpoint bench-data bench-start image lock clean
+.PHONY: setup demo screenshots test test-long test-cluster lint bench-train bench-quality bench-checkpoint bench-data bench-start image lock clean
 
 setup: .venv/installed
 
@@ -27,6 +27,10 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 	$(BIN)/python -m jobs.train --config jobs/demo.yaml --run demo --set dataset=$(DEMO)/dataset --set runs=$(DEMO)/runs
 	$(BIN)/python -m jobs.evaluate $(DEMO)/runs/demo --set split=test
 	@cat "$$(ls $(DEMO)/runs/demo/samples/*.txt | tail -n 1)"
+
+# README's pictures, of the demo's run: make demo first.
+screenshots: .venv/installed
+	$(BIN)/python -m tests.screenshots
 
 test: .venv/installed
 	$(BIN)/python -m pytest

@@ -1,7 +1,7 @@
 """The starts of a run, from what each left of itself and from TensorBoard's events, and the pauses in them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
@@ -36,7 +36,7 @@ def attempts(records: Mapping[str, Record], events: Mapping[str, Start]) -> list
     recorded = [_recorded(record, of.get(name)) for name, record in records.items()]
     others = [_unrecorded(start) for name, start in events.items() if name.rpartition(".")[2] not in records]
     found = sorted([*recorded, *others], key=lambda attempt: attempt.began)
-    return [*(_followed(attempt) for attempt in found[:-1]), *found[-1:]]
+    return [*(_followed(one, after) for one, after in pairwise(found)), *found[-1:]]
 
 
 def _recorded(record: Record, start: Start | None) -> Attempt:
@@ -51,9 +51,10 @@ def _unrecorded(start: Start) -> Attempt:
     return Attempt(start.began, start.ended, steps[0], steps[-1], UNKNOWN, "", {}, _pauses(start))
 
 
-def _followed(attempt: Attempt) -> Attempt:
-    """One after which the run was started again."""
-    return Attempt(**vars(attempt) | {"how": LOST}) if attempt.how == OPEN else attempt
+def _followed(attempt: Attempt, after: Attempt) -> Attempt:
+    """One after which the run was started again, where it had come to: of a kill its last events do not tell."""
+    last_step = max(attempt.last_step, after.first_step) if after.machine else attempt.last_step
+    return replace(attempt, how=LOST if attempt.how == OPEN else attempt.how, last_step=last_step)
 
 
 def _steps(start: Start | None) -> Iterator[int]:

@@ -15,6 +15,7 @@ def test_a_start_s_record_and_its_events_are_one_start() -> None:
     first, second = attempts(records, events)
     assert (first.began, first.ended, first.first_step, first.last_step, first.how) == (1.0, 10.0, 5, 9, LOST)
     assert (second.began, second.ended, second.first_step, second.last_step) == (20.0, 40.0, 7, 30)
+    assert attempts({**records, "y": Record(20.0, 12, MACHINE)}, events)[0].last_step == 12  # it came so far at least
     assert (second.how, second.machine) == (FINISHED, MACHINE)
 
 
