@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from xml.etree import ElementTree
 
@@ -330,6 +332,53 @@ def test_a_finished_run_is_given_the_report_that_it_lacks_and_one_that_fails_is_
     ]
     assert outcome(run) == before
     assert [path.name for path in run.rglob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    ("when", "checkpoint", "epoch", "end"),
+    [
+        ("never", False, False, False),
+        ("end", False, False, True),
+        ("epoch", False, True, True),
+        ("checkpoint", True, True, True),
+    ],
+)
+def test_a_run_in_training_leaves_a_report_when_it_is_asked_to(
+    run: Path, when: str, checkpoint: bool, epoch: bool, end: bool
+) -> None:
+    reports = report.Reports(str(run), when)
+    calls: list[tuple[Callable[[], None], bool]] = [
+        (lambda: reports.saved(False), checkpoint),
+        (lambda: reports.saved(True), epoch),
+        (reports.end, end),
+    ]
+    for call, expected in calls:
+        (run / "report.html").unlink(missing_ok=True)
+        call()
+        assert (run / "report.html").exists() == expected
+
+
+def test_reports_asked_for_at_once_do_not_disturb_each_other(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    report.main([str(run)])
+    expected = (run / "report.html").read_bytes()
+    reports = report.Reports(str(run), "checkpoint")
+    threads = [Thread(target=reports.saved, args=(False,)) for _ in range(4)]
+    with caplog.at_level(logging.INFO):
+        for thread in threads:
+            thread.start()
+        reports.end()
+        for thread in threads:
+            thread.join()
+    told = [record.getMessage() for record in caplog.records if record.name == report.__name__]
+    assert set(told) == {f"report: {run}/report.html"}
+    assert 2 <= len(told) <= 5  # of one thread at least, and at the end
+    assert (run / "report.html").read_bytes() == expected
+
+
+def test_the_trainer_leaves_no_report_where_none_is_asked_for(dataset: Path, tmp_path: Path) -> None:
+    train.main(arguments(dataset, tmp_path, max_chars=2 * CHARS_PER_STEP, report="never"))
+    assert (tmp_path / "small/starts").exists()
+    assert not (tmp_path / "small/report.html").exists()
 
 
 def python(line: str, run: Path) -> "subprocess.CompletedProcess[str]":

@@ -2,10 +2,14 @@
 
 import json
 import logging
+import subprocess
+import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
+from jobs.storage import open_bucket
 from preprocessing.errors import InputError
 from tests.memory import Memory
 from trainer.starts import EVICTED, FAILED, FINISHED, STALLED, STOPPED, OwnStart, Record, read
@@ -59,6 +63,24 @@ def test_one_that_stalls_says_so_before_it_is_ended() -> None:
         start.stalled()
         assert (record(store).how, record(store).ended_step) == (STALLED, 9)
     assert record(store).how == FINISHED  # it went on after all
+
+
+def test_of_a_process_that_hangs_it_is_there_when_the_watch_has_ended_it(tmp_path: Path) -> None:
+    script = f"""
+import threading
+from jobs.storage import open_bucket
+from trainer.stall import watched
+from trainer.starts import OwnStart
+
+own = OwnStart(open_bucket({str(tmp_path)!r}), step=3, machine={{}})
+with watched(5) as alive, own.told(lambda: 8, asked_by=str):
+    alive.tell(own.stalled)
+    threading.Event().wait()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "Timeout (0:00:05)!")
+    [found] = read(open_bucket(str(tmp_path))).values()
+    assert (found.how, found.step, found.ended_step) == (STALLED, 3, 8)
 
 
 @pytest.mark.parametrize("fault", [OSError("down"), InputError("no permission")])
