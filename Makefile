@@ -7,7 +7,8 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo screenshots test test-long test-cluster lint bench-train bench-quality bench-checkpoint bench-data bench-start image lock clean
+.PHONY: setup demo screenshots test test-long test-cluster lint image lock clean
+.PHONY: bench-train bench-quality bench-checkpoint bench-data bench-sample bench-detect bench-start
 
 setup: .venv/installed
 
@@ -66,6 +67,9 @@ bench-checkpoint: .venv/installed
 
 bench-data: .venv/installed
 	$(BIN)/python -m benchmarks.data
+
+bench-sample: .venv/installed
+	$(BIN)/python -m benchmarks.sample
 
 bench-start: .venv/installed
 	$(BIN)/python -m benchmarks.start

@@ -1,0 +1,31 @@
+"""A contender: this project's texts, as jobs.sample makes them, with the precision that `auto` picks."""
+
+import time
+from typing import Any
+
+import keras
+
+from benchmarks.contender import serve
+from benchmarks.lstm_shapes import SYMBOLS
+from benchmarks.sample_shapes import DIVERSITY, arguments
+from jobs.start import set_up
+from trainer import model
+from trainer.texts import texts
+
+
+def main() -> None:
+    asked = arguments()
+    cudnn = set_up("auto", seed=1)
+    net = model.build(symbols=SYMBOLS, lstm_units=asked.units, embedding_units=0, cudnn=cudnn)
+
+    def turn(said: dict[str, Any]) -> dict[str, Any]:
+        chars, began = int(said["chars"]), time.perf_counter()
+        made = sum(1 for _ in texts(net, [1], count=asked.rows, chars=chars, seed=1, diversity=DIVERSITY))
+        policy = keras.mixed_precision.dtype_policy()
+        return {"seconds": time.perf_counter() - began, "chars": made, "precision": policy.compute_dtype}
+
+    serve(turn)
+
+
+if __name__ == "__main__":
+    main()
