@@ -6,9 +6,9 @@ from trainer import model
 from trainer.conversation import Conversation
 from trainer.limits import ALL
 from trainer.sampling import draws, generate, stepper
-from trainer.texts import texts
+from trainer.texts import AT_ONCE, texts
 
-ROWS, CHARS = 21, 12  # more rows than are made at once
+ROWS, CHARS = AT_ONCE + 13, 12
 
 
 @pytest.fixture(params=["float32", "mixed_bfloat16"])

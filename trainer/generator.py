@@ -40,8 +40,12 @@ class Generator(tf.Module):
         What the vocabulary has not is left out of a prompt; one of which nothing is left is the start of a review.
         Row n is sample n of the seed.
         """
-        tf.debugging.assert_positive(chars, "chars: expected at least 1")
-        tf.debugging.assert_non_negative(diversity, "diversity: expected at least 0")
+        in_range = [
+            tf.debugging.assert_positive(chars, "chars: expected at least 1"),
+            tf.debugging.assert_non_negative(diversity, "diversity: expected at least 0"),
+        ]
+        with tf.control_dependencies(in_range):  # before what would fail of it, less plainly
+            chars, diversity = tf.identity(chars), tf.identity(diversity)
         logits, state = self._read(self._encoded(prompt))
         drawn = _draws(seed, tf.shape(prompt)[0], chars)
         chosen = tf.TensorArray(tf.int32, chars, element_shape=[None])
