@@ -57,12 +57,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
     # TensorFlow takes seconds to import: not before the arguments are checked.
+    if asked.interactive:
+        from jobs.conversation import converse
+
+        converse(run, ids, endings, asked)
+        return
     from jobs.sampling import Sampling
 
     sampling = Sampling(run, ids, endings, asked)
-    if asked.interactive:
-        sampling.converse()
-    elif asked.output is not None:
+    if asked.output is not None:
         sampling.write(asked.output)
     elif asked.json or asked.count > 1:
         sampling.print_whole()

@@ -1,6 +1,7 @@
 """The command on a small run: what it prints, writes and refuses."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -260,6 +261,23 @@ def test_ctrl_c_ends_the_model_s_turn_and_the_conversation_goes_on(small_run: Pa
         stream(running.stdout).readline()
     out, errors = running.communicate(timeout=300)
     assert (running.returncode, out) == (0, b""), errors
+
+
+def test_on_a_terminal_what_is_no_line_for_the_model_is_told_and_ctrl_d_ends(small_run: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "jobs.sample", str(small_run), "--interactive", "--strict", "--chars", "5"]
+    running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    told = b""
+    for typed in ("\N{SNOWMAN}\n".encode(), b"the food\n", b"\x04"):
+        while not told.endswith(b"> "):
+            told += os.read(ours, 100)
+        told = b""
+        os.write(ours, typed)
+    _, errors = running.communicate(timeout=300)
+    os.close(ours)
+    assert running.returncode == 0, errors
+    assert "--interactive: would leave out '\N{SNOWMAN}'".encode() in errors
 
 
 def test_a_line_that_is_no_text_ends_a_conversation_through_a_pipe(small_run: Path) -> None:
