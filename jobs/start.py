@@ -19,7 +19,8 @@ from jobs.workers import ALONE, Workers
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from trainer import model, precision
-from trainer.checkpoints import newest
+from trainer.checkpoints import newest_saved
+from trainer.pointer import Saved
 from trainer.replicas import mirrored, of_the_chief, over_workers
 from trainer.state import restore
 
@@ -95,9 +96,14 @@ def build(config: schema.Model, manifest: Manifest, *, cudnn: bool | Literal["au
 
 def trained(run: Run) -> keras.Model:
     """The run's model with its newest whole checkpoint's weights, set up for this machine; InputError without one."""
+    return loaded(run)[1]
+
+
+def loaded(run: Run) -> tuple[Saved, keras.Model]:
+    """The same with what the run's pointer says of the checkpoint."""
     cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
     with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
-        saved = newest(run.bucket, Path(scratch))
+        saved, snapshot = newest_saved(run.bucket, Path(scratch))
     net = build(run.config.model, run.manifest, cudnn=cudnn)
-    restore(saved.arrays, net, None)
-    return net
+    restore(snapshot.arrays, net, None)
+    return saved, net

@@ -63,8 +63,23 @@ def _forward(
 ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
     """The outputs [L, B, H]; the gates [B, 4H] of each step and the carry [B, H] before it and after the last."""
     units = recurrent.shape[0]
-    steps, rows = tf.shape(inputs)[0], tf.shape(inputs)[1]
-    shares = tf.reshape(tf.matmul(_rows(inputs), kernel), [steps, rows, 4 * units])
+    rows = tf.shape(inputs)[1]
+    shares = tf.reshape(tf.matmul(_rows(inputs), kernel), [tf.shape(inputs)[0], rows, 4 * units])
+    before = tf.zeros([rows, units], inputs.dtype), tf.zeros([rows, units], tf.float32)
+    outputs, _, gates, carries = steps_from(before, shares, recurrent, bias, keep=keep)
+    return outputs, gates, carries
+
+
+def steps_from(
+    before: tuple[tf.Tensor, tf.Tensor], shares: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, keep: bool = False
+) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor], tf.TensorArray, tf.TensorArray]:
+    """The outputs [L, B, H] from the state before the first step, hidden [B, H] and carry [B, H] float32; the state
+    after the last. `shares` [L, B, 4H] are what the input adds to the gates.
+
+    With `keep` the gates [B, 4H] of each step, too, and the carry before it and after the last.
+    """
+    hidden, carry = before
+    units, steps, dtype = recurrent.shape[0], tf.shape(shares)[0], hidden.dtype
     transposed = tf.transpose(recurrent)  # oneDNN reads it faster so
 
     def step(t: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, outputs: Any, gates: Any, carries: Any) -> Any:
@@ -73,19 +88,20 @@ def _forward(
             gates, carries = gates.write(t, opened), carries.write(t + 1, carry)
         return t + 1, hidden, carry, outputs.write(t, hidden), gates, carries
 
-    hidden, carry = tf.zeros([rows, units], inputs.dtype), tf.zeros([rows, units], tf.float32)
     kept = steps if keep else 0
     outputs, gates, carries = (
         tf.TensorArray(dtype, size, element_shape=[None, width])
         for dtype, size, width in (
-            (inputs.dtype, steps, units),
-            (inputs.dtype, kept, 4 * units),
+            (dtype, steps, units),
+            (dtype, kept, 4 * units),
             (tf.float32, kept + 1, units),
         )
     )
     state = (0, hidden, carry, outputs, gates, carries.write(0, carry))
-    *_, outputs, gates, carries = tf.while_loop(lambda t, *_: t < steps, step, state, parallel_iterations=1)
-    return outputs.stack(), gates, carries
+    _, hidden, carry, outputs, gates, carries = tf.while_loop(
+        lambda t, *_: t < steps, step, state, parallel_iterations=1
+    )
+    return outputs.stack(), (hidden, carry), gates, carries
 
 
 def _backward(d_outputs: tf.Tensor, gates: tf.TensorArray, carries: tf.TensorArray, recurrent: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,108 @@
+"""Texts through a model, many at a time: the bits, the rank and the expected bits of each character.
+
+Texts of like length go side by side, ROWS of them, CHARS characters at a time with the state carried along, filled
+up to that shape. So memory does not grow with a text's length, one program is compiled, and what a text gets
+depends on those beside it by no more than the rounding of a matrix product: by at most TOLERANCE bits, and by
+nothing at all where the library computes each row by itself, as it does on the CPUs that were tried.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from trainer.lstm import steps_from
+from trainer.model import EMBEDDING, LOGITS, lstm_layers
+from trainer.scores import Scores
+from trainer.stop import Stopped
+
+ROWS, CHARS = 32, 64
+TOLERANCE = 0.001
+# What the first layer makes of each symbol [V, 4H]; each layer's kernel (None for the first), recurrent kernel and
+# bias; those of the logits.
+Weights = tuple[tf.Tensor, list[tuple[Any, tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
+
+
+class Scorer:
+    """A model with its weights of now."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._weights = _weights(model)
+
+    def __call__(
+        self, texts: Sequence[npt.NDArray[Any]], *, should_stop: Callable[[], bool] = lambda: False
+    ) -> list[Scores]:
+        """The scores of all ids but the first of each text [n + 1], n at least 1. Raises Stopped if asked to stop."""
+        found: list[Scores | None] = [None] * len(texts)
+        by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        for first in range(0, len(by_length), ROWS):
+            places = by_length[first : first + ROWS]
+            together = self._together([texts[place] for place in places], should_stop)
+            for place, scores in zip(places, together, strict=True):
+                found[place] = scores
+        return [scores for scores in found if scores is not None]
+
+    def _together(self, texts: Sequence[npt.NDArray[Any]], should_stop: Callable[[], bool]) -> list[Scores]:
+        lengths = [len(text) - 1 for text in texts]
+        chunks = -(-max(lengths) // CHARS)
+        ids = np.zeros((ROWS, chunks * CHARS + 1), np.int32)
+        for row, text in zip(ids, texts, strict=False):
+            row[: len(text)] = text
+        table, layers, _ = self._weights
+        widths = [recurrent.shape[0] for _, recurrent, _ in layers]
+        state = [(tf.zeros((ROWS, width), table.dtype), tf.zeros((ROWS, width))) for width in widths]
+        parts = []
+        for first in range(0, chunks * CHARS, CHARS):
+            if should_stop():
+                raise Stopped
+            *part, state = _chunk(self._weights, tf.constant(ids[:, first : first + CHARS + 1]), state)
+            parts.append([array.numpy() for array in part])
+        bits, ranks, expected = (np.concatenate(arrays).T for arrays in zip(*parts, strict=True))
+        # Copies, as a view would keep all rows' memory.
+        return [
+            Scores(bits[row, :n].copy(), ranks[row, :n].copy(), expected[row, :n].copy())
+            for row, n in enumerate(lengths)
+        ]
+
+
+def _weights(model: keras.Model) -> Weights:
+    layers, logits = lstm_layers(model), model.get_layer(LOGITS)
+    dtype = layers[0].compute_dtype
+    table = tf.convert_to_tensor(layers[0].cell.kernel)
+    if any(layer.name == EMBEDDING for layer in model.layers):
+        table = tf.matmul(model.get_layer(EMBEDDING).embeddings, table)
+    cells = [
+        (
+            None
+            if number == 0
+            else tf.cast(tf.convert_to_tensor(layer.cell.kernel), dtype),  # the first's is the table
+            tf.cast(tf.convert_to_tensor(layer.cell.recurrent_kernel), dtype),
+            tf.convert_to_tensor(layer.cell.bias),
+        )
+        for number, layer in enumerate(layers)
+    ]
+    return tf.cast(table, dtype), cells, (tf.convert_to_tensor(logits.kernel), tf.convert_to_tensor(logits.bias))
+
+
+@tf.function
+def _chunk(weights: Weights, ids: tf.Tensor, before: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, Any]:
+    """Bits, ranks and expected bits [L, B] of ids [B, L + 1] after the first, and the state after the last input."""
+    table, layers, (logits_kernel, logits_bias) = weights
+    inputs, targets = tf.transpose(ids[:, :-1]), tf.transpose(ids[:, 1:])
+    below, after = None, []
+    for (kernel, recurrent, bias), state in zip(layers, before, strict=True):
+        shares = tf.gather(table, inputs) if below is None else tf.tensordot(below, kernel, 1)
+        below, state_after, _, _ = steps_from(state, shares, recurrent, bias)
+        after.append(state_after)
+    logits = tf.tensordot(tf.cast(below, tf.float32), logits_kernel, 1) + logits_bias
+    bits = tf.nn.log_softmax(logits) / -math.log(2)
+    chosen = tf.gather(logits, targets, batch_dims=2)[..., None]
+    # Of equally likely symbols the one of the lower id comes first.
+    equal_before = (logits == chosen) & (tf.range(tf.shape(logits)[-1]) < targets[..., None])
+    ranks = 1 + tf.reduce_sum(tf.cast((logits > chosen) | equal_before, tf.int32), axis=-1)
+    expected = tf.reduce_sum(tf.nn.softmax(logits) * bits, axis=-1)
+    return tf.gather(bits, targets, batch_dims=2), ranks, expected, after
