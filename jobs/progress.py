@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -70,3 +70,19 @@ def progress(*, start: int, steps: int, chars_per_step: int) -> Bar | Lines:
     """A bar if stderr is a terminal, else lines."""
     kind = Bar if sys.stderr.isatty() else Lines
     return kind(start=start, steps=steps, chars_per_step=chars_per_step)
+
+
+def rated(done: Iterable[Item], *, unit: str, size: Callable[[Item], int]) -> Iterator[Item]:
+    """The items, whose number nobody knows, as they are done, with the rate of their sizes: a bar or lines."""
+    began = shown = time.monotonic()
+    total = 0
+    terminal = sys.stderr.isatty()
+    with tqdm(unit=unit, unit_scale=True, dynamic_ncols=True, disable=not terminal) as bar:
+        for item in done:
+            yield item
+            total += size(item)
+            bar.update(size(item))
+            now = time.monotonic()
+            if not terminal and now > shown + LINE_SECONDS:
+                shown = now
+                log.info("%d %ss done, %.0f a second", total, unit, total / (now - began))

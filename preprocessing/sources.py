@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
-from preprocessing import archives, braces, csv_rows, json_lines
+from preprocessing import archives, braces, csv_rows, json_lines, plain_text
 from preprocessing.errors import InputError
 from preprocessing.review import Rejected, Review
 
@@ -42,9 +42,10 @@ def parts(source: int, *, url: str, name: str, size: int, part_bytes: int = PART
     ]
 
 
-def read(stream: IO[bytes], part: Part) -> Iterator[Review | Rejected]:
+def read(stream: IO[bytes], part: Part, *, plain: bool = False) -> Iterator[Review | Rejected]:
     """The reviews and rejected lines of one part of a file, in order.
 
+    With `plain` a .txt that does not begin with a brace is one review.
     Raises InputError, naming the file, if it is damaged or not of the format that its name says.
     """
     if part.start or part.stop < part.bytes:
@@ -55,6 +56,8 @@ def read(stream: IO[bytes], part: Part) -> Iterator[Review | Rejected]:
         match _format(part.name, innermost):
             case ".csv":
                 yield from csv_rows.read(inner, name=part.name)
+            case ".txt" if plain and not plain_text.begins_with_brace(inner):
+                yield from plain_text.read(inner, name=part.name)
             case ".txt":
                 yield from braces.read(inner, name=part.name)
             case _:

@@ -13,8 +13,9 @@ ALL = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*
 PREPROCESSING = [path for path in ALL if path.parent.name == "preprocessing"]
 TRAINER = [path for path in ALL if path.parent.name == "trainer"]
 
-# The pipeline: its steps, what happens in the two halves, and the files that its workers share.
-BEAM = ["files", "pipeline", "reading", "writing"]
+# The pipeline: its steps, what happens in the two halves, how it is run, and the files that its workers share.
+BEAM = ["files", "pipeline", "reading", "running", "writing"]
+SCORING = "jobs/scoring_pipeline.py"  # the other pipeline, which only jobs.score's options of Beam's lead to
 STANDARD = sys.stdlib_module_names
 
 
@@ -83,15 +84,16 @@ def test_preprocessing_imports_few_libraries_each_in_one_place(path: Path) -> No
     assert top(imported(path)) - STANDARD <= allowed
 
 
-def test_only_the_pipeline_imports_beam() -> None:
+def test_only_the_pipelines_import_beam() -> None:
     beam = [name_of(path) for path in ALL if "apache_beam" in top(imported(path))]
-    assert beam == [f"preprocessing/{stem}.py" for stem in BEAM]
+    assert beam == [SCORING, *(f"preprocessing/{stem}.py" for stem in BEAM)]
 
 
-def test_nothing_but_the_command_imports_the_pipeline() -> None:
-    # A module that imports it brings Beam along, a second and 200 MB.
+def test_nothing_but_the_commands_imports_the_pipelines() -> None:
+    # A module that imports one brings Beam along, a second and 200 MB.
     found = {path.stem for path in ALL for stem in BEAM if f"preprocessing.{stem}" in " ".join(imported(path))}
-    assert found - set(BEAM) == {"preprocess"}
+    assert found - set(BEAM) == {"preprocess", "scoring_pipeline"}
+    assert [path.stem for path in ALL if "jobs.scoring_pipeline" in " ".join(imported(path))] == ["score"]
 
 
 @pytest.mark.parametrize("path", TRAINER, ids=name_of)

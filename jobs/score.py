@@ -1,0 +1,151 @@
+"""How well a run's model predicts each of some reviews: a JSON line for each.
+
+    python -m jobs.score RUN reviews.jsonl
+    python -m jobs.score RUN 'gs://bucket/reviews/*.jsonl.gz' --output gs://bucket/scores.jsonl
+    echo 'the food was great.' | python -m jobs.score RUN - --per-char
+    python -m jobs.score RUN reviews.csv --detector detector.json
+    python -m jobs.score RUN reviews.txt --color
+    python -m jobs.score RUN 'gs://bucket/*.jsonl' --output gs://bucket/scores --runner=DataflowRunner ...
+
+RUN is the URL of a run's folder. Reviews are what jobs.preprocess reads: JSON lines with `text` and `review_id`, CSV,
+{review}{review}, .gz, .zip ..., by path, gs:// URL or glob; also a .txt that is one review; `-` is stdin (default).
+A review is scored as training saw it: as {text}, in lower case if the dataset is, without symbols that the vocabulary
+does not have (`dropped` counts them). The closing brace is scored too. Of a line that is no review the output says so.
+
+A line has id, source, line, chars, dropped, bits_per_char, mean_log_rank (natural logarithm), and ranks: the shares
+of characters that were the model's 1st, 2nd-3rd, 4th-10th or a later choice. With --detector (made by jobs.detect
+train) also a verdict: generated, not detected, or too short.
+
+Other options go to Beam, as --runner=FnApiRunner: then the reviews are scored by its workers, each of which loads the
+model once, into files OUTPUT/scores-*.jsonl in no particular order.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TextIO
+
+from jobs import command
+from jobs.detector import Detector, read_detector
+from jobs.inputs import split_url
+from jobs.progress import rated
+from jobs.run import Run, open_run
+from jobs.scored import Alphabet, Scored, as_line, scored
+from jobs.texts import STDIN, named, read
+from preprocessing.errors import InputError
+
+log = logging.getLogger(__name__)
+
+COLORED_TEXTS = 200  # on a page: more would make a file that no browser likes
+
+
+def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> None:
+    arguments = command.parser(__doc__)
+    arguments.add_argument("run", metavar="RUN")
+    arguments.add_argument("reviews", metavar="REVIEWS", nargs="*", default=[STDIN], help="URLs or - (default: -)")
+    arguments.add_argument("--output", metavar="URL", help="a file to write instead of stdout; with Beam a folder")
+    arguments.add_argument("--per-char", action="store_true", help="also text, bits and rank of each character")
+    arguments.add_argument("--detector", metavar="URL", help="also a verdict by this detector")
+    arguments.add_argument("--color", action="store_true", help="no JSON but the texts, coloured by rank")
+    arguments.add_argument("--html", metavar="FILE", help="also a page of the texts, coloured by rank")
+    asked, beam_options = arguments.parse_known_args(argv)
+    if asked.color and not sys.stdout.isatty():
+        raise InputError("--color: stdout is no terminal: use --html FILE")
+    run = open_run(asked.run)
+    detector = read_detector(asked.detector) if asked.detector else None
+    with tempfile.TemporaryDirectory(prefix="score-") as made:
+        if beam_options:
+            _on_beam(asked, run, detector, beam_options)
+        else:
+            _here(asked, run, detector, stdin or sys.stdin.buffer, Path(made))
+
+
+def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin: IO[bytes], scratch: Path) -> None:
+    files = named(asked.reviews, stdin, scratch)
+
+    from jobs.start import loaded
+    from trainer.scoring import Scorer
+
+    saved, net = loaded(run)
+    if detector:
+        detector.check(saved.sha256, place=asked.detector)
+    alphabet, errors, colored = Alphabet(run.manifest), Counter[str](), list[Scored]()
+    texts = chars = 0
+    with _output(asked.output, scratch) as file:
+        done = scored(read(files, scratch), Scorer(net), alphabet)
+        for found in rated(done, unit="char", size=lambda one: len(one.scores or ())):
+            if found.scores is None:
+                errors[found.error] += 1
+            else:
+                texts, chars = texts + 1, chars + len(found.scores)
+                if asked.html and len(colored) < COLORED_TEXTS:
+                    colored.append(found)
+            if not asked.color:
+                print(as_line(found, alphabet, detector=detector, per_char=asked.per_char), file=file)
+            elif found.scores is not None and found.ids is not None:
+                from jobs.coloring import for_terminal
+
+                print(for_terminal(alphabet.decode(found.ids[1:]), found.scores), file=file)
+        unread = "; ".join(f"{count} not: {reason}" for reason, count in errors.most_common())
+        if not texts:
+            raise InputError(f"{', '.join(asked.reviews)}: nothing that can be scored: {unread or 'no review'}")
+    if asked.html:
+        _write_page(asked.html, colored, alphabet, texts)
+    log.info("%d review(s) scored, %d characters%s", texts, chars, f"; {unread}" if unread else "")
+
+
+@contextmanager
+def _output(url: str | None, scratch: Path) -> Iterator[TextIO]:
+    """Where the lines go: a file elsewhere is there at the end, whole, or not at all."""
+    if url is None:
+        yield sys.stdout
+        return
+    folder, name = split_url(url)
+    local = scratch / "scores"
+    with local.open("w") as file:
+        yield file
+    folder.upload(local, name)
+
+
+def _write_page(url: str, colored: Sequence[Scored], alphabet: Alphabet, texts: int) -> None:
+    from jobs import coloring
+    from jobs.html_page import heading, page, paragraph
+
+    parts: list[str] = [paragraph(", ".join(coloring.legend()))]
+    if len(colored) < texts:
+        parts.append(paragraph(f"The first {len(colored)} of {texts:,} reviews."))
+    for found in colored:
+        assert found.scores is not None
+        assert found.ids is not None
+        parts.append(heading(f"{found.text.found.line}, {found.scores.bits_per_char:.2f} bits per character", level=3))
+        parts.append(coloring.for_page(alphabet.decode(found.ids[1:]), found.scores))
+    folder, name = split_url(url)
+    folder.write(name, page("Reviews by the model's rank of each character", parts))
+
+
+def _on_beam(asked: argparse.Namespace, run: Run, detector: Detector | None, options: Sequence[str]) -> None:
+    unknown = next((option for option in options if not option.startswith("-")), None)
+    if unknown:
+        raise InputError(f"unknown argument {unknown}: expected --name=value of an option of Beam's (see --help)")
+    if asked.color or asked.html:
+        raise InputError("--color and --html: not with options of Beam's")
+    if not asked.output or STDIN in asked.reviews:
+        raise InputError(
+            f"{options[0]}: with an option of Beam's name the reviews by URL, and a folder by --output URL"
+        )
+
+    from jobs.scoring_pipeline import score
+
+    score(asked.run, run, asked.reviews, asked.output, detector=detector, per_char=asked.per_char, options=options)
+
+
+if __name__ == "__main__":
+    # The model says what it must on stderr; TensorFlow's own notes there are of no use to whoever reads the scores.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    command.run(main)

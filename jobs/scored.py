@@ -1,0 +1,102 @@
+"""Reviews through a model, and the line of JSON that each becomes; the same here and on Beam's workers."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs.detector import Detector
+from jobs.texts import Text
+from preprocessing.encoder import Encoder
+from preprocessing.manifest import Manifest
+from preprocessing.review import Rejected
+from preprocessing.vocabulary import CLOSE, OPEN
+from trainer.scores import RANK_NAMES, Scores
+
+if TYPE_CHECKING:
+    from trainer.scoring import Scorer
+
+TEXTS_AT_ONCE = 512  # among which those of like length are found
+EMPTY = "no symbol of the vocabulary"
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """How a run's dataset has its texts written: in which symbols, and whether in lower case."""
+
+    manifest: Manifest
+
+    def encode(self, text: str) -> tuple[npt.NDArray[Any], int]:
+        """The ids of {text} as training saw it, [n + 2], and how many characters were left out."""
+        vocabulary = self.manifest.symbols()
+        encoder = Encoder(vocabulary, lowercase=self.manifest.settings["lowercase"])
+        inside = np.frombuffer(encoder.encode(text.encode()), vocabulary.dtype)
+        opening, closing = (vocabulary.encode(brace)[0] for brace in (OPEN, CLOSE))
+        return np.concatenate([opening, inside, closing]), encoder.dropped.total()
+
+    def decode(self, ids: npt.NDArray[Any]) -> str:
+        return self.manifest.symbols().decode(ids)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What became of a text. ids: [n + 2] of {text}; scores: [n + 1] of all but the first. None if it is unreadable,
+    for the reason `error`."""
+
+    text: Text
+    ids: npt.NDArray[Any] | None
+    scores: Scores | None
+    dropped: int
+    error: str
+
+    @property
+    def inside(self) -> Scores:
+        """The scores without those of the closing brace, which a text that is cut off does not have."""
+        assert self.scores is not None
+        return self.scores.first(len(self.scores) - 1)
+
+
+def scored(texts: Iterable[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored]:
+    """Each text's scores, in order."""
+    left = iter(texts)
+    while some := list(islice(left, TEXTS_AT_ONCE)):
+        yield from _together(some, scorer, alphabet)
+
+
+def _together(texts: Sequence[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored]:
+    encoded = [_encoded(text, alphabet) for text in texts]
+    found = iter(scorer([ids for ids, _, _ in encoded if ids is not None]))
+    for text, (ids, dropped, error) in zip(texts, encoded, strict=True):
+        yield Scored(text, ids, None if ids is None else next(found), dropped, error)
+
+
+def _encoded(text: Text, alphabet: Alphabet) -> tuple[npt.NDArray[Any] | None, int, str]:
+    if isinstance(text.found, Rejected):
+        return None, 0, text.found.reason
+    ids, dropped = alphabet.encode(text.found.text)
+    return (ids, dropped, "") if len(ids) > 2 else (None, dropped, EMPTY)
+
+
+def as_line(found: Scored, alphabet: Alphabet, *, detector: Detector | None = None, per_char: bool = False) -> str:
+    """One JSON object. Shares and means are rounded to 4 digits after the point."""
+    text = found.text
+    line: dict[str, Any] = {} if isinstance(text.found, Rejected) else {"id": text.found.id}
+    line |= {"source": text.source, "line": text.found.line}
+    if found.scores is None or found.ids is None:
+        return json.dumps(line | {"error": found.error}, ensure_ascii=False)
+    scores = found.scores
+    line |= {"chars": len(scores), "dropped": found.dropped, "bits_per_char": round(scores.bits_per_char, 4)}
+    line |= {"mean_log_rank": round(scores.mean_log_rank, 4)}
+    shares = scores.histogram / len(scores)
+    line["ranks"] = {name: round(float(share), 4) for name, share in zip(RANK_NAMES, shares, strict=True)}
+    if detector:
+        line |= detector.verdict(found.inside)
+    if per_char:
+        line["text"] = alphabet.decode(found.ids[1:])
+        line["bits"] = [round(bits, 4) for bits in scores.bits.tolist()]
+        line["rank"] = scores.ranks.tolist()
+    return json.dumps(line, ensure_ascii=False)

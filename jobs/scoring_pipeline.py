@@ -1,0 +1,135 @@
+"""Reviews scored by Beam's workers, of which each loads the model once.
+
+    read and parse -> score some at a time -> lines -> OUTPUT/scores-00000-of-00004.jsonl ...
+
+Beam writes the files under other names first, and OUTPUT/summary.json, how many reviews there are and how many are
+unreadable for what reason, comes last: without it the folder is not complete.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.pvalue import AsDict
+
+from jobs.detector import Detector
+from jobs.inputs import find
+from jobs.preprocess import DEFAULTS, NOISY
+from jobs.run import Run, open_run
+from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, as_line, scored
+from jobs.storage import absolute, open_bucket
+from jobs.texts import Text
+from preprocessing import files, running, sources
+from preprocessing.errors import InputError
+from preprocessing.sources import Part
+from trainer import pointer
+
+log = logging.getLogger(__name__)
+
+SCORES, SUMMARY = "scores", "summary.json"
+SCORED = "scored"
+
+
+class RunsModel(ModelHandler):
+    """The model of a run's checkpoint that has this SHA-256."""
+
+    def __init__(self, run: str, checkpoint: str, alphabet: Alphabet) -> None:
+        self._run, self._checkpoint, self._alphabet = run, checkpoint, alphabet
+
+    def load_model(self) -> Any:
+        from jobs.start import loaded
+        from trainer.scoring import Scorer
+
+        saved, net = loaded(open_run(self._run))
+        if saved.sha256 != self._checkpoint:
+            raise OSError(f"{self._run}: has another checkpoint than when its scoring began: score again")
+        return Scorer(net)
+
+    def run_inference(
+        self,
+        batch: Sequence[Text],
+        model: Any,
+        inference_args: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> Iterable[Scored]:
+        return scored(batch, model, self._alphabet)
+
+    def batch_elements_kwargs(self) -> Mapping[str, Any]:
+        return {"min_batch_size": 64, "max_batch_size": TEXTS_AT_ONCE}
+
+
+def score(
+    url: str,
+    run: Run,
+    reviews: Sequence[str],
+    output: str,
+    *,
+    detector: Detector | None,
+    per_char: bool,
+    options: Sequence[str],
+) -> None:
+    """Writes the lines of all reviews. InputError where nothing can be scored, or if the folder has scores already."""
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    folder = open_bucket(output)
+    if folder.names(SCORES):
+        raise InputError(f"--output {output}: holds scores already: name another folder, or delete them")
+    saved = pointer.newest(run.bucket)
+    if saved is None:
+        raise InputError(f"{url}: no {pointer.POINTER}: a run without a checkpoint yet")
+    if detector:
+        detector.check(saved.sha256, place="--detector")
+    parts = [
+        part
+        for number, source in enumerate(find(reviews))
+        for part in sources.parts(number, url=absolute(source.url), name=source.name, size=source.bytes)
+    ]
+    alphabet, place = Alphabet(run.manifest), absolute(output)
+    model = RunsModel(absolute(url), saved.sha256, alphabet)
+
+    def add_steps(pipeline: beam.Pipeline) -> None:
+        found = (
+            pipeline
+            | "parts" >> beam.Create(parts)
+            | "one bundle a part" >> beam.Reshuffle()
+            | "read and parse" >> beam.FlatMap(read)
+            | "spread" >> beam.Reshuffle()
+            | "score" >> RunInference(model)
+        )
+        written = (
+            found
+            | "lines" >> beam.Map(as_line, alphabet, detector=detector, per_char=per_char)
+            | "write" >> beam.io.WriteToText(f"{place}/{SCORES}", file_name_suffix=".jsonl")
+        )
+        counts = found | "outcomes" >> beam.Map(outcome) | "count" >> beam.combiners.Count.PerElement()
+        _ = (
+            pipeline
+            | "one summary" >> beam.Create([place])
+            | "write summary" >> beam.Map(write_summary, AsDict(counts), beam.pvalue.AsIter(written))
+        )
+
+    running.run(add_steps, [*DEFAULTS, *options], urls=[url, output, *(part.url for part in parts)])
+    summary = json.loads(folder.read(SUMMARY))
+    log.info("%s: %s", output, "; ".join(f"{count} {what}" for what, count in sorted(summary.items())))
+    if SCORED not in summary:
+        raise InputError(f"{', '.join(reviews)}: nothing that can be scored: see {output}")
+
+
+def read(part: Part) -> Iterator[Text]:
+    """The reviews and rejected lines of one part of a file."""
+    with files.open_to_read(part.url) as stream:
+        for found in sources.read(stream, part, plain=True):
+            yield Text(part.name, found)
+
+
+def outcome(found: Scored) -> str:
+    return found.error or SCORED
+
+
+def write_summary(folder: str, counts: Mapping[str, int], written: Iterable[str]) -> None:
+    """Once all files are `written`."""
+    list(written)
+    with files.create(folder, SUMMARY) as stream:
+        stream.write(json.dumps(dict(counts)).encode())

@@ -1,0 +1,78 @@
+"""The reviews that a command is given to look at: files behind URLs and what comes on stdin."""
+
+import gzip
+import re
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from jobs.inputs import Source, find, split_url
+from preprocessing import sources
+from preprocessing.errors import InputError
+from preprocessing.review import Rejected, Review
+from preprocessing.sources import Part
+
+STDIN = "-"
+HEAD_BYTES = 1 << 16
+
+
+class Text(NamedTuple):
+    """A review, or a line that is none, and the name of the file that it is in."""
+
+    source: str
+    found: Review | Rejected
+
+
+def named(urls: Sequence[str], stdin: IO[bytes], scratch: Path) -> list[Source]:
+    """The files; what comes on stdin, for which `-` stands, becomes one in `scratch`, named by its content.
+
+    InputError for a file that is not there or of no use, and for an empty stdin.
+    """
+    if STDIN not in urls:
+        return find(urls)
+    path = scratch / "stdin"
+    with path.open("wb") as file:
+        shutil.copyfileobj(stdin, file)
+    if not path.stat().st_size:
+        raise InputError(f"{STDIN}: stdin is empty: pipe reviews into it, or name a file")
+    path = path.rename(f"{path}{_suffix(path)}")
+    return find([str(path) if url == STDIN else url for url in urls])
+
+
+def read(files: Sequence[Source], scratch: Path) -> Iterator[Text]:
+    """The reviews and rejected lines of all files, in order. InputError for one that is damaged or binary."""
+    for number, source in enumerate(files):
+        folder, name = split_url(source.url)
+        local = folder.local(name, scratch)
+        whole = Part(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
+        with local.open("rb") as stream:
+            for found in sources.read(stream, whole, plain=True):
+                yield Text(source.name, found)
+        if local.parent == scratch:
+            local.unlink()  # a copy
+
+
+def _suffix(path: Path) -> str:
+    """What a file's name should end in, by its first bytes."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head.startswith(b"PK\x03\x04"):
+        return ".zip"
+    if head.startswith(b"\x1f\x8b"):
+        head = b""
+        with suppress(OSError, EOFError, zlib.error), gzip.open(path) as inner:  # whoever reads it says what is wrong
+            head = inner.read(HEAD_BYTES)
+        return f"{_plain_suffix(head)}.gz"
+    return _plain_suffix(head)
+
+
+def _plain_suffix(head: bytes) -> str:
+    text = head.removeprefix("\ufeff".encode()).lstrip()
+    if re.match(rb'\{\s*"\w+"\s*:', text):
+        return ".jsonl"
+    header = text.partition(b"\n")[0].replace(b'"', b"").strip()
+    columns = header.split(b",")
+    return ".csv" if len(columns) > 1 and b"text" in columns and b" " not in header else ".txt"
