@@ -1,9 +1,17 @@
-"""README's pictures of the demo's pages: make screenshots."""
+"""README's pictures of the demo's pages, and of a terminal: make screenshots."""
 
+import io
+import re
 import sys
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+
 from jobs import report
+from jobs.live_view import view
+from jobs.run import open_run
+from jobs.status import status
 from tests.browser import chromium, shown
 
 DEMO = Path("demo/runs/demo")
@@ -12,6 +20,7 @@ FOLDER = Path("docs")
 
 def main() -> None:
     report.main([str(DEMO)])
+    terminal(FOLDER / "watch.svg")
     with chromium() as browser:
         if browser is None:
             sys.exit("screenshots: no Chromium: apt-get install chromium, or playwright install chromium")
@@ -19,6 +28,16 @@ def main() -> None:
             with shown(browser, DEMO / "report.html", size=size, dark=dark) as seen:
                 seen.page.screenshot(path=FOLDER / name)
                 print(FOLDER / name)
+
+
+def terminal(file: Path) -> None:
+    """jobs.watch as a terminal shows it."""
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(view(status(open_run(str(DEMO)))))
+    # rich's own format loads fonts from a network, which a picture in a README must not.
+    offline = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.S)
+    console.save_svg(str(file), title="python -m jobs.watch demo/runs/demo", code_format=offline)
+    print(file)
 
 
 if __name__ == "__main__":
