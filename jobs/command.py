@@ -5,9 +5,11 @@ fault of the world, in one line, or of ours, with a traceback; both worth a retr
 """
 
 import argparse
+import difflib
 import io
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,7 +29,10 @@ STOPPED = 128 + signal.SIGTERM
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(message)  # one line, as for any other mistake, instead of a usage text
+        unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+        near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
+        hint = f"did you mean {near[0]}?" if near else "see --help"
+        raise InputError(f"{message} ({hint})")  # one line, as for any other mistake, instead of a usage text
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:

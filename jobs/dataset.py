@@ -84,6 +84,7 @@ def open_dataset(url: str) -> Dataset:
         found = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
         near = nearest(url, lambda beside: holds(beside, manifest.NAME) and not holds(beside, RUN))
+        near = near or ": make one with python -m jobs.preprocess"
         raise InputError(
             f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished{near}"
         ) from None

@@ -138,7 +138,7 @@ def open_run(url: str) -> Run:
                 f"{url}: a dataset, expected a run: train one on it with "
                 f"python -m jobs.train --run NAME --set dataset={url} --set runs=URL"
             ) from None
-        near = nearest(url, lambda beside: holds(beside, CONFIG))
+        near = nearest(url, lambda beside: holds(beside, CONFIG)) or ": train one with python -m jobs.train"
         raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run{near}") from None
     try:
         return Run(bucket, configuration.validated(schema.Train, _completed(config)), dataset)

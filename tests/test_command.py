@@ -1,9 +1,13 @@
 """How a command ends, as its caller sees it."""
 
+import re
 import subprocess
 import sys
 
 import pytest
+
+from jobs.command import parser
+from preprocessing.errors import InputError
 
 
 def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
@@ -43,6 +47,14 @@ def test_a_command_ends_in_its_exit_code_and_one_line(body: str, code: int, last
     assert found == code
     assert len(lines) == (last is not None)
     assert last is None or lines[0].endswith(last)
+
+
+def test_a_mistyped_argument_is_answered_with_the_nearest() -> None:
+    arguments = parser("What it does.")
+    arguments.add_argument("--count", type=int)
+    for typed, hint in (("--cuont=3", "did you mean --count?"), ("--xyz", "see --help"), ("--count=x", "see --help")):
+        with pytest.raises(InputError, match=re.escape(f"({hint})")):
+            arguments.parse_args([typed])
 
 
 def test_a_fault_of_ours_is_a_traceback() -> None:

@@ -539,7 +539,10 @@ def first_shard(dataset: Path) -> Path:
 
 def test_a_folder_without_a_manifest_is_no_dataset(existing: Path) -> None:
     (existing / manifest.NAME).unlink()
-    assert open_error(existing) == f"dataset={existing}: no manifest.json: not a dataset, or one that was not finished"
+    assert open_error(existing) == (
+        f"dataset={existing}: no manifest.json: not a dataset, or one that was not finished: "
+        "make one with python -m jobs.preprocess"
+    )
 
 
 def test_a_folder_that_is_not_there_is_no_dataset(tmp_path: Path) -> None:
@@ -624,7 +627,7 @@ def test_a_mistake_found_before_the_start_is_one_line_and_exit_code_2(tmp_path: 
             ["--set", "window_char=8"],
             "preprocess: --set: unknown key window_char=8; the nearest known key is window_chars",
         ),
-        (["--set"], "preprocess: argument --set: expected one argument"),
+        (["--set"], "preprocess: argument --set: expected one argument (see --help)"),
     ],
 )
 def test_a_mistake_in_the_arguments_is_one_line_and_exit_code_2(extra: list[str], expected: str) -> None:

@@ -101,7 +101,7 @@ def test_a_run_s_name_mistyped_is_answered_with_the_nearest_that_is_there(datase
 
 def test_where_no_run_is_near_none_is_named(place: str) -> None:
     for url in (f"{place}/no/run", "gs://reviews" if place.startswith("gs:") else f"{place}/run"):
-        with pytest.raises(InputError, match="not a run$"):
+        with pytest.raises(InputError, match="not a run: train one with python -m jobs.train$"):
             open_run(url)
 
 
