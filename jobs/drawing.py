@@ -52,8 +52,8 @@ def svg(figure: Figure) -> bytes:
     return drawn.replace(b"<defs>", STYLE + b"<defs>", 1)
 
 
-def image(plot: bytes, *, alt: str) -> Markup:
+def image(plot: bytes, *, alt: str) -> str:
     """An SVG file as an element of HTML; `alt` is plain text."""
     # As an image: two SVGs in one document would share their ids.
     source = f"data:image/svg+xml;base64,{base64.b64encode(plot).decode()}"
-    return Markup('<img src="{}" alt="{}">').format(source, alt)
+    return str(Markup('<img src="{}" alt="{}">').format(source, alt))

@@ -24,22 +24,23 @@ def _environment() -> Environment:
 
 def page(title: str, parts: Iterable[str]) -> bytes:
     """The file's bytes, of a title that is text and parts that are HTML."""
-    return render(PAGE, title=title, parts=[Markup(part) for part in parts])
+    return render(PAGE, title=title, parts=list(parts))
 
 
-def heading(text: str, level: int = 2) -> Markup:
-    return Markup("<h{0}>{1}</h{0}>").format(level, text)
+# Plain str, of which two can be put together: to a Markup a str would be text, and be escaped.
+def heading(text: str, level: int = 2) -> str:
+    return str(Markup("<h{0}>{1}</h{0}>").format(level, text))
 
 
-def plain(lines: Sequence[str]) -> Markup:
+def plain(lines: Sequence[str]) -> str:
     """Lines as they are, in a font of one width."""
-    return Markup('<pre class="wide">{}</pre>').format("\n".join(lines))
+    return str(Markup('<pre class="wide">{}</pre>').format("\n".join(lines)))
 
 
-def paragraph(text: str, kind: str = "") -> Markup:
-    return Markup('<p class="{}">{}</p>').format(kind, text) if kind else Markup("<p>{}</p>").format(text)
+def paragraph(text: str, kind: str = "") -> str:
+    return str(Markup('<p class="{}">{}</p>').format(kind, text) if kind else Markup("<p>{}</p>").format(text))
 
 
-def block(kind: str, inner: str) -> Markup:
+def block(kind: str, inner: str) -> str:
     """A division around HTML."""
-    return Markup('<div class="{}">{}</div>').format(kind, Markup(inner))
+    return str(Markup('<div class="{}">{}</div>').format(kind, Markup(inner)))

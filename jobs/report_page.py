@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from markupsafe import Markup
-
 from jobs import config, curves
 from jobs.attempts import Attempt
 from jobs.description import facts
@@ -45,14 +43,14 @@ def page(name: str, run: Run, history: History) -> bytes:
     )
 
 
-def _loss(history: History) -> Iterator[Markup]:
+def _loss(history: History) -> Iterator[str]:
     if history.trained or history.validated:
         yield image(curves.loss(history.trained, history.validated), alt="bits per character over steps")
     if history.trained:
         yield image(curves.learning_rate(history.trained), alt="learning rate over steps")
 
 
-def _speed(plan: Plan, history: History) -> Iterator[Markup]:
+def _speed(plan: Plan, history: History) -> Iterator[str]:
     starts, attempts = history.starts, history.attempts
     if any(start.speeds for start in starts):
         yield image(curves.throughput(starts, attempts), alt="characters a second over time")
