@@ -31,7 +31,7 @@ def loss(trained: Sequence[Trained], validated: Sequence[Validated]) -> bytes:
     """Bits per character over steps, in training and on held-out text."""
     with drawing():
         figure, axes = _axes(xlabel="step", ylabel="bits per character")
-        _curve(axes, [(row.step, row.bits_per_char) for row in trained], TRAINING, linewidth=1, alpha=0.8)
+        _curve(axes, [(row.step, row.bits_per_char) for row in trained], TRAINING, linewidth=1.2)
         _curve(axes, [(row.step, row.bits_per_char) for row in validated], VALIDATION, marker="o", markersize=4)
         axes.legend()
         return svg(figure)

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from playwright.sync_api import FloatRect
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
@@ -12,10 +13,12 @@ from jobs import report
 from jobs.live_view import view
 from jobs.run import open_run
 from jobs.status import status
-from tests.browser import chromium, shown
+from tests.browser import SIZES, chromium, shown
 
 DEMO = Path("demo/runs/demo")
 FOLDER = Path("docs")
+# Of the page's top, so high: figures and curves.
+PICTURES = (("report.png", "desktop", False, 1370), ("report-phone.png", "phone", True, 1195))
 
 
 def main() -> None:
@@ -24,9 +27,10 @@ def main() -> None:
     with chromium() as browser:
         if browser is None:
             sys.exit("screenshots: no Chromium: apt-get install chromium, or playwright install chromium")
-        for size, dark, name in (("desktop", False, "report.png"), ("phone", True, "report-phone.png")):
+        for name, size, dark, height in PICTURES:
             with shown(browser, DEMO / "report.html", size=size, dark=dark) as seen:
-                seen.page.screenshot(path=FOLDER / name)
+                top: FloatRect = {"x": 0, "y": 0, "width": SIZES[size][0], "height": height}
+                seen.page.screenshot(path=FOLDER / name, full_page=True, clip=top)
                 print(FOLDER / name)
 
 

@@ -1,0 +1,35 @@
+import logging
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from trainer.profile import Profile
+
+
+def traced(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.xplane.pb"))
+
+
+@pytest.mark.parametrize(
+    ("first", "steps", "left", "expected"), [(2, 2, 9, 4), (2, 9, 5, 5), (5, 2, 5, 0), (2, 0, 9, 0)]
+)
+def test_the_trace_is_there_once_its_last_step_or_the_run_s_is_done(
+    tmp_path: Path, first: int, steps: int, left: int, expected: int
+) -> None:
+    profile = Profile(tmp_path, first=first, steps=steps, left=left)
+    for done in range(1, left + 1):
+        tf.constant(1) + 1
+        profile.step()
+        assert bool(traced(tmp_path)) == (0 < expected <= done)
+
+
+def test_a_trace_that_cannot_be_written_costs_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    profile = Profile(tmp_path / "file/folder", first=1, steps=1, left=9)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            profile.step()
+    [line] = caplog.records
+    assert line.getMessage().startswith("no profile: ")
+    test_the_trace_is_there_once_its_last_step_or_the_run_s_is_done(tmp_path / "next", 1, 1, 2, 2)
