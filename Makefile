@@ -74,6 +74,9 @@ bench-sample: .venv/installed
 bench-start: .venv/installed
 	$(BIN)/python -m benchmarks.start
 
+bench-detect: .venv/installed
+	$(BIN)/python -m benchmarks.detection
+
 # Docker or podman; for a cluster push it to a registry of yours: make image IMAGE=REGISTRY/review-trainer:1, docker push.
 FLAVOUR ?= gpu
 IMAGE ?= review-trainer:$(FLAVOUR)

@@ -1,0 +1,125 @@
+"""How well generated reviews are found: this project's detector, and three others, on the very same texts.
+
+    python -m benchmarks.detection [--count 200] [--run RUN --foreign RUN]
+
+Without --run it trains the demo's recipe on the real reviews, where they are, or on invented ones, and then a second
+model of another size, seed and length, the foreign generator; that takes half an hour on two cores. The others are
+GLTR's idea as one number, a threshold on the mean log rank (Gehrmann et al., 2019); one on the mean bits; and a
+logistic regression on TF-IDF of character n-grams, which knows no model but has seen texts of this one.
+"""
+
+import argparse
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from benchmarks.corpus import REAL
+from benchmarks.quality import job, prepare, sets
+from jobs import detection, detection_page, review_ids
+from jobs.detection import OWN, Asked, Texts, log_odds
+from jobs.detection_table import about, lines
+from jobs.detector import AtLength
+from jobs.rates import Numbers
+from jobs.rates import measure as measured
+from jobs.run import open_run
+from jobs.scored import Alphabet
+from jobs.table import table
+
+LENGTHS = (100, 200, 400, 800)
+TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
+INVENTED = 10_000
+FOREIGN = ("model.lstm_units=[256]", "seed=7", "batch_windows=16", "max_chars=12000000")
+Judged = Callable[[Texts], Numbers]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--count", type=int, default=200, help="reviews generated at each diversity")
+    arguments.add_argument("--run", help="a trained run, instead of training one")
+    arguments.add_argument("--foreign", help="a separately trained run, with --run")
+    arguments.add_argument("--page", type=Path, help="write the page of the evaluation here, too")
+    asked = arguments.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    with tempfile.TemporaryDirectory(prefix="bench-detect-") as made:
+        if asked.run:
+            measure(asked.run, [asked.foreign] if asked.foreign else [], count=asked.count, page=asked.page)
+        else:
+            measure(*trained(Path(made)), count=asked.count, page=asked.page)
+
+
+def trained(folder: Path) -> tuple[str, list[str]]:
+    """The two runs."""
+    source = str(REAL)
+    if not REAL.exists():
+        source = str(folder / "reviews.jsonl")
+        job("demo_reviews", *sets(f"output={source}", f"reviews={INVENTED}"))
+    places = [f"dataset={prepare(source, folder)}", f"runs={folder / 'runs'}"]
+    job("train", "--config", "jobs/demo.yaml", "--run", "own", *sets(*places))
+    job("train", "--config", "jobs/demo.yaml", "--run", "foreign", *sets(*places, *FOREIGN))
+    return str(folder / "runs/own"), [str(folder / "runs/foreign")]
+
+
+def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) -> None:
+    judge = detection.Judge(open_run(url))
+    asked = Asked(count, TRAINED, 1, ())
+    genuine = judge.genuine(asked, "validation")
+    ids = review_ids.by_model(judge.run, judge.net, detection.each(asked), chars=max(LENGTHS), seed=asked.seed)
+    generated = judge.generated(OWN, asked, ids)
+    by = detection.detector(judge.checkpoint, genuine, generated, LENGTHS, rate=0.01, seed=asked.seed)
+
+    tried = Asked(count, EVALUATED, 2, ())
+    unseen = judge.genuine(tried, "test")
+    others = list(detection.sources(judge, tried, chars=max(LENGTHS), foreign=foreign))
+    rows = list(detection.rows(by, unseen, others, seed=tried.seed))
+    print("\n".join([*lines(rows), "", about(rows), ""]))
+    if page:
+        page.write_bytes(detection_page.html("benchmark", by, unseen, others, rows, Alphabet(judge.run.manifest)))
+    alphabet = Alphabet(judge.run.manifest)
+    found = []
+    for at in by.lengths:
+        kinds = contenders(at, alphabet, genuine, generated)
+        for texts in (texts.of_length(at.chars) for texts in detection.pooled(by, others)):
+            if texts.scores:
+                real = unseen.of_length(at.chars)
+                cells = [measured(judged(real), judged(texts)) for judged in kinds.values()]
+                found.append(
+                    (
+                        texts.source,
+                        texts.label,
+                        str(at.chars),
+                        *(f"{auroc:.3f} {last:.3f}" for auroc, *_, last in cells),
+                    )
+                )
+    print("AUROC, and the share found at 1% false alarms")
+    print("\n".join(table("<>>>>>>", [("reviews by", "diversity", "characters", *kinds), *found])))
+
+
+def contenders(at: AtLength, alphabet: Alphabet, genuine: Texts, generated: Sequence[Texts]) -> dict[str, Judged]:
+    """What gives each text a number, by name; texts of at least the length, judged by its first characters."""
+
+    def characters(texts: Texts) -> list[str]:
+        return [alphabet.decode(ids[1 : 1 + at.chars]) for ids in texts.of_length(at.chars).ids]
+
+    known = [characters(texts) for texts in (genuine, *generated)]
+    tfidf = make_pipeline(
+        TfidfVectorizer(analyzer="char", ngram_range=(2, 5), min_df=2, sublinear_tf=True),
+        LogisticRegression(class_weight="balanced", C=10, max_iter=1000),
+    )
+    truth = np.repeat([0, 1], [len(known[0]), sum(map(len, known[1:]))])
+    tfidf.fit([text for texts in known for text in texts], truth)
+    return {
+        "this detector": lambda texts: log_odds(at, texts),
+        "mean log rank": lambda texts: np.array([-scores.first(at.chars).mean_log_rank for scores in texts.scores]),
+        "mean bits": lambda texts: np.array([-scores.first(at.chars).bits_per_char for scores in texts.scores]),
+        "TF-IDF": lambda texts: tfidf.decision_function(characters(texts)),
+    }
+
+
+if __name__ == "__main__":
+    main()

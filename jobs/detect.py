@@ -1,0 +1,128 @@
+"""A detector of reviews that a run's model generated.
+
+    python -m jobs.detect train RUN --to detector.json
+    python -m jobs.detect train RUN --to gs://bucket/detector.json --reviews 'mine/*.jsonl' --false-positive-rate 0.005
+    python -m jobs.detect evaluate RUN detector.json --foreign OTHER_RUN
+    python -m jobs.detect evaluate RUN detector.json --json
+
+`train` has the model write --count reviews at each of --diversities, takes as genuine ones the validation split of
+the run's dataset (or --reviews of your own, as jobs.score reads them), and fits for each of --lengths a logistic
+regression on what the model says of the characters: their bits, their ranks. Of the genuine reviews at most
+--false-positive-rate are above its threshold. The file is JSON, for this checkpoint alone: jobs.score --detector
+takes it.
+
+`evaluate` does the same with the test split and another seed, also with generators that the detector has not seen: an
+n-gram model of the training split and each --foreign run. It prints a table and writes it, with plots and texts
+coloured by rank, to detection.html beside the detector.
+"""
+
+import argparse
+import json
+import logging
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jobs import command
+from jobs.detector import read_detector
+from jobs.inputs import split_url
+from jobs.run import open_run
+from preprocessing.errors import InputError
+
+if TYPE_CHECKING:
+    from jobs import detection
+
+log = logging.getLogger(__name__)
+
+PAGE = "detection.html"
+LENGTHS = (100, 200, 400, 800)
+# Not 1 for training: there the model writes as it expects people to write, and what cannot be told only blurs the rest.
+TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = command.parser(__doc__)
+    actions = arguments.add_subparsers(dest="action", required=True, metavar="train|evaluate")
+    train = actions.add_parser("train", help="make a detector")
+    train.add_argument("run", metavar="RUN")
+    train.add_argument("--to", metavar="URL", required=True, help="the JSON file to write")
+    rate = "share of genuine reviews that may be above the threshold (default 0.01)"
+    train.add_argument("--false-positive-rate", type=float, default=0.01, help=rate)
+    lengths = "characters from a text's beginning that are judged (default 100 200 400 800)"
+    train.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help=lengths)
+    evaluate = actions.add_parser("evaluate", help="try one")
+    evaluate.add_argument("run", metavar="RUN")
+    evaluate.add_argument("detector", metavar="DETECTOR", help="URL of what train wrote")
+    evaluate.add_argument("--foreign", metavar="RUN", action="append", default=[], help="another generator; repeatable")
+    evaluate.add_argument("--json", action="store_true", help="JSON instead of the table")
+    for each, diversities, seed in ((train, TRAINED, 1), (evaluate, EVALUATED, 2)):
+        each.add_argument("--reviews", metavar="URL", nargs="+", default=[], help="genuine reviews of your own")
+        each.add_argument("--count", type=int, default=200, help="generated at each diversity (default 200)")
+        each.add_argument("--diversities", type=float, nargs="+", default=diversities, help=f"default {diversities}")
+        each.add_argument("--seed", type=int, default=seed, help=f"same seed, same reviews (default {seed})")
+    asked = arguments.parse_args(argv)
+    _check(asked)
+    (_train if asked.action == "train" else _evaluate)(asked)
+
+
+def _check(asked: argparse.Namespace) -> None:
+    if asked.count < 1:
+        raise InputError(f"--count {asked.count}: expected at least 1")
+    if not 0 <= asked.seed < 2**31:
+        raise InputError(f"--seed {asked.seed}: expected 0 to {2**31 - 1}")
+    if not all(diversity > 0 for diversity in asked.diversities):  # not <=, so that NaN is caught as well
+        raise InputError(f"--diversities {min(asked.diversities)}: expected above 0, as at 0 all reviews are one")
+    if asked.action == "train":
+        if not 0 < asked.false_positive_rate < 1:
+            raise InputError(f"--false-positive-rate {asked.false_positive_rate}: expected between 0 and 1")
+        if min(asked.lengths) < 1:
+            raise InputError(f"--lengths {min(asked.lengths)}: expected at least 1")
+
+
+def _train(asked: argparse.Namespace) -> None:
+    folder, name = split_url(asked.to)
+    run = open_run(asked.run)
+
+    from jobs.detection import train
+
+    found = train(run, _asked(asked), lengths=sorted(set(asked.lengths)), false_positive_rate=asked.false_positive_rate)
+    folder.write(name, found.to_json())
+    for at in found.lengths:
+        log.info("%d characters: of %d genuine and %d generated reviews", at.chars, at.genuine, at.generated)
+    print(asked.to)
+
+
+def _evaluate(asked: argparse.Namespace) -> None:
+    run, by = open_run(asked.run), read_detector(asked.detector)
+
+    from jobs import detection, detection_page, detection_table
+    from jobs.scored import Alphabet
+
+    judge = detection.Judge(run)
+    by.check(judge.checkpoint, place=asked.detector)
+    what = _asked(asked)
+    genuine = judge.genuine(what, "test")
+    longest = max(at.chars for at in by.lengths)
+    generated = list(detection.sources(judge, what, chars=longest, foreign=asked.foreign))
+    rows = list(detection.rows(by, genuine, generated, seed=asked.seed))
+    if not rows:
+        raise InputError(f"{asked.detector}: no genuine and generated texts of its lengths: give more with --reviews")
+    folder, name = split_url(asked.detector)
+    page = folder.url.rstrip("/") + "/" + PAGE
+    folder.write(PAGE, detection_page.html(name, by, genuine, generated, rows, Alphabet(run.manifest)))
+    if asked.json:
+        print(json.dumps({"page": page, "rows": detection_table.as_json(rows)}))
+        return
+    print("\n".join([*detection_table.lines(rows), "", detection_table.about(rows), "", *detection_table.LIMITS]))
+    log.info("%s", page)
+
+
+def _asked(asked: argparse.Namespace) -> "detection.Asked":
+    from jobs import detection
+
+    return detection.Asked(asked.count, tuple(sorted(set(asked.diversities))), asked.seed, tuple(asked.reviews))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    command.run(main)
