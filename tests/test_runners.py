@@ -30,12 +30,14 @@ from apache_beam.portability.api import beam_runner_api_pb2, endpoints_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from google.protobuf import json_format  # type: ignore[import-untyped]
 
+from jobs import train
 from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from tests.conftest import SHARED
 from tests.inputs import json_line, kaggle_zip
 from tests.local_service import service
 from tests.ports import free_port
+from tests.runs import arguments as training
 from tests.test_preprocess import MIXED, arguments, files, read, write
 
 ROOT = Path(__file__).parents[1]
@@ -215,6 +217,30 @@ def test_a_relative_path_is_one_from_where_the_command_is_started(
         relative = [os.path.relpath(path, project) for path in (source, tmp_path / "dataset")]
         preprocess(project, *relative, "--runner=PortableRunner", f"--job_endpoint={prism}", *external)
     assert checked(tmp_path / "dataset") == expected
+
+
+def test_reviews_are_scored_by_workers_that_have_only_the_setup_package(
+    prism: str, package: Path, project: Path, dataset: Path, tmp_path: Path
+) -> None:
+    train.main(training(dataset, tmp_path, max_chars=2 * 64 * 16))
+    write(tmp_path / "in.jsonl", b"".join([*LINES, b"not JSON\n"]))
+
+    def scores(*options: str) -> list[str]:
+        given = ["small", "in.jsonl", "--per-char", *options]
+        environment = os.environ | {"PYTHONPATH": str(project), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        command = [sys.executable, "-m", "jobs.score", *given]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    with workers(package) as address:
+        external = ["--environment_type=EXTERNAL", f"--environment_config={address}"]
+        scores("--output", "out", "--runner=PortableRunner", f"--job_endpoint={prism}", *external)
+    found = [line for path in (tmp_path / "out").glob("scores-*") for line in path.read_text().splitlines()]
+    assert len(found) == len(LINES) + 1
+    assert sorted(found) == sorted(scores())
 
 
 def execute(pipeline: Any, package: Path) -> None:
