@@ -1,6 +1,7 @@
 """The evaluation of a detector as an HTML page."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
@@ -53,8 +54,11 @@ def _plots(by: Detector, genuine: Texts, generated: Sequence[Texts]) -> Iterator
     made = [texts for texts in (kind.of_length(at.chars) for kind in generated) if texts.scores]
     if not real.scores or not made:
         return
-    numbers = [(f"{texts.source} {texts.label}", log_odds(at, texts)) for texts in made]
-    yield image(detection_plots.roc(log_odds(at, real), numbers, chars=at.chars), alt="found over false alarms")
+    for source, group in groupby(made, key=lambda texts: texts.source):  # one plot of all would be a tangle
+        numbers = [(f"{source} {texts.label}", log_odds(at, texts)) for texts in group]
+        yield image(
+            detection_plots.roc(log_odds(at, real), numbers, chars=at.chars), alt=f"{source}: found over false alarms"
+        )
     shares = [
         (f"{texts.source} {texts.label}", _shares(texts)) for texts in (real, *made) if texts.source in (GENUINE, OWN)
     ]

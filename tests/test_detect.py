@@ -104,7 +104,11 @@ def test_the_page_beside_the_detector_has_the_plots_the_table_and_coloured_texts
     printed = capsys.readouterr().out
     text = (tmp_path / "detection.html").read_text()
     page = Page(text)
-    assert set(page.images) == {"found over false alarms", "ranks of the characters of genuine and generated texts"}
+    assert set(page.images) == {
+        "this run: found over false alarms",
+        "n-grams: found over false alarms",
+        "ranks of the characters of genuine and generated texts",
+    }
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.images.values())
     for line in printed.splitlines()[:3]:
         assert line.strip() in text
