@@ -83,11 +83,17 @@ def _encoded(text: Text, alphabet: Alphabet) -> tuple[npt.NDArray[Any] | None, i
 
 def as_line(found: Scored, alphabet: Alphabet, *, detector: Detector | None = None, per_char: bool = False) -> str:
     """One JSON object. Shares and means are rounded to 4 digits after the point."""
+    line = _values(found, alphabet, detector=detector, per_char=per_char)
+    # An id may have half a surrogate pair in it, which is no text but in JSON's own writing.
+    return json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace").decode()
+
+
+def _values(found: Scored, alphabet: Alphabet, *, detector: Detector | None, per_char: bool) -> dict[str, Any]:
     text = found.text
     line: dict[str, Any] = {} if isinstance(text.found, Rejected) else {"id": text.found.id}
     line |= {"source": text.source, "line": text.found.line}
     if found.scores is None or found.ids is None:
-        return json.dumps(line | {"error": found.error}, ensure_ascii=False)
+        return line | {"error": found.error}
     scores = found.scores
     line |= {"chars": len(scores), "dropped": found.dropped, "bits_per_char": round(scores.bits_per_char, 4)}
     line |= {"mean_log_rank": round(scores.mean_log_rank, 4)}
@@ -99,4 +105,4 @@ def as_line(found: Scored, alphabet: Alphabet, *, detector: Detector | None = No
         line["text"] = alphabet.decode(found.ids[1:])
         line["bits"] = [round(bits, 4) for bits in scores.bits.tolist()]
         line["rank"] = scores.ranks.tolist()
-    return json.dumps(line, ensure_ascii=False)
+    return line

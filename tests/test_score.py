@@ -89,6 +89,14 @@ def test_each_line_of_a_file_becomes_one_line_in_the_same_order(run: str, tmp_pa
     assert [line.get("error") for line in found[-3:]] == [None, "not JSON", "no symbol of the vocabulary"]
 
 
+@pytest.mark.parametrize("options", [[], ["--runner=FnApiRunner"]], ids=["here", "Beam"])
+def test_an_id_that_is_no_text_comes_back_as_it_came(run: str, tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "a.jsonl").write_bytes(json_line(TEXT, review_id="\ud800"))
+    score.main([run, str(tmp_path / "a.jsonl"), "--output", str(tmp_path / "out"), *options])
+    (lines,) = tmp_path.glob("out/scores-*" if options else "out")
+    assert lines_of(lines)[0]["id"] == "\ud800"
+
+
 def test_files_are_scored_by_path_and_glob_to_standard_output(
     run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
