@@ -9,13 +9,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.limits import ALL, Limits
-from trainer.model import EMBEDDING, LOGITS, lstm_layers
 from trainer.order import uniform
 from trainer.stop import Stopped
+from trainer.weights import weights_of
 
 GROUP_ROWS = 8
 State = Any
-# What the first layer makes of each symbol [V, 4H]; each layer's kernel and bias; those of the logits.
+# As trainer.weights has them, but for each layer's kernels, which are one.
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 # ids [B] int32 and the state before them -> logits [B, V] float32 of the next character and the state after.
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]
@@ -103,19 +103,13 @@ def with_rows_of(other: State, state: State, rows: npt.NDArray[np.bool_]) -> Sta
 
 def step_weights(model: keras.Model) -> Weights:
     """A model's weights as `next_logits` takes them: made ready once, as a step does little more than read them."""
-    layers, logits = lstm_layers(model), model.get_layer(LOGITS)
-    dtype = layers[0].compute_dtype
-    table = tf.convert_to_tensor(layers[0].cell.kernel)
-    if any(layer.name == EMBEDDING for layer in model.layers):
-        table = tf.matmul(model.get_layer(EMBEDDING).embeddings, table)
+    table, layers, logits = weights_of(model)
     gates = []
-    for number, layer in enumerate(layers):
-        cell = layer.cell
-        below = [] if number == 0 else [cell.kernel]  # the first layer's is the table
+    for kernel, recurrent, bias in layers:
+        below = [] if kernel is None else [kernel]
         # [below; before] to the gates, transposed, which oneDNN reads faster.
-        kernel = tf.transpose(tf.concat([*below, cell.recurrent_kernel], axis=0))
-        gates.append((tf.cast(kernel, dtype), tf.convert_to_tensor(cell.bias)))
-    return tf.cast(table, dtype), gates, (tf.convert_to_tensor(logits.kernel), tf.convert_to_tensor(logits.bias))
+        gates.append((tf.transpose(tf.concat([*below, recurrent], axis=0)), bias))
+    return table, gates, logits
 
 
 @tf.function

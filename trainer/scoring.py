@@ -16,22 +16,19 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.lstm import steps_from
-from trainer.model import EMBEDDING, LOGITS, lstm_layers
 from trainer.scores import Scores
 from trainer.stop import Stopped
+from trainer.weights import Weights, weights_of
 
 ROWS, CHARS = 32, 64
 TOLERANCE = 0.001
-# What the first layer makes of each symbol [V, 4H]; each layer's kernel (None for the first), recurrent kernel and
-# bias; those of the logits.
-Weights = tuple[tf.Tensor, list[tuple[Any, tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 
 
 class Scorer:
     """A model with its weights of now."""
 
     def __init__(self, model: keras.Model) -> None:
-        self._weights = _weights(model)
+        self._weights = weights_of(model)
 
     def __call__(
         self, texts: Sequence[npt.NDArray[Any]], *, should_stop: Callable[[], bool] = lambda: False
@@ -67,25 +64,6 @@ class Scorer:
             Scores(bits[row, :n].copy(), ranks[row, :n].copy(), expected[row, :n].copy())
             for row, n in enumerate(lengths)
         ]
-
-
-def _weights(model: keras.Model) -> Weights:
-    layers, logits = lstm_layers(model), model.get_layer(LOGITS)
-    dtype = layers[0].compute_dtype
-    table = tf.convert_to_tensor(layers[0].cell.kernel)
-    if any(layer.name == EMBEDDING for layer in model.layers):
-        table = tf.matmul(model.get_layer(EMBEDDING).embeddings, table)
-    cells = [
-        (
-            None
-            if number == 0
-            else tf.cast(tf.convert_to_tensor(layer.cell.kernel), dtype),  # the first's is the table
-            tf.cast(tf.convert_to_tensor(layer.cell.recurrent_kernel), dtype),
-            tf.convert_to_tensor(layer.cell.bias),
-        )
-        for number, layer in enumerate(layers)
-    ]
-    return tf.cast(table, dtype), cells, (tf.convert_to_tensor(logits.kernel), tf.convert_to_tensor(logits.bias))
 
 
 @tf.function
