@@ -10,7 +10,7 @@ from jobs.attempts import Attempt, attempts
 from jobs.events import Start
 from jobs.storage import Bucket
 from trainer import pointer, rows, samples, starts
-from trainer.rows import TENSORBOARD, Row, Trained, Validated
+from trainer.rows import TENSORBOARD, Trained, Validated
 from trainer.samples import Epoch
 
 
@@ -31,7 +31,7 @@ class History:
 
 def read(bucket: Bucket) -> History:
     """InputError, naming the object, where what the trainer wrote was damaged; events may be, and are left out."""
-    metrics = _rows(bucket)
+    metrics = rows.read(bucket)
     found = _events(bucket)
     return History(
         step=_step(bucket),
@@ -47,13 +47,6 @@ def read(bucket: Bucket) -> History:
 def _step(bucket: Bucket) -> int:
     saved = pointer.newest(bucket)
     return saved.step if saved else 0
-
-
-def _rows(bucket: Bucket) -> list[Row]:
-    try:
-        return rows.parse(bucket.read(rows.NAME), place=f"{bucket.url}/{rows.NAME}")
-    except FileNotFoundError:
-        return []
 
 
 def _events(bucket: Bucket) -> dict[str, Start | None]:

@@ -13,7 +13,7 @@ from jobs.run import Run, plan_of
 from jobs.storage import Bucket
 from trainer import pointer, rows, samples, starts
 from trainer.pointer import POINTER
-from trainer.rows import TENSORBOARD, Row, Trained, Validated
+from trainer.rows import TENSORBOARD, Trained, Validated
 from trainer.samples import Epoch
 
 RECENT_ROWS = 10  # of metrics, whose mean rate is told
@@ -51,7 +51,7 @@ def status(run: Run) -> Status:
     saved = pointer.newest(bucket)
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.written(POINTER) if saved else None
-    metrics = _rows(bucket)
+    metrics = rows.read(bucket)
     written = sorted(name for name in bucket.names(TENSORBOARD, below=False) if "tfevents" in name)
     rate = _rate(bucket, written[-1]) if written else None
     return Status(
@@ -77,13 +77,6 @@ def _state(run: Run, saved_seconds: float | None, *, complete: bool) -> str:
     if saved_seconds is None:
         return "begun"
     return "silent" if saved_seconds > LATE_SAVES * run.config.checkpoint.every_seconds else "under way"
-
-
-def _rows(bucket: Bucket) -> list[Row]:
-    try:
-        return rows.parse(bucket.read(rows.NAME), place=f"{bucket.url}/{rows.NAME}")
-    except FileNotFoundError:
-        return []
 
 
 def _rate(bucket: Bucket, name: str) -> float | None:

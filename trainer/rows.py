@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from preprocessing.errors import InputError
+from trainer.store import Store
 
 NAME = "metrics.jsonl"
 TENSORBOARD = "tensorboard/"  # the folder of its events
@@ -57,6 +58,15 @@ def parse(data: bytes, *, place: str) -> list[Row]:
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{place}: line {number} is no row of metrics: remove it to go on") from None
     return rows
+
+
+def read(store: Store) -> list[Row]:
+    """Those of a run so far; InputError, naming the line, for one that is none."""
+    try:
+        data, _ = store.read_versioned(NAME)
+    except FileNotFoundError:
+        return []
+    return parse(data, place=f"{store.url}/{NAME}")
 
 
 def _row(found: Mapping[str, Any]) -> Row:
