@@ -7,6 +7,7 @@ its EventFileLoader, it tells damage from the file's end.
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorboard.compat.proto.event_pb2 import Event
@@ -14,7 +15,8 @@ from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeE
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 from tensorboard.util.tensor_util import make_ndarray
 
-from trainer.rows import SPEED
+from jobs.storage import Bucket
+from trainer.rows import SPEED, TENSORBOARD
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,17 @@ def read(path: Path) -> Start | None:
     except (DataLossError, DecodeError, ValueError, TypeError):
         whole = False
     return Start(times[0], times[-1], tuple(speeds), whole) if times else None
+
+
+def names(bucket: Bucket) -> list[str]:
+    """Those of a run's files of events, in the order of its starts."""
+    return [name for name in bucket.names(TENSORBOARD, below=False) if "tfevents" in name]
+
+
+def fetched(bucket: Bucket, name: str) -> Start | None:
+    """What `read` gives, of a file in a run's folder."""
+    with TemporaryDirectory(prefix="events-") as scratch:
+        return read(bucket.local(name, Path(scratch)))
 
 
 def _speed(event: Event, chars_per_second: float) -> Speed:

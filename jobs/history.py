@@ -1,16 +1,14 @@
 """What a run has left in its folder so far: its rows of metrics, its samples, its starts and TensorBoard's events."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from jobs import events
 from jobs.attempts import Attempt, attempts
 from jobs.events import Start
 from jobs.storage import Bucket
 from trainer import pointer, rows, samples, starts
-from trainer.rows import TENSORBOARD, Trained, Validated
+from trainer.rows import Trained, Validated
 from trainer.samples import Epoch
 
 
@@ -32,7 +30,7 @@ class History:
 def read(bucket: Bucket) -> History:
     """InputError, naming the object, where what the trainer wrote was damaged; events may be, and are left out."""
     metrics = rows.read(bucket)
-    found = _events(bucket)
+    found = {name: events.fetched(bucket, name) for name in events.names(bucket)}
     return History(
         step=_step(bucket),
         trained=[row for row in metrics if isinstance(row, Trained)],
@@ -47,9 +45,3 @@ def read(bucket: Bucket) -> History:
 def _step(bucket: Bucket) -> int:
     saved = pointer.newest(bucket)
     return saved.step if saved else 0
-
-
-def _events(bucket: Bucket) -> dict[str, Start | None]:
-    names = [name for name in bucket.names(TENSORBOARD) if "tfevents" in name]
-    with tempfile.TemporaryDirectory(prefix="report-") as scratch:
-        return {name: events.read(bucket.local(name, Path(scratch))) for name in names}

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import harmonic_mean
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from jobs import events
@@ -13,7 +11,7 @@ from jobs.run import Run, plan_of
 from jobs.storage import Bucket
 from trainer import pointer, rows, samples, starts
 from trainer.pointer import POINTER
-from trainer.rows import TENSORBOARD, Trained, Validated
+from trainer.rows import Trained, Validated
 from trainer.samples import Epoch
 
 RECENT_ROWS = 10  # of metrics, whose mean rate is told
@@ -51,9 +49,7 @@ def status(run: Run) -> Status:
     saved = pointer.newest(bucket)
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.written(POINTER) if saved else None
-    metrics = rows.read(bucket)
-    written = sorted(name for name in bucket.names(TENSORBOARD, below=False) if "tfevents" in name)
-    rate = _rate(bucket, written[-1]) if written else None
+    metrics, rate = rows.read(bucket), _rate(bucket)
     return Status(
         run=bucket.url,
         state=_state(run, saved_seconds, complete=pointer.is_complete(bucket, steps=plan.steps)),
@@ -79,9 +75,9 @@ def _state(run: Run, saved_seconds: float | None, *, complete: bool) -> str:
     return "silent" if saved_seconds > LATE_SAVES * run.config.checkpoint.every_seconds else "under way"
 
 
-def _rate(bucket: Bucket, name: str) -> float | None:
-    """Characters a second over the last rows of one start's events."""
-    with TemporaryDirectory(prefix="watch-") as scratch:
-        start = events.read(bucket.local(name, Path(scratch)))
+def _rate(bucket: Bucket) -> float | None:
+    """Characters a second over the last rows of the last start's events."""
+    names = events.names(bucket)
+    start = events.fetched(bucket, names[-1]) if names else None
     recent = [speed.chars_per_second for speed in start.speeds[-RECENT_ROWS:]] if start else []
     return harmonic_mean(recent) if recent else None
