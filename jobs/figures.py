@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from jobs.duration import duration
 from jobs.goodput import goodput
 from jobs.history import History
 from jobs.run import Run
@@ -63,15 +64,6 @@ def shown(found: Figures) -> Iterator[tuple[str, str]]:
     yield "goodput", _number(found.goodput, ".1%")
     yield "starts", f"{found.starts}"
     yield "from first to last sign", duration(found.seconds)
-
-
-def duration(seconds: float) -> str:
-    """As people say it, in two units."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours // 24} d {hours % 24} h" if hours >= 24 else f"{hours} h {minutes} min"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from jobs.duration import duration
 from jobs.status import Status
 from jobs.table import visible
 from trainer.samples import Epoch
@@ -73,15 +74,6 @@ def curve(losses: Sequence[float]) -> str:
     means = [sum(group) / len(group) for group in groups]
     least, span = min(means), max(means) - min(means) or 1.0
     return "".join(BARS[round((mean - least) / span * (len(BARS) - 1))] for mean in means)
-
-
-def duration(seconds: float) -> str:
-    """In the two largest of its units: 42 s, 3 min 5 s, 2 h 4 min, 3 d 2 h."""
-    whole = round(seconds)
-    for large, small, length, part in (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1)):
-        if whole >= length:
-            return f"{whole // length} {large} {whole % length // part} {small}"
-    return f"{whole} s"
 
 
 def _validation(losses: Sequence[float]) -> str:

@@ -7,7 +7,8 @@ from jobs import config, curves
 from jobs.attempts import Attempt
 from jobs.description import facts
 from jobs.drawing import image
-from jobs.figures import duration, figures, shown
+from jobs.duration import duration
+from jobs.figures import figures, shown
 from jobs.goodput import goodput
 from jobs.history import History
 from jobs.html_page import render

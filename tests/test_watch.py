@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from jobs import watch
-from jobs.live_view import curve, duration, plain, view
+from jobs.live_view import curve, plain, view
 from jobs.run import open_run
 from jobs.status import Status, status
 from jobs.storage import Bucket
@@ -106,13 +106,6 @@ def test_the_picture_has_it_too_with_the_curve_and_the_sample() -> None:
         assert part in text
     assert "sample, epoch 1, diversity 0.5" in text
     assert r"the food│ is\nso" in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3725, "1 h 2 min"), (90000, "1 d 1 h")]
-)
-def test_a_time_is_told_in_its_two_largest_units(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_a_curve_goes_from_its_largest_to_its_least_and_may_be_flat() -> None:
