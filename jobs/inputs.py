@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.config import differences
+from jobs.nearby import holds
 from jobs.objects import checked
 from jobs.storage import Bucket, absolute, open_bucket
 from preprocessing.errors import InputError
@@ -61,7 +62,7 @@ def find(urls: str | Sequence[str]) -> list[Source]:
 def _behind(url: str) -> Iterator[Source]:
     folder, pattern = split_url(url)
     names = [pattern]
-    if re.search(r"[*?\[]", pattern) and not _exists(folder, pattern):
+    if re.search(r"[*?\[]", pattern) and not holds(folder, pattern):
         names = [name for name in folder.names(below="/" in pattern) if _matches(name, pattern)]
         if not names:
             raise InputError(f"input={url}: no file matches")
@@ -76,14 +77,6 @@ def _behind(url: str) -> Iterator[Source]:
         if not size:
             raise InputError(f"input={url}: {name} is empty")
         yield Source(f"{folder.url.rstrip('/')}/{name}", name, size, folder.checksum(name))
-
-
-def _exists(folder: Bucket, name: str) -> bool:
-    try:
-        folder.size(name)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _matches(name: str, pattern: str) -> bool:
