@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from jobs.duration import duration
-from jobs.goodput import goodput
+from jobs.goodput import Goodput, goodput
 from jobs.history import History
 from jobs.run import Run
 from jobs.summary import chars_trained
@@ -33,8 +33,7 @@ class Figures:
 def figures(run: Run, plan: Plan, history: History) -> Figures:
     best = min(history.validated, key=lambda row: row.bits_per_char, default=None)
     speeds = [speed.chars_per_second for start in history.starts for speed in start.speeds]
-    whole = history.starts and not history.damaged
-    told = goodput(history.starts, chars_per_step=plan.chars_per_step) if whole else None
+    told = useful(plan, history)
     times = [time for attempt in history.attempts for time in (attempt.began, attempt.ended)]
     return Figures(
         steps=history.step,
@@ -50,6 +49,13 @@ def figures(run: Run, plan: Plan, history: History) -> Figures:
         starts=len(history.attempts),
         seconds=max(times) - min(times) if times else 0.0,
     )
+
+
+def useful(plan: Plan, history: History) -> Goodput | None:
+    """How much of the run's time went into steps that count; None where the events do not tell it or are damaged."""
+    if history.damaged or not history.starts:
+        return None
+    return goodput(history.starts, chars_per_step=plan.chars_per_step)
 
 
 def shown(found: Figures) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,7 @@ from jobs.attempts import Attempt
 from jobs.description import facts
 from jobs.drawing import image
 from jobs.duration import duration
-from jobs.figures import figures, shown
-from jobs.goodput import goodput
+from jobs.figures import figures, shown, useful
 from jobs.history import History
 from jobs.html_page import render
 from jobs.run import Run, plan_of
@@ -61,9 +60,7 @@ def _speed(plan: Plan, history: History) -> Iterator[str]:
 
 
 def _goodput(plan: Plan, history: History) -> str:
-    if history.damaged or not history.starts:
-        return ""
-    told = goodput(history.starts, chars_per_step=plan.chars_per_step)
+    told = useful(plan, history)
     if told is None:
         return ""
     return (
