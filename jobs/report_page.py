@@ -15,6 +15,7 @@ from jobs.run import Run, plan_of
 from jobs.summary import summary
 from jobs.versions import versions
 from trainer.plan import Plan
+from trainer.rows import Validated
 
 TEMPLATE = "report.html.j2"
 
@@ -29,7 +30,7 @@ def page(name: str, run: Run, history: History) -> bytes:
         summary=summary(run, plan, history),
         figures=list(shown(figures(run, plan, history))),
         loss=list(_loss(history)),
-        validated=history.validated,
+        validated=[_validated(row) for row in history.validated],
         speed=list(_speed(plan, history)),
         damaged=history.damaged,
         restarts=len(history.attempts) - 1,
@@ -48,6 +49,10 @@ def _loss(history: History) -> Iterator[str]:
         yield image(curves.loss(history.trained, history.validated), alt="bits per character over steps")
     if history.trained:
         yield image(curves.learning_rate(history.trained), alt="learning rate over steps")
+
+
+def _validated(row: Validated) -> Sequence[str]:
+    return f"{row.epoch}", f"{row.step:,}", f"{row.bits_per_char:.4f}", f"{row.chars:,}"
 
 
 def _speed(plan: Plan, history: History) -> Iterator[str]:
