@@ -1,6 +1,6 @@
 """A comparison of runs as an HTML page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobs import comparison, curves
@@ -9,6 +9,7 @@ from jobs.curves import Points
 from jobs.drawing import image
 from jobs.figures import shown
 from jobs.html_page import render
+from trainer.rows import Row
 
 TEMPLATE = "comparison.html.j2"
 
@@ -23,11 +24,8 @@ def page(runs: Sequence[Compared]) -> bytes:
         urls=[(one.name, one.run.bucket.url) for one in runs],
         figures=[(row[0][0], *(value for _, value in row)) for row in zip(*figures, strict=True)],
         plots=[
-            image(curves.compared(_lines(runs, by_chars=False), xlabel="step"), alt="bits per character over steps"),
-            image(
-                curves.compared(_lines(runs, by_chars=True), xlabel="characters trained"),
-                alt="bits per character over characters",
-            ),
+            _plot(runs, lambda _, row: row.step, xlabel="step", alt="bits per character over steps"),
+            _plot(runs, Compared.chars, xlabel="characters trained", alt="bits per character over characters"),
         ],
         configuration=_rows(comparison.configurations(runs)),
         dataset=_rows(comparison.datasets(runs)),
@@ -35,14 +33,14 @@ def page(runs: Sequence[Compared]) -> bytes:
     )
 
 
-def _lines(runs: Sequence[Compared], *, by_chars: bool) -> dict[str, tuple[Points, Points]]:
-    return {
-        one.name: (
-            [(one.chars(row) if by_chars else row.step, row.bits_per_char) for row in one.history.trained],
-            [(one.chars(row) if by_chars else row.step, row.bits_per_char) for row in one.history.validated],
-        )
-        for one in runs
-    }
+def _plot(runs: Sequence[Compared], place: Callable[[Compared, Row], int], *, xlabel: str, alt: str) -> str:
+    """The losses of all runs, each at its row's `place`."""
+
+    def points(one: Compared, rows: Sequence[Row]) -> Points:
+        return [(place(one, row), row.bits_per_char) for row in rows]
+
+    lines = {one.name: (points(one, one.history.trained), points(one, one.history.validated)) for one in runs}
+    return image(curves.compared(lines, xlabel=xlabel), alt=alt)
 
 
 def _rows(different: Mapping[str, Sequence[Any]]) -> list[tuple[str, ...]]:
