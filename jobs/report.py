@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from threading import Lock
 
 from jobs import command
+from jobs.inputs import split_url
 from jobs.run import Run, open_run
-from jobs.storage import absolute, open_bucket
+from jobs.storage import absolute
 from preprocessing.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -75,10 +76,8 @@ def compare(urls: Sequence[str], to: str) -> str:
     from jobs.comparison import compared
     from jobs.comparison_page import page
 
-    folder, _, name = to.rpartition("/")
-    if not name:
-        raise InputError(f"--to {to!r}: expected a file's name at its end, as {COMPARISON}")
-    open_bucket(folder or ("/" if to.startswith("/") else ".")).write(name, page(compared(urls)))
+    folder, name = split_url(to)
+    folder.write(name, page(compared(urls)))
     return to
 
 

@@ -133,7 +133,7 @@ def test_a_run_without_rows_is_named(runs: Path, tmp_path: Path) -> None:
     [
         (["a", "--to", "x"], "--to x: only for a comparison's page"),
         (["a", "b", "--json", "--to", "x"], "--to x: only for a comparison's page"),
-        (["a", "b", "--to", "folder/"], "--to 'folder/': expected a file's name"),
+        (["a", "b", "--to", "folder/"], "folder/: a folder, expected a file"),
         ([], "required: RUN"),
     ],
 )
