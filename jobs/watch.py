@@ -81,10 +81,7 @@ def live(looks: Looks) -> None:
 def as_lines(looks: Looks) -> None:
     """A line at each look that finds something new, and one for each epoch's sample."""
     epoch = None
-    for found, trouble in new(looks):
-        if trouble:
-            log.warning(trouble)
-            continue
+    for found in new(looks):
         print(f"{datetime.now():%H:%M:%S} {plain(found)}", flush=True)
         if found.samples and found.samples.epoch != epoch:
             epoch = found.samples.epoch
@@ -93,20 +90,19 @@ def as_lines(looks: Looks) -> None:
 
 def as_json(looks: Looks) -> None:
     """An object at each look that finds something new."""
-    for found, trouble in new(looks):
-        if trouble:
-            log.warning(trouble)
-        else:
-            print(json.dumps(found.as_json(), ensure_ascii=False), flush=True)
+    for found in new(looks):
+        print(json.dumps(found.as_json(), ensure_ascii=False), flush=True)
 
 
-def new(looks: Looks) -> Looks:
-    """Those of which more than the clock has changed."""
+def new(looks: Looks) -> Iterator[Status]:
+    """Those of which more than the clock has changed; a store that is away is said on stderr."""
     before = None
     for found, trouble in looks:
         now = found.state, found.step, len(found.training), len(found.validation), found.restarts, bool(trouble)
-        if now != before:
-            yield found, trouble
+        if now != before and trouble:
+            log.warning(trouble)
+        elif now != before:
+            yield found
         before = now
 
 
