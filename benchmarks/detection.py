@@ -1,6 +1,6 @@
 """How well generated reviews are found: this project's detector, and three others, on the very same texts.
 
-    python -m benchmarks.detection [--count 200] [--run RUN --foreign RUN]
+    python -m benchmarks.detection [--count 120] [--run RUN --foreign RUN]
 
 Without --run it trains the demo's recipe on the real reviews, where they are, or on invented ones, and then a second
 model of another size, seed and length, the foreign generator; that takes half an hour on two cores. The others are
@@ -40,7 +40,7 @@ Judged = Callable[[Texts], Numbers]
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--count", type=int, default=200, help="reviews generated at each diversity")
+    arguments.add_argument("--count", type=int, default=120, help="reviews generated at each diversity")
     arguments.add_argument("--run", help="a trained run, instead of training one")
     arguments.add_argument("--foreign", help="a separately trained run, with --run")
     arguments.add_argument("--page", type=Path, help="write the page of the evaluation here, too")
