@@ -26,14 +26,15 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO
 
 from jobs import command
 from jobs.detector import Detector, read_detector
 from jobs.inputs import split_url
+from jobs.output import writing
 from jobs.progress import rated
 from jobs.run import Run, open_run
 from jobs.scored import Alphabet, Scored, as_line, scored
@@ -77,7 +78,7 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
         detector.check(saved.sha256, place=asked.detector)
     alphabet, errors, colored = Alphabet(run.manifest), Counter[str](), list[Scored]()
     texts = chars = 0
-    with _output(asked.output, scratch) as file:
+    with writing(asked.output) if asked.output else nullcontext() as file:
         done = scored(read(files, scratch), Scorer(net), alphabet)
         for found in rated(done, unit="char", size=lambda one: len(one.scores or ())):
             if found.scores is None:
@@ -87,30 +88,23 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
                 if asked.html and len(colored) < COLORED_TEXTS:
                     colored.append(found)
             if not asked.color:
-                print(as_line(found, alphabet, detector=detector, per_char=asked.per_char), file=file)
+                line = as_line(found, alphabet, detector=detector, per_char=asked.per_char)
             elif found.scores is not None and found.ids is not None:
                 from jobs.coloring import for_terminal
 
-                print(for_terminal(alphabet.decode(found.ids[1:]), found.scores), file=file)
+                line = for_terminal(alphabet.decode(found.ids[1:]), found.scores)
+            else:
+                continue
+            if file:
+                file.write(f"{line}\n".encode())
+            else:
+                print(line)
         unread = "; ".join(f"{count} not: {reason}" for reason, count in errors.most_common())
         if not texts:
             raise InputError(f"{', '.join(asked.reviews)}: nothing that can be scored: {unread or 'no review'}")
     if asked.html:
         _write_page(asked.html, colored, alphabet, texts)
     log.info("%d review(s) scored, %d characters%s", texts, chars, f"; {unread}" if unread else "")
-
-
-@contextmanager
-def _output(url: str | None, scratch: Path) -> Iterator[TextIO]:
-    """Where the lines go: a file elsewhere is there at the end, whole, or not at all."""
-    if url is None:
-        yield sys.stdout
-        return
-    folder, name = split_url(url)
-    local = scratch / "scores"
-    with local.open("w") as file:
-        yield file
-    folder.upload(local, name)
 
 
 def _write_page(url: str, colored: Sequence[Scored], alphabet: Alphabet, texts: int) -> None:
