@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import IO
 
 from jobs import command
+from jobs.coloring import for_terminal
 from jobs.detector import Detector, read_detector
 from jobs.inputs import split_url
 from jobs.output import writing
@@ -90,8 +91,6 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
             if not asked.color:
                 line = as_line(found, alphabet, detector=detector, per_char=asked.per_char)
             elif found.scores is not None and found.ids is not None:
-                from jobs.coloring import for_terminal
-
                 line = for_terminal(alphabet.decode(found.ids[1:]), found.scores)
             else:
                 continue
@@ -103,24 +102,11 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
         if not texts:
             raise InputError(f"{', '.join(asked.reviews)}: nothing that can be scored: {unread or 'no review'}")
     if asked.html:
-        _write_page(asked.html, colored, alphabet, texts)
+        from jobs.scored_page import page
+
+        folder, name = split_url(asked.html)
+        folder.write(name, page(colored, alphabet, of=texts))
     log.info("%d review(s) scored, %d characters%s", texts, chars, f"; {unread}" if unread else "")
-
-
-def _write_page(url: str, colored: Sequence[Scored], alphabet: Alphabet, texts: int) -> None:
-    from jobs import coloring
-    from jobs.html_page import heading, page, paragraph
-
-    parts: list[str] = [paragraph(", ".join(coloring.legend()))]
-    if len(colored) < texts:
-        parts.append(paragraph(f"The first {len(colored)} of {texts:,} reviews."))
-    for found in colored:
-        assert found.scores is not None
-        assert found.ids is not None
-        parts.append(heading(f"{found.text.found.line}, {found.scores.bits_per_char:.2f} bits per character", level=3))
-        parts.append(coloring.for_page(alphabet.decode(found.ids[1:]), found.scores))
-    folder, name = split_url(url)
-    folder.write(name, page("Reviews by the model's rank of each character", parts))
 
 
 def _on_beam(asked: argparse.Namespace, run: Run, detector: Detector | None, options: Sequence[str]) -> None:
