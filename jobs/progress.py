@@ -14,15 +14,23 @@ LINE_SECONDS = 30.0
 Item = TypeVar("Item")
 
 
-def counted(done: Iterable[Item], *, total: int, unit: str) -> Iterator[Item]:
-    """The items as they are done, with a bar on a terminal or else a line now and then: how many, and how long yet."""
+def counted(
+    done: Iterable[Item], *, unit: str, total: int | None = None, size: Callable[[Item], int] = lambda _: 1
+) -> Iterator[Item]:
+    """The items as they are done, with a bar on a terminal or else a line now and then: how many, or how much where
+    they have a size, and how fast; and how long yet where the total is known."""
     began = shown = time.monotonic()
-    for number, item in enumerate(tqdm(done, total=total, unit=unit, disable=not sys.stderr.isatty()), start=1):
-        yield item
-        now = time.monotonic()
-        if not sys.stderr.isatty() and now > shown + LINE_SECONDS:
-            shown = now
-            log.info("%d of %d %ss, %.0f s left", number, total, unit, (now - began) / number * (total - number))
+    count, terminal = 0, sys.stderr.isatty()
+    with tqdm(total=total, unit=unit, unit_scale=total is None, dynamic_ncols=True, disable=not terminal) as bar:
+        for item in done:
+            yield item
+            count += size(item)
+            bar.update(size(item))
+            now = time.monotonic()
+            if not terminal and now > shown + LINE_SECONDS:
+                shown, rate = now, count / (now - began)
+                of, left = (f" of {total}", f", {(total - count) / rate:.0f} s left") if total else ("", "")
+                log.info("%d%s %ss, %.1f a second%s", count, of, unit, rate, left)
 
 
 class Bar:
@@ -70,19 +78,3 @@ def progress(*, start: int, steps: int, chars_per_step: int) -> Bar | Lines:
     """A bar if stderr is a terminal, else lines."""
     kind = Bar if sys.stderr.isatty() else Lines
     return kind(start=start, steps=steps, chars_per_step=chars_per_step)
-
-
-def rated(done: Iterable[Item], *, unit: str, size: Callable[[Item], int]) -> Iterator[Item]:
-    """The items, whose number nobody knows, as they are done, with the rate of their sizes: a bar or lines."""
-    began = shown = time.monotonic()
-    total = 0
-    terminal = sys.stderr.isatty()
-    with tqdm(unit=unit, unit_scale=True, dynamic_ncols=True, disable=not terminal) as bar:
-        for item in done:
-            yield item
-            total += size(item)
-            bar.update(size(item))
-            now = time.monotonic()
-            if not terminal and now > shown + LINE_SECONDS:
-                shown = now
-                log.info("%d %ss done, %.0f a second", total, unit, total / (now - began))

@@ -36,7 +36,7 @@ from jobs.coloring import for_terminal
 from jobs.detector import Detector, read_detector
 from jobs.inputs import split_url
 from jobs.output import writing
-from jobs.progress import rated
+from jobs.progress import counted
 from jobs.run import Run, open_run
 from jobs.scored import Alphabet, Scored, as_line, scored
 from jobs.texts import STDIN, named, read
@@ -81,7 +81,7 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
     texts = chars = 0
     with writing(asked.output) if asked.output else nullcontext() as file:
         done = scored(read(files, scratch), Scorer(net), alphabet)
-        for found in rated(done, unit="char", size=lambda one: len(one.scores or ())):
+        for found in counted(done, unit="char", size=lambda one: len(one.scores or ())):
             if found.scores is None:
                 errors[found.error] += 1
             else:
