@@ -5,15 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.nearby import holds, nearest
+from jobs.nearby import CONFIG, is_dataset, nearest
 from jobs.storage import Bucket, is_local, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
 from preprocessing.verification import check_file
 from trainer.staging import Staging
-
-RUN = "config.yaml"  # what a run's folder has and a dataset's has not
 
 
 @dataclass(frozen=True)
@@ -83,15 +81,14 @@ def open_dataset(url: str) -> Dataset:
     try:
         found = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
-        near = nearest(url, lambda beside: holds(beside, manifest.NAME) and not holds(beside, RUN))
-        near = near or ": make one with python -m jobs.preprocess"
+        near = nearest(url, is_dataset) or ": make one with python -m jobs.preprocess"
         raise InputError(
             f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished{near}"
         ) from None
     names = set(bucket.names())
     missing = next((shard.name for shard in found.shards if shard.name not in names), None)
-    if missing and RUN in names:
-        raise InputError(f"dataset={url}: a run, expected a dataset, such as the one that its {RUN} names")
+    if missing and CONFIG in names:
+        raise InputError(f"dataset={url}: a run, expected a dataset, such as the one that its {CONFIG} names")
     if missing:
         raise InputError(f"{url}/{missing}: missing, but named in {manifest.NAME}")
     return Dataset(bucket, found)

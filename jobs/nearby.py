@@ -1,12 +1,14 @@
-"""What a URL that is none of what was asked for may have meant."""
+"""What a folder is, and what the URL of one that is not what was asked for may have meant."""
 
 import difflib
 from collections.abc import Callable
 from contextlib import suppress
 
 from jobs.storage import Bucket, is_local, open_bucket
+from preprocessing import manifest
 from preprocessing.errors import InputError
 
+CONFIG = "config.yaml"  # of a run's folder alone
 LOOKED_AT = 20  # of the most similar names: each is a request to a store
 
 
@@ -17,6 +19,16 @@ def holds(bucket: Bucket, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def is_run(bucket: Bucket) -> bool:
+    """Whether it is a run's folder, one that has begun."""
+    return holds(bucket, CONFIG)
+
+
+def is_dataset(bucket: Bucket) -> bool:
+    """Whether it is a dataset's folder, and not a run's, which has a manifest too."""
+    return holds(bucket, manifest.NAME) and not is_run(bucket)
 
 
 def nearest(url: str, is_one: Callable[[Bucket], bool]) -> str:

@@ -17,7 +17,7 @@ import yaml
 from jobs import config as configuration
 from jobs import schema
 from jobs.dataset import Dataset
-from jobs.nearby import holds, nearest
+from jobs.nearby import CONFIG, holds, is_dataset, is_run, nearest
 from jobs.read_only import ReadOnly
 from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
@@ -27,7 +27,6 @@ from trainer.order import Order
 from trainer.plan import Plan, plan
 from trainer.pointer import POINTER
 
-CONFIG = "config.yaml"
 DEFAULT = Path(__file__).with_name("train.yaml")
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
 # (The dataset is compared by its fingerprint.) A key stands for those below it.
@@ -133,12 +132,12 @@ def open_run(url: str) -> Run:
         config = _read_config(bucket)
         dataset = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
-        if holds(bucket, manifest.NAME) and not holds(bucket, CONFIG) and not holds(bucket, POINTER):
+        if is_dataset(bucket) and not holds(bucket, POINTER):
             raise InputError(
                 f"{url}: a dataset, expected a run: train one on it with "
                 f"python -m jobs.train --run NAME --set dataset={url} --set runs=URL"
             ) from None
-        near = nearest(url, lambda beside: holds(beside, CONFIG)) or ": train one with python -m jobs.train"
+        near = nearest(url, is_run) or ": train one with python -m jobs.train"
         raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run{near}") from None
     try:
         return Run(bucket, configuration.validated(schema.Train, _completed(config)), dataset)
