@@ -75,15 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _check(asked: argparse.Namespace) -> None:
     """InputError for a value out of its range, or for arguments that do not go together."""
-    for name, least, below in (
-        *(("diversity", 0, None), ("top_k", 0, None), ("top_p", 0, None), ("chars", 1, None)),
-        *(("seed", 0, 2**31), ("count", 1, None)),
+    for flag, value, least in (
+        *(("--diversity", asked.diversity, 0), ("--top-k", asked.top_k, 0), ("--chars", asked.chars, 1)),
+        *(("--seed", asked.seed, 0), ("--count", asked.count, 1)),
     ):
-        value, flag = getattr(asked, name), f"--{name.replace('_', '-')}"
         if not value >= least:  # not <, so that NaN is caught as well
             raise InputError(f"{flag} {value}: expected at least {least}")
-        if below is not None and value >= below:
-            raise InputError(f"{flag} {value}: expected less than {below}")
+    if asked.seed >= 2**31:
+        raise InputError(f"--seed {asked.seed}: expected less than {2**31}")
     if not 0 < asked.top_p <= 1:
         raise InputError(f"--top-p {asked.top_p}: expected more than 0 and at most 1")
     if asked.interactive:
