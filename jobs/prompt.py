@@ -19,21 +19,20 @@ NAMED = 10
 def read(place: str) -> str:
     """The text of a file, or of standard input for `-`, but for a newline at its end; InputError if there is none."""
     if place == STDIN:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+        place, data = "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
+        size = len(data)
     else:
         folder, name = split_url(place)
         try:
-            if folder.size(name) > MAX_BYTES:
-                raise InputError(f"{place}: {folder.size(name)} bytes, expected a prompt of at most {MAX_BYTES}")
-            data = folder.read(name)
+            size = folder.size(name)
+            data = folder.read(name) if size <= MAX_BYTES else b""
         except FileNotFoundError:
             raise InputError(f"--prompt-file {place}: no such file") from None
-    named = "standard input" if place == STDIN else place
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{named}: more than {MAX_BYTES} bytes, expected a prompt")
-    text = as_text(data, place=named).removesuffix("\n").removesuffix("\r")
+    if size > MAX_BYTES:
+        raise InputError(f"{place}: more than {MAX_BYTES} bytes, expected a prompt")
+    text = as_text(data, place=place).removesuffix("\n").removesuffix("\r")
     if not text:
-        raise InputError(f"{named}: empty, expected the text to continue")
+        raise InputError(f"{place}: empty, expected the text to continue")
     return text
 
 
