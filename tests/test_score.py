@@ -7,23 +7,19 @@ from typing import Any
 
 import pytest
 
-from jobs import score, train
+from jobs import score
 from jobs.run import open_run
 from jobs.scored import TEXTS_AT_ONCE, Alphabet
 from preprocessing.errors import InputError
 from tests.inputs import gzipped, json_line, reviews, zipped
-from tests.runs import arguments
 from trainer.scores import RANK_NAMES
 
-CHARS_PER_STEP = 64 * 16
 TEXT = "Good soup, and a good Table!"
 
 
-@pytest.fixture(scope="module")
-def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    runs = tmp_path_factory.mktemp("scored")
-    train.main(arguments(dataset, runs, max_chars=20 * CHARS_PER_STEP))
-    return str(runs / "small")
+@pytest.fixture
+def run(small_run: Path) -> str:
+    return str(small_run)
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
