@@ -39,8 +39,8 @@ class Status:
 
     def as_json(self) -> Mapping[str, Any]:
         """The same with the newest losses alone, for a script."""
-        newest = {"training": [*self.training][-1:], "validation": [*self.validation][-1:]}
-        return asdict(self) | {name: losses[0] if losses else None for name, losses in newest.items()}
+        losses = {"training": self.training, "validation": self.validation}
+        return asdict(self) | {name: found[-1] if found else None for name, found in losses.items()}
 
 
 def status(run: Run) -> Status:
