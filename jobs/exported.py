@@ -24,20 +24,22 @@ class Exports:
         self.url = self._bucket.url
         self._found = self._read()
         # Without an export.json they are what a killed process has left.
-        strays = [name for name in self._bucket.names() if name not in (NAME, KERAS) and not _in_saved_model(name)]
+        others = [name for name in self._bucket.names() if not name.startswith(f"{SAVED_MODEL}/")]
+        strays = [name for name in others if name not in (NAME, KERAS)]
         if strays:
             raise InputError(f"--to {self.url}: {strays[0]} is not an export's: expected an empty folder or a new one")
 
     def has(self, sha256: str) -> bool:
         """Whether it is the export of the checkpoint of this SHA-256; InputError if of another, not to be replaced."""
-        if self._found is None or (self._found["sha256"] != sha256 and self._replace):
+        if self._found is None:
             return False
-        if self._found["sha256"] != sha256:
+        same = bool(self._found["sha256"] == sha256)
+        if not same and not self._replace:
             raise InputError(
                 f"--to {self.url}: has an export of {self._found['run']}, step {self._found['step']}: "
                 "name another folder, or replace it with --replace"
             )
-        return True
+        return same
 
     def publish(self, folder: Path, values: dict[str, Any]) -> str:
         """Makes the files below `folder` the export; the URL of its export.json, which holds the `values`.
@@ -70,7 +72,3 @@ class Exports:
                 f"{self.url}/{NAME}: format {found['format']}, expected at most {FORMAT}: of a newer version"
             )
         return dict(found)
-
-
-def _in_saved_model(name: str) -> bool:
-    return name.startswith(f"{SAVED_MODEL}/")
