@@ -31,25 +31,6 @@ NAME = "report.html"
 COMPARISON = "comparison.html"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("runs", metavar="RUN", nargs="+")
-    arguments.add_argument("--to", metavar="URL", help=f"the comparison's file (default: {COMPARISON})")
-    arguments.add_argument("--json", action="store_true", help="prints the numbers, writes no page")
-    asked = arguments.parse_args(argv)
-    if asked.to is not None and (asked.json or len(asked.runs) == 1):
-        raise InputError(f"--to {asked.to}: only for a comparison's page: give two runs or more, and no --json")
-    with _needed():
-        if asked.json:
-            from jobs import comparison
-
-            print(json.dumps(comparison.numbers(comparison.compared(asked.runs)), indent=1))
-        elif len(asked.runs) == 1:
-            print(write(open_run(asked.runs[0])))
-        else:
-            print(compare(asked.runs, COMPARISON if asked.to is None else asked.to))
-
-
 @contextmanager
 def _needed() -> Iterator[None]:
     try:
@@ -60,15 +41,34 @@ def _needed() -> Iterator[None]:
         ) from None
 
 
+@_needed()
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = command.parser(__doc__)
+    arguments.add_argument("runs", metavar="RUN", nargs="+")
+    arguments.add_argument("--to", metavar="URL", help=f"the comparison's file (default: {COMPARISON})")
+    arguments.add_argument("--json", action="store_true", help="prints the numbers, writes no page")
+    asked = arguments.parse_args(argv)
+    if asked.to is not None and (asked.json or len(asked.runs) == 1):
+        raise InputError(f"--to {asked.to}: only for a comparison's page: give two runs or more, and no --json")
+    if asked.json:
+        from jobs import comparison
+
+        print(json.dumps(comparison.numbers(comparison.compared(asked.runs)), indent=1))
+    elif len(asked.runs) == 1:
+        print(write(open_run(asked.runs[0])))
+    else:
+        print(compare(asked.runs, COMPARISON if asked.to is None else asked.to))
+
+
+@_needed()
 def write(run: Run) -> str:
     """Writes the report of a run as it stands, and gives its URL. InputError if a package for it is missing."""
-    with _needed():
-        from jobs import history
-        from jobs.report_page import page
+    from jobs import history
+    from jobs.report_page import page
 
-        name = absolute(run.bucket.url).rpartition("/")[2]
-        run.bucket.write(NAME, page(name, run, history.read(run.bucket)))
-        return f"{run.bucket.url}/{NAME}"
+    name = absolute(run.bucket.url).rpartition("/")[2]
+    run.bucket.write(NAME, page(name, run, history.read(run.bucket)))
+    return f"{run.bucket.url}/{NAME}"
 
 
 def compare(urls: Sequence[str], to: str) -> str:
