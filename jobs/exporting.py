@@ -1,6 +1,5 @@
 """A run's model, written without this project's classes, read back and compared before it is published."""
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -19,7 +18,7 @@ from jobs.run import Run
 from jobs.start import build, set_up
 from jobs.storage import absolute
 from jobs.versions import versions
-from trainer.checkpoints import newest_saved
+from trainer.checkpoints import digest, newest_saved
 from trainer.generator import Generator
 from trainer.pointer import Saved
 from trainer.state import restore
@@ -92,10 +91,5 @@ def _described(run: Run, saved: Saved, folder: Path) -> dict[str, Any]:
         "model": asdict(run.config.model),
         "versions": dict(versions()),
         "exported": utc_now(),
-        "files": {path.relative_to(folder).as_posix(): _digest(path) for path in files},
+        "files": {path.relative_to(folder).as_posix(): digest(path) for path in files},
     }
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

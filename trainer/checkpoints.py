@@ -116,8 +116,8 @@ class Checkpoints:
         local = self._scratch / "saving.safetensors"
         try:
             safetensors.numpy.save_file(dict(snapshot.arrays), local)
-            digest, size = _digest(local), local.stat().st_size
-            name = f"{FOLDER}step-{snapshot.step:08}-{digest[:8]}.safetensors"
+            sha256, size = digest(local), local.stat().st_size
+            name = f"{FOLDER}step-{snapshot.step:08}-{sha256[:8]}.safetensors"
             if self._unnamed is not None:
                 self._unnamed.add(name)  # before: an upload that is said to have failed may have been carried out
             self._store.upload(local, name)
@@ -125,7 +125,7 @@ class Checkpoints:
             raise OSError(f"{local}: {error}") from None  # a full disk, say
         finally:
             local.unlink(missing_ok=True)
-        return Saved(snapshot.step, snapshot.epoch, snapshot.losses, snapshot.validation, name, size, digest)
+        return Saved(snapshot.step, snapshot.epoch, snapshot.losses, snapshot.validation, name, size, sha256)
 
     def _sweep(self, kept: Sequence[Saved], *, dropped: set[str]) -> None:
         """Deletes what the pointer, which is ours now, does not name; another process' would be in Conflict."""
@@ -177,7 +177,7 @@ def _load(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
     local = scratch / "restoring.safetensors"
     try:
         store.download(file, local)
-        found = _digest(local)
+        found = digest(local)
         if found != sha256:
             raise InputError(f"{file}: SHA-256 {found}, expected {sha256}")
         arrays: Mapping = safetensors.numpy.load_file(local)
@@ -188,6 +188,7 @@ def _load(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
     return arrays
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
