@@ -38,7 +38,7 @@ from jobs.inputs import split_url
 from jobs.output import writing
 from jobs.progress import counted
 from jobs.run import Run, open_run
-from jobs.scored import Alphabet, Scored, as_line, scored
+from jobs.scored import Alphabet, Scored, Unread, as_line, scored
 from jobs.texts import STDIN, named, read
 from preprocessing.errors import InputError
 
@@ -81,8 +81,8 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
     texts = chars = 0
     with writing(asked.output) if asked.output else nullcontext() as file:
         done = scored(read(files, scratch), Scorer(net), alphabet)
-        for found in counted(done, unit="char", size=lambda one: len(one.scores or ())):
-            if found.scores is None:
+        for found in counted(done, unit="char", size=lambda one: 0 if isinstance(one, Unread) else len(one.scores)):
+            if isinstance(found, Unread):
                 errors[found.error] += 1
             else:
                 texts, chars = texts + 1, chars + len(found.scores)
@@ -90,7 +90,7 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
                     colored.append(found)
             if not asked.color:
                 line = as_line(found, alphabet, detector=detector, per_char=asked.per_char)
-            elif found.scores is not None and found.ids is not None:
+            elif isinstance(found, Scored):
                 line = for_terminal(alphabet.decode(found.ids[1:]), found.scores)
             else:
                 continue

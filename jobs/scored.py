@@ -44,55 +44,57 @@ class Alphabet:
 
 @dataclass(frozen=True)
 class Scored:
-    """What became of a text. ids: [n + 2] of {text}; scores: [n + 1] of all but the first. None if it is unreadable,
-    for the reason `error`."""
+    """A text through the model. ids: [n + 2] of {text}; scores: [n + 1] of all but the first."""
 
     text: Text
-    ids: npt.NDArray[Any] | None
-    scores: Scores | None
+    ids: npt.NDArray[Any]
+    scores: Scores
     dropped: int
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A text that has no scores, and why."""
+
+    text: Text
     error: str
 
-    @property
-    def inside(self) -> Scores:
-        """The scores without those of the closing brace, which a text that is cut off does not have."""
-        assert self.scores is not None
-        return self.scores.first(len(self.scores) - 1)
 
-
-def scored(texts: Iterable[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored]:
-    """Each text's scores, in order."""
+def scored(texts: Iterable[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored | Unread]:
+    """What becomes of each text, in order."""
     left = iter(texts)
     while some := list(islice(left, TEXTS_AT_ONCE)):
         yield from _together(some, scorer, alphabet)
 
 
-def _together(texts: Sequence[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored]:
+def _together(texts: Sequence[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored | Unread]:
     encoded = [_encoded(text, alphabet) for text in texts]
-    found = iter(scorer([ids for ids, _, _ in encoded if ids is not None]))
-    for text, (ids, dropped, error) in zip(texts, encoded, strict=True):
-        yield Scored(text, ids, None if ids is None else next(found), dropped, error)
+    found = iter(scorer([one[0] for one in encoded if not isinstance(one, Unread)]))
+    for text, one in zip(texts, encoded, strict=True):
+        yield one if isinstance(one, Unread) else Scored(text, one[0], next(found), dropped=one[1])
 
 
-def _encoded(text: Text, alphabet: Alphabet) -> tuple[npt.NDArray[Any] | None, int, str]:
+def _encoded(text: Text, alphabet: Alphabet) -> tuple[npt.NDArray[Any], int] | Unread:
     if isinstance(text.found, Rejected):
-        return None, 0, text.found.reason
+        return Unread(text, text.found.reason)
     ids, dropped = alphabet.encode(text.found.text)
-    return (ids, dropped, "") if len(ids) > 2 else (None, dropped, EMPTY)
+    return (ids, dropped) if len(ids) > 2 else Unread(text, EMPTY)
 
 
-def as_line(found: Scored, alphabet: Alphabet, *, detector: Detector | None = None, per_char: bool = False) -> str:
+def as_line(
+    found: Scored | Unread, alphabet: Alphabet, *, detector: Detector | None = None, per_char: bool = False
+) -> str:
     """One JSON object. Shares and means are rounded to 4 digits after the point."""
     line = _values(found, alphabet, detector=detector, per_char=per_char)
     # An id may have half a surrogate pair in it, which is no text but in JSON's own writing.
     return json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
-def _values(found: Scored, alphabet: Alphabet, *, detector: Detector | None, per_char: bool) -> dict[str, Any]:
+def _values(found: Scored | Unread, alphabet: Alphabet, *, detector: Detector | None, per_char: bool) -> dict[str, Any]:
     text = found.text
     line: dict[str, Any] = {} if isinstance(text.found, Rejected) else {"id": text.found.id}
     line |= {"source": text.source, "line": text.found.line}
-    if found.scores is None or found.ids is None:
+    if isinstance(found, Unread):
         return line | {"error": found.error}
     scores = found.scores
     line |= {"chars": len(scores), "dropped": found.dropped, "bits_per_char": round(scores.bits_per_char, 4)}
@@ -100,7 +102,7 @@ def _values(found: Scored, alphabet: Alphabet, *, detector: Detector | None, per
     shares = scores.histogram / len(scores)
     line["ranks"] = {name: round(float(share), 4) for name, share in zip(RANK_NAMES, shares, strict=True)}
     if detector:
-        line |= detector.verdict(found.inside)
+        line |= detector.verdict(scores.first(len(scores) - 1))  # a text that is cut off has no closing brace
     if per_char:
         line["text"] = alphabet.decode(found.ids[1:])
         line["bits"] = [round(bits, 4) for bits in scores.bits.tolist()]

@@ -9,13 +9,11 @@ from jobs.scored import Alphabet, Scored
 
 
 def page(shown: Sequence[Scored], alphabet: Alphabet, *, of: int) -> bytes:
-    """The file's bytes, of texts that have scores, the first of so many."""
+    """The file's bytes, of these texts, the first of so many."""
     parts = [paragraph(", ".join(coloring.legend()))]
     if len(shown) < of:
         parts.append(paragraph(f"The first {len(shown)} of {of:,} reviews."))
     for one in shown:
-        assert one.scores is not None
-        assert one.ids is not None
         parts.append(heading(f"{one.text.found.line}, {one.scores.bits_per_char:.2f} bits per character", level=3))
         parts.append(coloring.for_page(alphabet.decode(one.ids[1:]), one.scores))
     return html("Reviews by the model's rank of each character", parts)

@@ -19,7 +19,7 @@ from jobs.detector import Detector
 from jobs.inputs import find
 from jobs.preprocess import DEFAULTS, NOISY
 from jobs.run import Run, open_run
-from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, as_line, scored
+from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
 from jobs.storage import absolute, open_bucket
 from jobs.texts import Text
 from preprocessing import files, running, sources
@@ -53,7 +53,7 @@ class RunsModel(ModelHandler):
         batch: Sequence[Text],
         model: Any,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002
-    ) -> Iterable[Scored]:
+    ) -> Iterable[Scored | Unread]:
         return scored(batch, model, self._alphabet)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
@@ -124,8 +124,8 @@ def read(part: Part) -> Iterator[Text]:
             yield Text(part.name, found)
 
 
-def outcome(found: Scored) -> str:
-    return found.error or SCORED
+def outcome(found: Scored | Unread) -> str:
+    return found.error if isinstance(found, Unread) else SCORED
 
 
 def write_summary(folder: str, counts: Mapping[str, int], written: Iterable[str]) -> None:
