@@ -80,6 +80,8 @@ def run(main: Callable[[], None]) -> None:
     """Runs a command and ends the process with its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     name = Path(sys.argv[0]).stem
+    if sys.stdin is None:  # closed by whoever started it: as empty as /dev/null
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 (for the rest of the process)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal or a pipe may know fewer symbols than a dataset
     try:

@@ -66,3 +66,7 @@ def test_a_fault_of_ours_is_a_traceback() -> None:
 def test_a_reader_that_leaves_early_is_no_fault_to_report() -> None:
     _, out, lines = ended("[print('x' * 1000) for _ in range(10_000)]", pipe="| head -c 3")
     assert (out, lines) == ("xxx", [])
+
+
+def test_a_standard_input_that_is_closed_is_an_empty_one() -> None:
+    assert ended("import sys; print(sys.stdin.buffer.read(), sys.stdin.isatty())", pipe="<&-") == (0, "b'' False\n", [])
