@@ -37,6 +37,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: cannot be written: not a file")  # as root one would put a file over a device
+    if path.is_dir():
+        raise InputError(f"{path}: cannot be written: {os.strerror(errno.EISDIR)}")
     # Without the name in it, which may be as long as a name can be.
     beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
     with as_input_error(path):

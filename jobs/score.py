@@ -27,14 +27,13 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from jobs import command
 from jobs.coloring import for_terminal
 from jobs.detector import Detector, read_detector
-from jobs.inputs import split_url
 from jobs.output import writing
 from jobs.progress import counted
 from jobs.run import Run, open_run
@@ -79,7 +78,8 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
         detector.check(saved.sha256, place=asked.detector)
     alphabet, errors, colored = Alphabet(run.manifest), Counter[str](), list[Scored]()
     texts = chars = 0
-    with writing(asked.output) if asked.output else nullcontext() as file:
+    # Both first: where nothing can be written, the work would be in vain.
+    with _written(asked.output) as file, _written(asked.html) as page:
         done = scored(read(files, scratch), Scorer(net), alphabet)
         for found in counted(done, unit="char", size=lambda one: 0 if isinstance(one, Unread) else len(one.scores)):
             if isinstance(found, Unread):
@@ -101,12 +101,15 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
         unread = "; ".join(f"{count} not: {reason}" for reason, count in errors.most_common())
         if not texts:
             raise InputError(f"{', '.join(asked.reviews)}: nothing that can be scored: {unread or 'no review'}")
-    if asked.html:
-        from jobs.scored_page import page
+        if page:
+            from jobs import scored_page
 
-        folder, name = split_url(asked.html)
-        folder.write(name, page(colored, alphabet, of=texts))
+            page.write(scored_page.page(colored, alphabet, of=texts))
     log.info("%d review(s) scored, %d characters%s", texts, chars, f"; {unread}" if unread else "")
+
+
+def _written(url: str | None) -> AbstractContextManager[BinaryIO | None]:
+    return writing(url) if url else nullcontext()
 
 
 def _on_beam(asked: argparse.Namespace, run: Run, detector: Detector | None, options: Sequence[str]) -> None:

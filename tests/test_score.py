@@ -150,6 +150,18 @@ def test_arguments_that_cannot_be_carried_out_are_refused(run: str, options: lis
         score.main([run, *options])
 
 
+@pytest.mark.parametrize("option", ["--output", "--html"])
+def test_where_nothing_can_be_written_nothing_is_scored_first(
+    run: str, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(json_line(TEXT))
+    (tmp_path / "folder").mkdir()
+    for place in (tmp_path / "folder", tmp_path / "a.jsonl/below"):
+        with pytest.raises(InputError, match=f"{place}: cannot be written: (Is a directory|File exists)"):
+            score.main([run, str(tmp_path / "a.jsonl"), option, str(place)])
+    assert capsys.readouterr().out == ""
+
+
 def test_a_page_shows_each_text_in_the_colours_of_its_ranks(run: str, tmp_path: Path) -> None:
     (found,) = scores(run, tmp_path, json_line("<b>soup</b>"), "--html", str(tmp_path / "page.html"), "--per-char")
     page = (tmp_path / "page.html").read_text()
