@@ -10,8 +10,8 @@ import pytest
 from jobs import comparison, report, train
 from jobs.comparison import compared
 from preprocessing.errors import InputError
+from tests.page import Page, curve, written
 from tests.runs import arguments, rows
-from tests.test_report import Page, curve, written
 
 SHORT: dict[str, Any] = {"max_chars": 10 * 64 * 16, "log_every_steps": 3}
 STEPS, CHARS = "bits per character over steps", "bits per character over characters"
