@@ -171,6 +171,12 @@ def test_a_store_that_is_away_is_asked_again(unfinished: Path) -> None:
     assert next(looks)[1] == ""
 
 
+def test_that_a_store_is_away_is_said_once_and_the_run_again_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    looks = [(UNDER_WAY, ""), (UNDER_WAY, ""), (UNDER_WAY, "away"), (UNDER_WAY, "away"), (UNDER_WAY, "")]
+    assert list(watch.new(iter(looks))) == [UNDER_WAY, UNDER_WAY]
+    assert caplog.messages == ["away"]
+
+
 @pytest.mark.parametrize("every", ["0", "-1", "nan"])
 def test_looks_are_some_time_apart(run: Path, every: str) -> None:
     with pytest.raises(InputError, match=f"--every {float(every)}: expected more than 0 seconds"):
