@@ -23,6 +23,8 @@ from preprocessing.errors import InputError
 from preprocessing.vocabulary import OPEN
 from trainer.endings import Endings
 
+MAX_CHARS = 1_000_000  # of a sample: its random numbers are drawn before its first character, as those of 63 beside it
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
@@ -81,8 +83,9 @@ def _check(asked: argparse.Namespace) -> None:
     ):
         if not value >= least:  # not <, so that NaN is caught as well
             raise InputError(f"{flag} {value}: expected at least {least}")
-    if asked.seed >= 2**31:
-        raise InputError(f"--seed {asked.seed}: expected less than {2**31}")
+    for flag, value, most in (("--seed", asked.seed, 2**31 - 1), ("--chars", asked.chars, MAX_CHARS)):
+        if value > most:
+            raise InputError(f"{flag} {value}: expected at most {most}")
     if not 0 < asked.top_p <= 1:
         raise InputError(f"--top-p {asked.top_p}: expected more than 0 and at most 1")
     if asked.interactive:

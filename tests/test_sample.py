@@ -144,6 +144,7 @@ def test_a_prompt_s_unknown_symbols_are_left_out_and_named_or_refused(
         ("--top-k=-1", "--top-k -1: expected at least 0"),
         *((f"--top-p={value}", "--top-p .*: expected") for value in ("0", "1.1", "nan")),
         ("--seed=2147483648", "--seed 2147483648: expected less than 2147483648"),
+        ("--chars=1000001", "--chars 1000001: expected less than 1000001"),
         ("--stop=", "--stop '': expected a text"),
         ("--until=\N{SNOWMAN}", "--until: would leave out '\N{SNOWMAN}'"),
         ("--prompt=a --prompt-file=b", "not allowed with"),
