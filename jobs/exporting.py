@@ -50,7 +50,10 @@ def export(run: Run, exports: Exports) -> str:
 
 
 def write(folder: Path, run: Run, own: keras.Model, plain: keras.Model) -> None:
-    """Writes both files of one model into a folder that it makes: `own` is as build() makes it for this machine."""
+    """Writes both files of one model into a folder that it makes: `own` is as build() makes it for this machine.
+
+    OSError where the disk is full.
+    """
     symbols = run.manifest.vocabulary
     folder.mkdir()
     plain.save(folder / KERAS)
@@ -59,7 +62,10 @@ def write(folder: Path, run: Run, own: keras.Model, plain: keras.Model) -> None:
     for noisy in ("absl", "tensorflow"):  # they tell of names in the graph, and of folders that are gone a moment later
         logging.getLogger(noisy).setLevel(logging.WARNING)
     generator = Generator(own, symbols, lowercase=run.manifest.settings["lowercase"])
-    tf.saved_model.save(generator, str(folder / SAVED_MODEL), signatures={"generate": generator.generate})
+    try:
+        tf.saved_model.save(generator, str(folder / SAVED_MODEL), signatures={"generate": generator.generate})
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from None
 
 
 def compare(folder: Path, run: Run, own: keras.Model) -> None:

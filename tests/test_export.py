@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,16 @@ def test_files_that_compute_something_else_than_the_run_are_found(small_run: Pat
     write(tmp_path / "worse", run, own, plain)
     with pytest.raises(ArithmeticError, match="model.keras: a logit is off by"):
         compare(tmp_path / "worse", run, own)
+
+
+def test_a_full_disk_is_a_fault_of_the_machine_whatever_is_written_there(
+    small_run: Path, small_disk: Callable[[int], Path]
+) -> None:
+    run = open_run(str(small_run))
+    own, plain = trained(run), build(run.config.model, run.manifest, cudnn="auto")
+    for kilobytes in (8, 64, 120):  # the Keras file, the weights beside it, the graph
+        with pytest.raises(OSError, match="No space left on device"):
+            write(small_disk(kilobytes) / "export", run, own, plain)
 
 
 def test_a_run_without_a_checkpoint_is_not_exported(small_run: Path, tmp_path: Path) -> None:
