@@ -9,7 +9,6 @@ from typing import Any
 
 from jobs.storage import open_bucket
 from preprocessing.errors import InputError
-from trainer.store import ABSENT
 
 NAME = "export.json"
 FORMAT = 1
@@ -44,7 +43,7 @@ class Exports:
     def publish(self, folder: Path, values: dict[str, Any]) -> str:
         """Makes the files below `folder` the export; the URL of its export.json, which holds the `values`.
 
-        Conflict if another process has published one meanwhile.
+        OSError, and no export.json of this process, if another one has written to the folder meanwhile.
         """
         before = self._bucket.names()
         self._bucket.delete(NAME)  # from here on there is none, until the new one is whole
@@ -54,8 +53,13 @@ class Exports:
         for name in before:
             if name not in names and name != NAME:
                 self._bucket.delete(name)
+        # Of two processes that export at once each may have written some of the files: then neither has an export.
+        local = open_bucket(str(folder))
+        for name in names:
+            if self._bucket.checksum(name) != local.checksum(name):
+                raise OSError(f"{self.url}/{name}: written by another process meanwhile: export again")
         data = json.dumps({"format": FORMAT, **values}, indent=1, ensure_ascii=False) + "\n"
-        self._bucket.write(NAME, data.encode(), if_version=ABSENT)
+        self._bucket.write(NAME, data.encode())  # over another process', whose files these are no more
         return f"{self.url}/{NAME}"
 
     def _read(self) -> dict[str, Any] | None:

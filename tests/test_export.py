@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from jobs import export, sample
+from jobs.exported import Exports
 from jobs.exporting import compare, write
 from jobs.run import open_run
 from jobs.start import build, trained
@@ -204,6 +206,30 @@ def test_files_that_compute_something_else_than_the_run_are_found(small_run: Pat
     write(tmp_path / "worse", run, own, plain)
     with pytest.raises(ArithmeticError, match="model.keras: a logit is off by"):
         compare(tmp_path / "worse", run, own)
+
+
+def test_of_two_that_export_at_once_one_s_files_stand_with_its_export_json_or_none(tmp_path: Path) -> None:
+    names = ["model.keras", *(f"saved_model/{number}" for number in range(8))]
+
+    def publish(to: Path, owner: str) -> bool:
+        try:
+            Exports(str(to), replace=True).publish(tmp_path / owner, {"sha256": owner, "run": "r", "step": 1})
+        except OSError:
+            return False
+        return True
+
+    for owner in "ab":
+        (tmp_path / owner / "saved_model").mkdir(parents=True)
+        for name in names:
+            (tmp_path / owner / name).write_text(owner)
+    for attempt in range(10):
+        to = tmp_path / f"export-{attempt}"
+        with ThreadPoolExecutor() as threads:
+            published = list(threads.map(publish, [to, to], "ab"))
+        assert (to / "export.json").exists() == any(published)
+        if any(published):
+            owner = json.loads((to / "export.json").read_text())["sha256"]
+            assert {(to / name).read_text() for name in names} == {owner}
 
 
 def test_a_full_disk_is_a_fault_of_the_machine_whatever_is_written_there(
