@@ -15,12 +15,15 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def served(training_loop: Loop, folder: Bucket, watch: Watch, *, port: int) -> Iterator[None]:
-    """Within the block Prometheus finds the run at this port; 0: it does not. A port that is taken stops nothing."""
+def served(training_loop: Loop, folder: Bucket, watch: Watch, *, port: int, saves: bool) -> Iterator[None]:
+    """Within the block Prometheus finds the run, which this process or another `saves`, at this port; 0: it does not.
+
+    A port that is taken stops nothing.
+    """
     with ExitStack() as stack:
         if port:
             restarts = len(folder.names(FOLDER))  # this one's is written when the run begins
-            exporter = Exporter(training_loop, run=folder.url.rpartition("/")[2], restarts=restarts)
+            exporter = Exporter(training_loop, run=folder.url.rpartition("/")[2], restarts=restarts, saves=saves)
 
             def health() -> tuple[bool, str]:
                 steps = f"step {training_loop.step} of {training_loop.plan.steps}"

@@ -141,7 +141,7 @@ def train(
         watch.tell(own.stalled)
         # No worker leaves before the chief has saved: should that fail, all have to be there to start again.
         with (
-            served(training_loop, folder, watch, port=config.metrics_port),
+            served(training_loop, folder, watch, port=config.metrics_port, saves=workers.chief),
             own.told(lambda: training_loop.step, asked_by=lambda: stop.signal),
             agreement.leaving_together(),
         ):

@@ -78,6 +78,13 @@ def test_characters_count_from_where_the_process_began(counted: Counted, tmp_pat
     assert (found["trainer_step"], found["trainer_characters_total"], found["trainer_checkpoint_step"]) == (6, 0, 6)
 
 
+def test_a_worker_that_saves_nothing_tells_nothing_of_checkpoints(counted: Counted) -> None:
+    chief, other = (exported(Exporter(counted.loop, run="night", restarts=0, saves=saves)) for saves in (True, False))
+    assert {name for name in chief if name not in other} == {
+        f"trainer_checkpoint_{what}" for what in ("step", "age_seconds", "seconds")
+    }
+
+
 def test_the_endpoint_has_the_metrics_and_the_health_and_nothing_else(counted: Counted) -> None:
     well = [True]
     exporter = Exporter(counted.loop, run="night", restarts=0)

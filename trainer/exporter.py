@@ -13,16 +13,17 @@ from trainer.rows import Trained, Validated
 class Exporter(Collector):
     """The metrics of a run from the loop's construction on, all labelled with its name.
 
-    `restarts`: how many processes trained this run before this one.
+    `restarts`: how many processes trained this run before this one. Unless this one `saves` the run, it has nothing to
+    tell of checkpoints, and an alert on their age must not hear of it.
     """
 
-    def __init__(self, loop: Loop, *, run: str, restarts: int) -> None:
-        self._loop, self._run, self._restarts = loop, run, restarts
+    def __init__(self, loop: Loop, *, run: str, restarts: int, saves: bool = True) -> None:
+        self._loop, self._run, self._restarts, self._saves = loop, run, restarts, saves
         self._began, self._first_step = time.monotonic(), loop.step
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus gets now; a loss is there once it is known."""
-        loop, plan, saver = self._loop, self._loop.plan, self._loop.saver
+        loop, plan = self._loop, self._loop.plan
         now = time.monotonic()
         chars = CounterMetricFamily(
             "trainer_characters", "Characters predicted in training by this process", labels=["run"]
@@ -37,6 +38,16 @@ class Exporter(Collector):
         yield self._gauge("steps", "Steps of the whole run", plan.steps)
         yield self._gauge("epochs", "Epochs done, with the begun one's part", loop.step / plan.steps_per_epoch)
         yield self._gauge("restarts", "Processes that trained this run before this one", self._restarts)
+        yield self._gauge(
+            "goodput_ratio",
+            "Share of this process' time that went into steps, up to the last row of metrics",
+            loop.seconds_in_steps / (now - self._began),
+        )
+        if self._saves:
+            yield from self._checkpoints(now)
+
+    def _checkpoints(self, now: float) -> Iterator[Metric]:
+        saver = self._loop.saver
         yield self._gauge("checkpoint_step", "Step of the newest checkpoint, 0 without any", saver.step)
         yield self._gauge(
             "checkpoint_age_seconds",
@@ -45,11 +56,6 @@ class Exporter(Collector):
         )
         yield self._gauge(
             "checkpoint_seconds", "What the last save took beside training, 0 before it", saver.save_seconds
-        )
-        yield self._gauge(
-            "goodput_ratio",
-            "Share of this process' time that went into steps, up to the last row of metrics",
-            loop.seconds_in_steps / (now - self._began),
         )
 
     def _losses(self) -> Mapping[str, float]:
