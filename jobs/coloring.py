@@ -7,6 +7,7 @@ import html
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from jobs.table import visible
 from trainer.scores import RANK_NAMES, Scores, kinds
 
 # Of the kinds of rank in RANK_NAMES: on a terminal, and on a page as the background of dark text.
@@ -21,8 +22,12 @@ def legend() -> list[str]:
 
 
 def for_terminal(text: str, scores: Scores) -> str:
-    """The text with ANSI colours; its characters are those that the scores are of."""
-    return "".join(f"\033[{ANSI[kind]}m{part}\033[0m" for kind, part in _parts(text, scores))
+    """The text with ANSI colours; its characters are those that the scores are of.
+
+    What a terminal would obey and not show, as an escape sequence in a review, is escaped.
+    """
+    shown = [symbol if symbol.isprintable() or symbol == "\n" else visible(symbol) for symbol in text]
+    return "".join(f"\033[{ANSI[kind]}m{part}\033[0m" for kind, part in _parts(shown, scores))
 
 
 def for_page(text: str, scores: Scores) -> str:

@@ -1,3 +1,7 @@
+"""Texts in the colours of their ranks."""
+
+import re
+
 import numpy as np
 
 from jobs.coloring import for_page, for_terminal
@@ -16,3 +20,10 @@ def test_a_text_stays_a_text_on_a_page() -> None:
     found = for_page("<&u>}", SCORES)
     assert "&lt;&amp;</span>" in found
     assert found.count("<span") == 4
+
+
+def test_on_a_terminal_a_text_commands_nothing_and_is_all_there() -> None:
+    text = "a\\b\n\u0915\u093f \x1b[2J\r\x9b"
+    ones = np.ones(len(text), np.float32)
+    found = for_terminal(text, Scores(ones, np.arange(1, len(text) + 1, dtype=np.int32), ones))
+    assert re.sub(r"\x1b\[(3\d|0)m", "", found) == "a\\b\n\u0915\u093f \\x1b[2J\\r\\x9b"
