@@ -28,6 +28,7 @@ from preprocessing.errors import InputError
 
 log = logging.getLogger(__name__)
 
+MAX_SECONDS = 86400  # a day; time.sleep takes no infinity
 Looks = Iterator[tuple[Status, str]]
 
 
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument("--once", action="store_true", help="say how the run stands now, and leave")
     arguments.add_argument("--json", action="store_true", help="one JSON object a line")
     asked = arguments.parse_args(argv)
-    if not asked.every > 0:  # not <=, so that NaN is caught as well
-        raise InputError(f"--every {asked.every}: expected more than 0 seconds")
+    if not 0 < asked.every <= MAX_SECONDS:  # so that NaN is caught as well
+        raise InputError(f"--every {asked.every}: expected more than 0 and at most {MAX_SECONDS} seconds")
     watch(open_run(asked.run), asked)
 
 
