@@ -139,7 +139,8 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
     symbols = replace(found, manifest=replace(found.manifest, vocabulary=found.manifest.vocabulary[::-1]))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*run was trained on.*--force"):
         retrain.from_production(models, symbols, same)
-    (tmp_path / "run/config.yaml").unlink()
+    for name in ("config.yaml", "manifest.json"):
+        (tmp_path / "run" / name).unlink()
     with pytest.raises(
         InputError, match="current.json: number 1 could not be compared in the end: .*run: no config.yaml"
     ):
