@@ -1,12 +1,14 @@
 """What became of a run, as one HTML file in its folder, RUN/report.html; or of several, compared.
 
     python -m jobs.report RUN
+    python -m jobs.report RUN --to report.html
     python -m jobs.report RUN RUN --to comparison.html
     python -m jobs.report RUN RUN --json
 
 RUN is the URL of a run's folder; the run may still be under way. The page has the curves of loss, learning rate,
 speed and goodput with what interrupted them, the starts, the samples, the dataset, the configuration, the hardware
-and the versions, and needs no network to be read. The trainer writes it at its end. Prints the page's URL.
+and the versions, and needs no network to be read. The trainer writes it at its end. --to a URL puts it elsewhere, as
+where the run may only be read. Prints the page's URL.
 
 Of several runs one page, --to a URL (default: comparison.html in this folder), has what differs between their
 configurations and datasets, their curves on one axis, what each came to, and their samples at equal epochs and
@@ -45,29 +47,37 @@ def _needed() -> Iterator[None]:
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
     arguments.add_argument("runs", metavar="RUN", nargs="+")
-    arguments.add_argument("--to", metavar="URL", help=f"the comparison's file (default: {COMPARISON})")
+    arguments.add_argument("--to", metavar="URL", help=f"the page's file (default: RUN/{NAME}; {COMPARISON})")
     arguments.add_argument("--json", action="store_true", help="prints the numbers, writes no page")
     asked = arguments.parse_args(argv)
-    if asked.to is not None and (asked.json or len(asked.runs) == 1):
-        raise InputError(f"--to {asked.to}: only for a comparison's page: give two runs or more, and no --json")
+    if asked.to is not None and asked.json:
+        raise InputError(f"--to {asked.to}: only for a page: leave it or --json out")
+    if asked.to is not None:
+        split_url(asked.to)  # refused before the work
     if asked.json:
         from jobs import comparison
 
         print(json.dumps(comparison.numbers(comparison.compared(asked.runs)), indent=1))
     elif len(asked.runs) == 1:
-        print(write(open_run(asked.runs[0])))
+        print(write(open_run(asked.runs[0]), asked.to))
     else:
         print(compare(asked.runs, COMPARISON if asked.to is None else asked.to))
 
 
 @_needed()
-def write(run: Run) -> str:
-    """Writes the report of a run as it stands, and gives its URL. InputError if a package for it is missing."""
+def write(run: Run, to: str | None = None) -> str:
+    """Writes the report of a run as it stands, into its folder or `to` a URL, and gives the page's URL.
+
+    InputError if a package for it is missing.
+    """
     from jobs import history
     from jobs.report_page import page
 
     name = absolute(run.bucket.url).rpartition("/")[2]
-    run.bucket.write(NAME, page(name, run, history.read(run.bucket)))
+    data = page(name, run, history.read(run.bucket))
+    if to is not None:
+        return _put(data, to)
+    run.bucket.write(NAME, data)
     return f"{run.bucket.url}/{NAME}"
 
 
@@ -76,8 +86,12 @@ def compare(urls: Sequence[str], to: str) -> str:
     from jobs.comparison import compared
     from jobs.comparison_page import page
 
+    return _put(page(compared(urls)), to)
+
+
+def _put(data: bytes, to: str) -> str:
     folder, name = split_url(to)
-    folder.write(name, page(compared(urls)))
+    folder.write(name, data)
     return to
 
 

@@ -131,8 +131,8 @@ def test_a_run_without_rows_is_named(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (["a", "--to", "x"], "--to x: only for a comparison's page"),
-        (["a", "b", "--json", "--to", "x"], "--to x: only for a comparison's page"),
+        (["a", "b", "--json", "--to", "x"], "--to x: only for a page"),
+        (["a", "--to", "folder/"], "folder/: a folder, expected a file"),
         (["a", "b", "--to", "folder/"], "folder/: a folder, expected a file"),
         ([], "required: RUN"),
     ],

@@ -239,6 +239,17 @@ def test_where_there_is_no_run_there_is_no_report(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_page_of_a_run_that_may_only_be_read_can_be_put_elsewhere(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "report.html").unlink(missing_ok=True)
+    to = tmp_path / "pages/of one.html"
+    report.main([str(run), "--to", str(to)])
+    assert capsys.readouterr().out == f"{to}\n"
+    assert b"<title>Run small</title>" in to.read_bytes()
+    assert not (run / "report.html").exists()
+
+
 def test_the_same_run_makes_the_same_bytes_also_in_cloud_storage(
     trained: Path, run: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
