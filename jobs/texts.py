@@ -71,7 +71,7 @@ def _suffix(path: Path) -> str:
 
 def _plain_suffix(head: bytes) -> str:
     text = head.removeprefix("\ufeff".encode()).lstrip()
-    if re.match(rb'\{\s*"\w+"\s*:', text):
+    if re.match(rb'\[?\s*\{\s*"[^"\n]*"\s*:', text):  # a list is none, which its lines' errors then say
         return ".jsonl"
     header = text.partition(b"\n")[0].replace(b'"', b"").strip()
     columns = header.split(b",")

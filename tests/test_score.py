@@ -58,6 +58,7 @@ def csv_of(*rows: tuple[str, str]) -> bytes:
     "given",
     [
         json_line(TEXT),
+        json.dumps({"of-a.key": 1, "text": TEXT}).encode(),
         TEXT.encode(),
         f"\ufeff\n {TEXT}\n".encode(),
         f"{{{TEXT}}}".encode(),
@@ -66,7 +67,17 @@ def csv_of(*rows: tuple[str, str]) -> bytes:
         gzipped(TEXT.encode()),
         zipped({"a_review.json": json_line(TEXT)}),
     ],
-    ids=["JSON lines", "text", "text with a mark", "braces", "CSV", "gzip", "text in gzip", "zip"],
+    ids=[
+        "JSON lines",
+        "JSON with another key first",
+        "text",
+        "text with a mark",
+        "braces",
+        "CSV",
+        "gzip",
+        "text in gzip",
+        "zip",
+    ],
 )
 def test_a_review_gets_the_same_scores_in_whatever_form_it_comes(run: str, tmp_path: Path, given: bytes) -> None:
     (expected,) = scores(run, tmp_path, json_line(TEXT))
@@ -123,9 +134,10 @@ def test_reviews_and_scores_may_be_in_cloud_storage(run: str, store: str) -> Non
         ("\N{SNOWMAN}".encode(), "-: nothing that can be scored: 1 not: no symbol of the vocabulary"),
         (b" \n ", "-: nothing that can be scored: 1 not: text is empty"),
         (b'{"text": 5}\n{"text": 6}\n', "-: nothing that can be scored: 2 not: text is not a string"),
+        (b'[{"text": "soup"}]', "-: nothing that can be scored: 1 not: not a JSON object"),
         (b"x" * 10_000_000, "-: nothing that can be scored: 1 not: over 1000000 bytes"),
     ],
-    ids=["empty", "binary", "not UTF-8", "damaged", "unknown", "blank", "no text", "10 MB"],
+    ids=["empty", "binary", "not UTF-8", "damaged", "unknown", "blank", "no text", "list", "10 MB"],
 )
 def test_what_cannot_be_scored_at_all_is_refused(run: str, tmp_path: Path, given: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
