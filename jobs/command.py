@@ -27,17 +27,23 @@ log = logging.getLogger(__name__)
 STOPPED = 128 + signal.SIGTERM
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Answers a mistake with an InputError in one line."""
+
+    def nearest(self, option: str) -> str | None:
+        """The option that this one may have been meant for."""
+        return next(iter(difflib.get_close_matches(option, self._option_string_actions, n=1, cutoff=0.75)), None)
+
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
-        near = difflib.get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
-        hint = f"did you mean {near[0]}?" if near else "see --help"
+        near = self.nearest(unknown[1]) if unknown else None
+        hint = f"did you mean {near}?" if near else "see --help"
         raise InputError(f"{message} ({hint})")  # one line, as for any other mistake, instead of a usage text
 
 
-def parser(doc: str | None) -> argparse.ArgumentParser:
+def parser(doc: str | None) -> Parser:
     """A parser whose --help is the module's docstring. InputError for arguments that it cannot take."""
-    return _Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    return Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
 
 
 def configured(

@@ -56,6 +56,10 @@ def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> N
     arguments.add_argument("--color", action="store_true", help="no JSON but the texts, coloured by rank")
     arguments.add_argument("--html", metavar="FILE", help="also a page of the texts, coloured by rank")
     asked, beam_options = arguments.parse_known_args(argv)
+    for option in beam_options:
+        near = arguments.nearest(option.partition("=")[0].replace("_", "-"))
+        if near:
+            raise InputError(f"{option}: unknown: did you mean {near}?")
     if asked.color and not sys.stdout.isatty():
         raise InputError("--color: stdout is no terminal: use --html FILE")
     run = open_run(asked.run)

@@ -150,6 +150,8 @@ def test_what_cannot_be_scored_at_all_is_refused(run: str, tmp_path: Path, given
     [
         (["/nowhere/reviews.jsonl"], "no such file"),
         (["--detector", "/nowhere/detector.json"], "no such file: jobs.detect train RUN --to /nowhere/detector.json"),
+        (["--ouput", "x"], "--ouput: unknown: did you mean --output"),
+        (["--per_char"], "--per_char: unknown: did you mean --per-char"),
         (["--color"], "--color: stdout is no terminal: use --html FILE"),
         (["--runner=FnApiRunner"], "--runner=FnApiRunner: with an option of Beam's name the reviews by URL"),
         (["a.jsonl", "--output", "scores", "--runner=X", "--color"], "stdout is no terminal"),
