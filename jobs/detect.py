@@ -19,7 +19,6 @@ coloured by rank, to detection.html beside the detector.
 import argparse
 import json
 import logging
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -124,5 +123,4 @@ def _asked(asked: argparse.Namespace) -> "detection.Asked":
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     command.run(main)

@@ -22,7 +22,6 @@ model once, into files OUTPUT/scores-*.jsonl in no particular order.
 
 import argparse
 import logging
-import os
 import sys
 import tempfile
 from collections import Counter
@@ -133,6 +132,4 @@ def _on_beam(asked: argparse.Namespace, run: Run, detector: Detector | None, opt
 
 
 if __name__ == "__main__":
-    # The model says what it must on stderr; TensorFlow's own notes there are of no use to whoever reads the scores.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     command.run(main)
