@@ -20,7 +20,7 @@ def main() -> None:
 
     def turn(said: dict[str, Any]) -> dict[str, Any]:
         chars, began = int(said["chars"]), time.perf_counter()
-        made = sum(1 for _ in texts(net, [1], count=asked.rows, chars=chars, seed=1, diversity=DIVERSITY))
+        made = sum(1 for _ in texts(net, [1], [DIVERSITY] * asked.rows, chars=chars, seed=1))
         policy = keras.mixed_precision.dtype_policy()
         return {"seconds": time.perf_counter() - began, "chars": made, "precision": policy.compute_dtype}
 

@@ -5,7 +5,7 @@ A generated review ends where the generator closes it, or is cut off.
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from preprocessing.errors import InputError
 from preprocessing.review import Review
 from preprocessing.vocabulary import CLOSE, OPEN
 from trainer.ngrams import NGrams
-from trainer.sampling import draws, generate, stepper
+from trainer.sampling import draws
+from trainer.texts import in_order, texts
 
 Ids = npt.NDArray[Any]
-ROWS = 64  # generated side by side
 
 
 def of_split(dataset: Dataset, split: str) -> list[Ids]:
@@ -53,16 +53,9 @@ def of_files(urls: Sequence[str], alphabet: Alphabet) -> list[Ids]:
 def by_model(run: Run, net: keras.Model, diversities: Sequence[float], *, chars: int, seed: int) -> list[Ids]:
     """A review at each of the diversities, of at most so many characters; the same for the same seed."""
     opening, closing = _braces(run)
-    drawn = draws(seed, 0, rows=len(diversities), chars=chars)
-    found: list[Ids] = []
-    for first in counted(range(0, len(diversities), ROWS), total=-(-len(diversities) // ROWS), unit="group"):
-        part = slice(first, min(first + ROWS, len(diversities)))
-        prompts = np.full((part.stop - first, 1), opening)
-        step, state = stepper(net, len(prompts))
-        found += _cut(
-            generate(step, state, prompts, diversities=diversities[part], drawn=drawn[part]), opening, closing
-        )
-    return found
+    made = texts(net, [opening], diversities, chars=chars, seed=seed, reached=lambda ids: ids[-1] == closing)
+    whole = counted(in_order(made), total=len(diversities), unit="review")
+    return _cut((np.array(text.ids, np.int32) for text in whole), opening, closing)
 
 
 def by_ngrams(run: Run, dataset: Dataset, diversities: Sequence[float], *, chars: int, seed: int) -> list[Ids]:
@@ -77,7 +70,7 @@ def _braces(run: Run) -> tuple[int, int]:
     return run.manifest.vocabulary.index(OPEN), run.manifest.vocabulary.index(CLOSE)
 
 
-def _cut(rows: Ids, opening: int, closing: int) -> list[Ids]:
+def _cut(rows: Iterable[Ids], opening: int, closing: int) -> list[Ids]:
     """Each row up to its first closing brace, which one that has none is given."""
     found = []
     for row in rows:

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 from jobs.output import writing
 from jobs.progress import counted
@@ -14,7 +15,7 @@ from jobs.start import trained
 from jobs.typewriter import Typewriter, say
 from trainer.endings import Endings
 from trainer.limits import Limits
-from trainer.texts import Text, texts
+from trainer.texts import Text, in_order, texts
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,9 @@ class Sampling:
         return texts(
             trained(self._run),
             self._ids,
-            count=self._asked.count,
+            repeat(self._asked.diversity, self._asked.count),
             chars=self._asked.chars,
             seed=self._asked.seed,
-            diversity=self._asked.diversity,
             limits=self._limits,
             reached=self._endings.reached,
         )
@@ -74,15 +74,3 @@ class Sampling:
         own = {"number": text.number, "prompt": self._decode(self._ids), "text": self._text(text)}
         how = {"diversity": self._asked.diversity, "seed": self._asked.seed, "ended": text.ended}
         return json.dumps(own | how, ensure_ascii=False)
-
-
-def in_order(found: Iterable[Text]) -> Iterator[Text]:
-    """The texts that have ended, by their numbers, which begin at 0 and leave none out."""
-    waiting: dict[int, Text] = {}
-    turn = 0
-    for text in found:
-        if text.ended:
-            waiting[text.number] = text
-        while turn in waiting:
-            yield waiting.pop(turn)
-            turn += 1

@@ -27,14 +27,14 @@ def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
 
 
 def test_texts_are_those_of_the_training_loop_s_sampler(net: keras.Model) -> None:
-    ended = [t for t in texts(net, [1, 2], count=ROWS, chars=CHARS, seed=3, diversity=0.9) if t.ended]
+    ended = [t for t in texts(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3) if t.ended]
     assert [t.ids for t in sorted(ended, key=lambda t: t.number)] == generated(net, [1, 2])
 
 
 def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice(net: keras.Model) -> None:
     whole, steps = generated(net, [1, 2]), 0
     ended = []
-    for text in texts(net, [1, 2], count=ROWS, chars=CHARS, seed=3, diversity=0.9, reached=lambda ids: ids[-1] == 5):
+    for text in texts(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3, reached=lambda ids: ids[-1] == 5):
         steps += 1
         if text.ended:
             ended.append(text)
