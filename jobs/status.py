@@ -52,7 +52,7 @@ def status(run: Run) -> Status:
     metrics, rate = rows.read(bucket), _rate(bucket)
     return Status(
         run=bucket.url,
-        state=_state(run, saved_seconds, complete=pointer.is_complete(bucket, steps=plan.steps)),
+        state=_state(run, saved_seconds, complete=saved is not None and saved.ends(plan.steps)),
         step=step,
         steps=plan.steps,
         epoch=step / plan.steps_per_epoch,

@@ -29,6 +29,11 @@ class Saved:
     bytes: int
     sha256: str
 
+    def ends(self, steps: int) -> bool:
+        """Whether a run of so many steps is at its end with it, and all that it writes in the store."""
+        # The validation loss is known after the last samples, and written last.
+        return self.step == steps and self.validation is not None
+
 
 @dataclass(frozen=True)
 class Retention:
@@ -84,8 +89,7 @@ def newest(store: Store) -> Saved | None:
 def is_complete(store: Store, *, steps: int) -> bool:
     """Whether a run of so many steps is at its end, with all that it writes in the store."""
     saved = newest(store)
-    # The validation loss is known after the last samples, and written last.
-    return saved is not None and saved.step == steps and saved.validation is not None
+    return saved is not None and saved.ends(steps)
 
 
 def _one(values: Mapping[str, Any]) -> Saved:
