@@ -4,7 +4,7 @@ Beam carries this to its remote workers with `--setup_file=./setup.py`; a prepro
 extra `preprocess` alone, without TensorFlow.
 """
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="review-trainer",
@@ -12,7 +12,7 @@ setup(
     description="Distributed batch training of a character LSTM on Kubernetes, from raw reviews to samples",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=["jobs", "preprocessing", "trainer"],
+    packages=find_packages(include=["jobs*", "preprocessing*", "trainer*"]),
     package_data={"jobs": ["*.yaml", "*.j2"]},
     install_requires=[
         "google-cloud-storage>=3.13,<4",  # 3.13 is what Beam's worker images have

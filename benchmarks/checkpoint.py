@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.lstm_shapes import SYMBOLS, WINDOW_CHARS
 from benchmarks.lstm_steps import seed_steps
-from jobs.storage import open_bucket
+from preprocessing.storage.urls import open_bucket
 from trainer.checkpoints import Checkpoints, Snapshot
 from trainer.data import Batch
 from trainer.metrics import Metrics

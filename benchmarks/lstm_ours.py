@@ -19,7 +19,7 @@ import tensorflow as tf
 from benchmarks.contender import serve
 from benchmarks.lstm_steps import seed_steps
 from benchmarks.start import Copies, dataset
-from jobs.storage import open_bucket
+from preprocessing.storage.urls import open_bucket
 from trainer.data import Batch, Windows, fill_up
 from trainer.order import Order
 from trainer.sampling import draws, generate, stepper

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.storage import Bucket, open_bucket
 from preprocessing import records
 from preprocessing.manifest import Manifest, Shard
+from preprocessing.storage.urls import Bucket, open_bucket
 from preprocessing.verification import check_file
 from trainer.data import Windows, fill_up
 from trainer.order import Order

@@ -13,11 +13,11 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from jobs.storage import Bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
-from trainer.store import ABSENT, Version
+from preprocessing.storage.bucket import ABSENT, Version
+from preprocessing.storage.urls import Bucket
 
 THREADS = 8
 # All that a build writes beside the manifest, and all that it may delete: a user's files may lie there too.

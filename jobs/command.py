@@ -19,8 +19,8 @@ from typing import NoReturn
 from jobs.config import Job, load
 from jobs.help import describe
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
 from trainer.stop import Stopped
-from trainer.store import Conflict
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.nearby import CONFIG, is_dataset, nearest
-from jobs.storage import Bucket, is_local, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
+from preprocessing.storage.nearby import CONFIG, is_dataset, nearest
+from preprocessing.storage.urls import Bucket, is_local, open_bucket
 from preprocessing.verification import check_file
 from trainer.staging import Staging
 

@@ -16,11 +16,11 @@ from typing import BinaryIO
 from jobs import command
 from jobs.dataset import Dataset, open_dataset
 from jobs.description import Section, Window, sections
-from jobs.objects import as_input_error, replacing
 from preprocessing import contents
 from preprocessing.contents import Contents
 from preprocessing.errors import InputError
 from preprocessing.manifest import Shard
+from preprocessing.storage.atomic import as_input_error, replacing
 from preprocessing.verification import check_file
 
 SHARDS_AT_ONCE = 2

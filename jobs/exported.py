@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 
 NAME = "export.json"
 FORMAT = 1

@@ -16,8 +16,8 @@ from jobs.exported import KERAS, NAME, SAVED_MODEL, Exports
 from jobs.models import utc_now
 from jobs.run import Run
 from jobs.start import build, set_up
-from jobs.storage import absolute
 from jobs.versions import versions
+from preprocessing.storage.urls import absolute
 from trainer.checkpoints import digest, newest_saved
 from trainer.generator import Generator
 from trainer.pointer import Saved

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jobs import events
 from jobs.attempts import Attempt, attempts
 from jobs.events import Start
-from jobs.storage import Bucket
+from preprocessing.storage.urls import Bucket
 from trainer import pointer, rows, samples, starts
 from trainer.rows import Trained, Validated
 from trainer.samples import Epoch

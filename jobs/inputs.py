@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.config import differences
-from jobs.nearby import holds
-from jobs.objects import checked
-from jobs.storage import Bucket, absolute, open_bucket
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
 from preprocessing.sources import check_name
+from preprocessing.storage.atomic import checked
+from preprocessing.storage.nearby import holds
+from preprocessing.storage.urls import Bucket, absolute, open_bucket
 from preprocessing.vocabulary import SEED, Vocabulary, from_table
 
 

@@ -19,9 +19,9 @@ from pydantic.dataclasses import dataclass
 
 from jobs.config import validated
 from jobs.schema import STRICT
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
-from trainer.owned import Owned
+from preprocessing.storage.urls import open_bucket
+from preprocessing.storage.versioned_object import Owned
 
 CURRENT = "current.json"
 FORMAT = 1

@@ -20,13 +20,13 @@ from jobs.build import Build, whole
 from jobs.inputs import changes, described
 from jobs.recipe import Recipe, read_recipe, read_sources
 from jobs.sizes import partition_count
-from jobs.storage import absolute, open_bucket
 from jobs.table import table
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
+from preprocessing.storage.bucket import Conflict
+from preprocessing.storage.urls import absolute, open_bucket
 from preprocessing.summary import check_counts, summed_up
 from trainer.stop import Stopped
-from trainer.store import Conflict
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from threading import Lock
 from jobs import command
 from jobs.inputs import split_url
 from jobs.run import Run, open_run
-from jobs.storage import absolute
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import absolute
 
 log = logging.getLogger(__name__)
 

@@ -24,11 +24,11 @@ from jobs.dataset import Dataset, open_dataset
 from jobs.models import CURRENT, Models
 from jobs.recipe import read_recipe
 from jobs.run import Run, folder, open_run
-from jobs.storage import Bucket, absolute, open_bucket
 from jobs.verdict import earlier
 from jobs.workers import from_environment
 from preprocessing import manifest
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import Bucket, absolute, open_bucket
 
 log = logging.getLogger(__name__)
 

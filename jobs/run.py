@@ -17,12 +17,12 @@ import yaml
 from jobs import config as configuration
 from jobs import schema
 from jobs.dataset import Dataset
-from jobs.nearby import CONFIG, holds, is_dataset, is_run, nearest
-from jobs.read_only import ReadOnly
-from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
+from preprocessing.storage.nearby import CONFIG, holds, is_dataset, is_run, nearest
+from preprocessing.storage.read_only import ReadOnly
+from preprocessing.storage.urls import Bucket, open_bucket
 from trainer.order import Order
 from trainer.plan import Plan, plan
 from trainer.pointer import POINTER

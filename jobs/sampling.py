@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
-from jobs.output import writing
 from jobs.progress import counted
 from jobs.run import Run
 from jobs.start import trained
 from jobs.typewriter import Typewriter, say
+from preprocessing.storage.output import writing
 from trainer.endings import Endings
 from trainer.limits import Limits
 from trainer.texts import Text, in_order, texts

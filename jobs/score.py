@@ -33,12 +33,12 @@ from typing import IO, BinaryIO
 from jobs import command
 from jobs.coloring import for_terminal
 from jobs.detector import Detector, read_detector
-from jobs.output import writing
 from jobs.progress import counted
 from jobs.run import Run, open_run
 from jobs.scored import Alphabet, Scored, Unread, as_line, scored
 from jobs.texts import STDIN, named, read
 from preprocessing.errors import InputError
+from preprocessing.storage.output import writing
 
 log = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from jobs.inputs import find
 from jobs.preprocess import DEFAULTS, NOISY
 from jobs.run import Run, open_run
 from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
-from jobs.storage import absolute, open_bucket
 from jobs.texts import Text
 from preprocessing import files, running, sources
 from preprocessing.errors import InputError
 from preprocessing.sources import Part
+from preprocessing.storage.urls import absolute, open_bucket
 from trainer import pointer
 
 log = logging.getLogger(__name__)

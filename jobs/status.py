@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs import events
 from jobs.run import Run, plan_of
-from jobs.storage import Bucket
+from preprocessing.storage.urls import Bucket
 from trainer import pointer, rows, samples, starts
 from trainer.pointer import POINTER
 from trainer.rows import Trained, Validated

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from jobs.storage import Bucket
+from preprocessing.storage.urls import Bucket
 from trainer import endpoint
 from trainer.exporter import Exporter
 from trainer.loop import Loop

@@ -16,12 +16,12 @@ from jobs.progress import progress
 from jobs.run import hyperparameters, identity, order_of, plan_of
 from jobs.start import build, replicas, require_gpus, same_as_the_chief, set_up
 from jobs.stop import Stop
-from jobs.storage import Bucket
 from jobs.telemetry import served
 from jobs.workers import Workers
 from jobs.write_samples import SampleWriter
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest
+from preprocessing.storage.urls import Bucket
 from trainer import loop, model, pointer
 from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints

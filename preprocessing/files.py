@@ -8,7 +8,7 @@ from typing import IO, NamedTuple
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from preprocessing.checksum import Crc32c
+from preprocessing.storage.checksum import Crc32c
 
 
 class Written(NamedTuple):

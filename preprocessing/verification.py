@@ -7,9 +7,9 @@ from typing import BinaryIO
 import numpy as np
 
 from preprocessing import records
-from preprocessing.checksum import Crc32c
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard, fingerprint_of
+from preprocessing.storage.checksum import Crc32c
 
 CHUNK_BYTES = 1 << 20  # of records, checked at a time
 

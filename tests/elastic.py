@@ -19,9 +19,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from jobs.storage import open_bucket
 from preprocessing import records
 from preprocessing.manifest import Manifest, Shard
+from preprocessing.storage.urls import open_bucket
 from tests.test_data import MANIFEST
 from trainer import loop, model
 from trainer.agreement import Agreement

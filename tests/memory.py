@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from preprocessing.storage.bucket import ABSENT, Conflict
 from trainer.pointer import POINTER
-from trainer.store import ABSENT, Conflict
 
 
 class Memory:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from jobs.storage import open_bucket
+from preprocessing.storage.urls import open_bucket
 from tests.inputs import sets
 
 # Three epochs of 60 steps or so, two checkpoints an epoch and more at random.

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
 from tests.memory import Memory, no_answer
 from trainer.checkpoints import Checkpoints, Snapshot, newest
 from trainer.pointer import POINTER, Retention
-from trainer.store import Conflict
 
 
 def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jobs import train
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.inputs import small_dataset
 from tests.local_service import service
 from tests.runs import arguments

@@ -29,7 +29,7 @@ def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
         ("from preprocessing.errors import InputError; raise InputError('a\\nb')", 2, "-c: a b"),
         ("from trainer.stop import Stopped; raise Stopped", 143, "stopped, as asked"),
         (
-            "from trainer.store import Conflict; raise Conflict('x')",
+            "from preprocessing.storage.bucket import Conflict; raise Conflict('x')",
             1,
             "another process was first, nothing of its work was changed: x",
         ),

@@ -21,12 +21,12 @@ import pytest
 
 from jobs import describe
 from jobs.dataset import open_dataset
-from jobs.storage import open_bucket
 from jobs.table import columns, named, table
 from preprocessing import contents, manifest, records, windows
 from preprocessing.contents import Contents
 from preprocessing.errors import InputError
 from preprocessing.manifest import Manifest, Shard
+from preprocessing.storage.urls import open_bucket
 from preprocessing.vocabulary import SEED, Vocabulary
 
 

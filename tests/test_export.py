@@ -19,8 +19,8 @@ from jobs.exported import Exports
 from jobs.exporting import compare, write
 from jobs.run import open_run
 from jobs.start import build, trained
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.runs import newest
 
 PAGE = (Path(__file__).parents[1] / "docs/using.md").read_text()

@@ -22,11 +22,11 @@ import pytest
 from jobs import preprocess, verify
 from jobs.build import OURS, Build
 from jobs.dataset import open_dataset
-from jobs.storage import open_bucket
 from preprocessing import manifest
+from preprocessing.storage.bucket import Conflict
+from preprocessing.storage.urls import open_bucket
 from tests.gcs_emulator import Mended, emulator
 from tests.inputs import json_line, reviews, sets
-from trainer.store import Conflict
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 
 from jobs import train
 from jobs.dataset import Dataset, open_dataset
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.gcs_emulator import Mended
 from tests.inputs import small_dataset
 from tests.runs import arguments, finish, outcome, saved_step, start, wait_until

@@ -12,6 +12,7 @@ import pytest
 import safetensors.numpy
 
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
 from tests.memory import Memory
 from trainer.checkpoints import Checkpoints
 from trainer.data import Batch
@@ -23,7 +24,6 @@ from trainer.plan import Plan, plan
 from trainer.pointer import POINTER, Retention
 from trainer.saver import Saver
 from trainer.stop import Stopped
-from trainer.store import Conflict
 
 ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps an epoch
 

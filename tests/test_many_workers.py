@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jobs import train
-from jobs.storage import open_bucket
+from preprocessing.storage.urls import open_bucket
 from tests.gcs_emulator import Mended, emulator
 from tests.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 

@@ -10,7 +10,7 @@ import pytest
 from jobs import promote
 from jobs.models import Model, Models
 from preprocessing.errors import InputError
-from trainer.store import Conflict
+from preprocessing.storage.bucket import Conflict
 
 FILE = "checkpoints/step-00000001-aa.safetensors"
 

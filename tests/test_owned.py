@@ -1,8 +1,8 @@
 import pytest
 
+from preprocessing.storage.bucket import Conflict
+from preprocessing.storage.versioned_object import Owned
 from tests.memory import Memory, no_answer
-from trainer.owned import Owned
-from trainer.store import Conflict
 
 
 def without_an_answer() -> tuple[Memory, Owned]:

@@ -18,9 +18,9 @@ from jobs.run import begin, open_run
 from jobs.schema import Promote
 from jobs.verdict import earlier
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
 from tests.runs import arguments, newest
 from tests.test_models import model
-from trainer.store import Conflict
 
 
 @pytest.fixture(scope="module")

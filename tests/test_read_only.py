@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.read_only import ReadOnly
-from jobs.storage import open_bucket
+from preprocessing.storage.read_only import ReadOnly
+from preprocessing.storage.urls import open_bucket
 
 
 def test_what_a_reader_writes_goes_nowhere(tmp_path: Path) -> None:

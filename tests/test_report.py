@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from jobs import report, train
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.events import events
 from tests.page import Page, curve, marked, written
 from tests.runs import arguments, outcome, rows

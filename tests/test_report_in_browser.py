@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from jobs import report, train
-from jobs.storage import open_bucket
+from preprocessing.storage.urls import open_bucket
 from tests.browser import chromium, shown
 from tests.events import events
 from tests.runs import arguments

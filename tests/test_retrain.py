@@ -16,9 +16,9 @@ from jobs.config import load
 from jobs.dataset import open_dataset
 from jobs.models import Model, Models
 from jobs.run import begin, open_run
-from jobs.storage import open_bucket
 from jobs.verdict import earlier
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.inputs import SMALL_WINDOWS, nested, sets
 from tests.runs import SMALL, finish, outcome, saved_step, start, wait_until
 from tests.test_models import model

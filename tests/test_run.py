@@ -8,8 +8,8 @@ from jobs.config import load
 from jobs.dataset import open_dataset
 from jobs.run import begin, identity, open_run
 from jobs.start import trained
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 
 
 @pytest.mark.parametrize("content", [b"", b"[1", b"- 1", b"\xff\xfe\x00", b"text"])

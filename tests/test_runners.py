@@ -31,8 +31,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from jobs import train
-from jobs.storage import Bucket, open_bucket
 from preprocessing import manifest
+from preprocessing.storage.urls import Bucket, open_bucket
 from tests.conftest import SHARED
 from tests.inputs import json_line, kaggle_zip
 from tests.local_service import service

@@ -13,11 +13,11 @@ from typing import IO, Any
 import pytest
 
 from jobs import sample
-from jobs.output import writing
 from jobs.prompt import MAX_CHARS, encoded
 from jobs.run import open_run
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.output import writing
+from preprocessing.storage.urls import open_bucket
 
 Lines = Callable[..., list[dict[str, Any]]]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
 from tests.memory import Memory
 from trainer.checkpoints import Checkpoints, Snapshot
 from trainer.metrics import Metrics
 from trainer.pointer import POINTER, Retention
 from trainer.saver import Saver
-from trainer.store import Conflict
 
 
 def snapshot(step: int, value: float = 1.0) -> Snapshot:

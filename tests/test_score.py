@@ -116,7 +116,7 @@ def test_files_are_scored_by_path_and_glob_to_standard_output(
 
 
 def test_reviews_and_scores_may_be_in_cloud_storage(run: str, store: str) -> None:
-    from jobs.storage import open_bucket
+    from preprocessing.storage.urls import open_bucket
 
     bucket = open_bucket(store)
     bucket.write("in/a.jsonl", b"".join(reviews(3)))

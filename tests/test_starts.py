@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.memory import Memory
 from trainer.starts import EVICTED, FAILED, FINISHED, STALLED, STOPPED, OwnStart, Record, read
 from trainer.stop import Stopped
@@ -68,7 +68,7 @@ def test_one_that_stalls_says_so_before_it_is_ended() -> None:
 def test_of_a_process_that_hangs_it_is_there_when_the_watch_has_ended_it(tmp_path: Path) -> None:
     script = f"""
 import threading
-from jobs.storage import open_bucket
+from preprocessing.storage.urls import open_bucket
 from trainer.stall import watched
 from trainer.starts import OwnStart
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.storage import Bucket, open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import ABSENT, Conflict
+from preprocessing.storage.urls import Bucket, open_bucket
 from tests.gcs_emulator import Mended, emulator
-from trainer.store import ABSENT, Conflict
 
 
 @pytest.fixture(scope="module")

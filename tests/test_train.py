@@ -12,8 +12,8 @@ import pytest
 import safetensors.numpy
 
 from jobs import evaluate, train
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.inputs import small_dataset
 from tests.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 from tests.test_warm_start import seed_weights, write_keras2

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobs import train
-from jobs.storage import open_bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
 from tests.gcs_emulator import Mended
 from tests.runs import arguments, finish, newest, outcome, saved_step, start, wait_until
 

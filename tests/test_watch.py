@@ -16,8 +16,8 @@ from jobs import watch
 from jobs.live_view import curve, plain, view
 from jobs.run import open_run
 from jobs.status import Status, status
-from jobs.storage import Bucket
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import Bucket
 from tests.runs import arguments, finish, start, wait_until
 from trainer.samples import Epoch, Sample
 

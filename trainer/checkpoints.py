@@ -21,11 +21,11 @@ import safetensors
 import safetensors.numpy
 
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Store
+from preprocessing.storage.versioned_object import Owned
 from trainer import pointer
-from trainer.owned import Owned
 from trainer.pointer import POINTER, Retention, Saved
 from trainer.state import Arrays
-from trainer.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
+from preprocessing.storage.bucket import Store
+from preprocessing.storage.versioned_object import Owned
 from trainer.evaluation import Evaluation
-from trainer.owned import Owned
 from trainer.rows import NAME, SPEED, TENSORBOARD, Row, Trained, Validated, parse, to_json
 from trainer.samples import Sample
-from trainer.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from preprocessing.errors import InputError
-from trainer.store import Store
+from preprocessing.storage.bucket import Store
 
 POINTER = "checkpoint.json"  # a run has begun once it is there
 FORMAT = 2

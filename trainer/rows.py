@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from preprocessing.errors import InputError
-from trainer.store import Store
+from preprocessing.storage.bucket import Store
 
 NAME = "metrics.jsonl"
 TENSORBOARD = "tensorboard/"  # the folder of its events

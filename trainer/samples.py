@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from preprocessing.errors import InputError
-from trainer.store import Store
+from preprocessing.storage.bucket import Store
 
 FOLDER = "samples/"
 

@@ -12,9 +12,9 @@ from concurrent import futures
 from functools import partial
 from threading import Thread
 
+from preprocessing.storage.bucket import Store
 from trainer.checkpoints import Checkpoints, Snapshot
 from trainer.metrics import Metrics
-from trainer.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Store
 from trainer.stop import Stopped
-from trainer.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobs.build import delete
-from jobs.storage import open_bucket
+from preprocessing.storage.urls import open_bucket
 from tests.cluster import store
 from tests.cluster.manifests import Object, job, settings, shrunk
 from tests.cluster.namespace import Namespace

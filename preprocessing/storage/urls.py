@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Protocol
 
-from jobs.cloud import GoogleBucket
-from jobs.folder import Folder
 from preprocessing.errors import InputError
-from trainer.store import Store
+from preprocessing.storage.bucket import Store
+from preprocessing.storage.gcs import GoogleBucket
+from preprocessing.storage.local import Folder
 
 
 class Bucket(Store, Protocol):

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jobs.objects import NO_PATH, as_input_error, checked, conflict, hidden, replacing
-from preprocessing.checksum import crc32c
 from preprocessing.errors import InputError
-from trainer.store import ABSENT, Version
+from preprocessing.storage.atomic import NO_PATH, as_input_error, checked, conflict, hidden, replacing
+from preprocessing.storage.bucket import ABSENT, Version
+from preprocessing.storage.checksum import crc32c
 
 CHUNK_BYTES = 1 << 20
 LOCK = ".lock.tmp"  # hidden as files are that are still being written

@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Callable
 from contextlib import suppress
 
-from jobs.storage import Bucket, is_local, open_bucket
 from preprocessing import manifest
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import Bucket, is_local, open_bucket
 
 CONFIG = "config.yaml"  # of a run's folder alone
 LOOKED_AT = 20  # of the most similar names: each is a request to a store

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from jobs.storage import Bucket
-from trainer.store import ABSENT, Version
+from preprocessing.storage.bucket import ABSENT, Version
+from preprocessing.storage.urls import Bucket
 
 
 class ReadOnly:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from preprocessing.errors import InputError
-from trainer.store import ABSENT, Conflict, Version
+from preprocessing.storage.bucket import ABSENT, Conflict, Version
 
 NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 

@@ -1,4 +1,4 @@
-"""What training needs of the place that a run is kept in; jobs.storage has it for folders and Cloud Storage."""
+"""What training needs of the place that a run is kept in; urls has it for folders and Cloud Storage."""
 
 from pathlib import Path
 from typing import Protocol

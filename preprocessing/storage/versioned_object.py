@@ -1,6 +1,6 @@
 """An object that one process at a time writes, and how two that do find out about each other."""
 
-from trainer.store import ABSENT, Conflict, Store, Version
+from preprocessing.storage.bucket import ABSENT, Conflict, Store, Version
 
 
 class Owned:

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from jobs.objects import checked, conflict, hidden, replacing
 from preprocessing.errors import InputError
-from trainer.store import ABSENT, Version
+from preprocessing.storage.atomic import checked, conflict, hidden, replacing
+from preprocessing.storage.bucket import ABSENT, Version
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jobs.inputs import split_url
-from jobs.objects import replacing
-from jobs.storage import is_local
+from preprocessing.storage.atomic import replacing
+from preprocessing.storage.urls import is_local
 
 
 @contextmanager
