@@ -15,7 +15,7 @@ from typing import Any
 import apache_beam as beam
 
 from benchmarks.corpus import MEMBER
-from preprocessing.vocabulary import SEED
+from preprocessing.dataset.vocabulary import SEED
 
 WINDOW_CHARS = 256
 SYMBOLS = {symbol: number for number, symbol in enumerate(SEED.symbols)}

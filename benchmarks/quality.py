@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.contender import Contender
 from benchmarks.corpus import REAL
-from preprocessing import manifest, records
+from preprocessing.dataset import manifest, records
 
 TURN_SECONDS = 60.0
 WINDOW_CHARS = 128

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessing import records
-from preprocessing.manifest import Manifest, Shard
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest, Shard
+from preprocessing.dataset.verification import check_file
 from preprocessing.storage.urls import Bucket, open_bucket
-from preprocessing.verification import check_file
 from trainer.data import Windows, fill_up
 from trainer.order import Order
 from trainer.staging import Staging

@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from preprocessing import manifest
+from preprocessing.dataset import manifest
+from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
 from preprocessing.storage.bucket import ABSENT, Version
 from preprocessing.storage.urls import Bucket
 

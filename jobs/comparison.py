@@ -11,8 +11,8 @@ from jobs.figures import Figures, figures
 from jobs.history import History
 from jobs.run import Run, open_run, plan_of
 from jobs.summary import chars_trained
+from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
 from preprocessing.storage.urls import absolute
 from trainer.plan import Plan
 from trainer.rows import Row

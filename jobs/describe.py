@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jobs import command
-from jobs.dataset import Dataset, open_dataset
 from jobs.description import Section, Window, sections
-from preprocessing import contents
-from preprocessing.contents import Contents
+from preprocessing.dataset import statistics
+from preprocessing.dataset.folder import Dataset, open_dataset
+from preprocessing.dataset.manifest import Shard
+from preprocessing.dataset.statistics import Contents
+from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
-from preprocessing.manifest import Shard
 from preprocessing.storage.atomic import as_input_error, replacing
-from preprocessing.verification import check_file
 
 SHARDS_AT_ONCE = 2
 
@@ -70,7 +70,7 @@ def describe(dataset: Dataset) -> tuple[list[Section], Contents]:
             f"dataset={dataset.bucket.url}: stride_chars={manifest.stride_chars}, expected at most "
             f"window_chars={manifest.window_chars}: characters between the windows are lost"
         )
-    total, windows = contents.nothing(manifest), []
+    total, windows = statistics.nothing(manifest), []
     with tempfile.TemporaryDirectory(prefix="describe-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
         picked = _picked(manifest.of("train"))
         for found, own in threads.map(lambda s: _read(dataset, s, picked.get(s, []), Path(scratch)), manifest.shards):
@@ -96,10 +96,10 @@ def _read(
     manifest, place = dataset.manifest, dataset.place(shard)
     with dataset.local(shard, scratch) as path, path.open("rb") as file:
         check_file(path, shard, place=place)
-        found = contents.read(file, manifest, place=place)
+        found = statistics.read(file, manifest, place=place)
         symbols = manifest.symbols()
         windows = [
-            Window(number, shard.name, symbols.decode(contents.window(file, record, manifest)))
+            Window(number, shard.name, symbols.decode(statistics.window(file, record, manifest)))
             for number, record in picked
         ]
     return found, windows

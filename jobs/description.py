@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.table import columns, named, table, visible
-from preprocessing.contents import Contents
-from preprocessing.manifest import Manifest
+from preprocessing.dataset.manifest import Manifest
+from preprocessing.dataset.statistics import Contents
 
 WIDTH = 100  # characters in a line of what has columns
 LISTED = 20  # dropped symbols and source files, at most

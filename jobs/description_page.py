@@ -10,8 +10,8 @@ from jobs.description import LENGTHS, SPLITS, SYMBOLS, Section, ranked
 from jobs.drawing import drawing, image, svg
 from jobs.html_page import heading, plain
 from jobs.table import named
-from preprocessing.contents import Contents
-from preprocessing.manifest import Manifest
+from preprocessing.dataset.manifest import Manifest
+from preprocessing.dataset.statistics import Contents
 
 BINS = 50
 BARS = 100  # symbols: more would not be told apart

@@ -10,7 +10,6 @@ from itertools import groupby
 import numpy as np
 
 from jobs import review_ids
-from jobs.dataset import Dataset, open_dataset
 from jobs.detector import AtLength, Detector
 from jobs.detector_fit import fit
 from jobs.rates import Numbers, Rates, rates
@@ -19,6 +18,7 @@ from jobs.run import Run, open_run
 from jobs.scored import Alphabet
 from jobs.start import loaded
 from jobs.versions import versions
+from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from trainer.scores import FEATURES, Scores
 from trainer.scoring import Scorer

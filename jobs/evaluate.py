@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import command, schema
-from jobs.dataset import open_dataset
 from jobs.run import open_run
+from preprocessing.dataset.folder import open_dataset
 
 DEFAULT = Path(__file__).with_name("evaluate.yaml")
 

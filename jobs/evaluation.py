@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 from jobs import schema
-from jobs.dataset import Dataset
 from jobs.run import Run
 from jobs.start import build, replicas, set_up
+from preprocessing.dataset.folder import Dataset
 from trainer import evaluation
 from trainer.agreement import Agreement
 from trainer.data import Windows

@@ -21,8 +21,8 @@ from jobs.inputs import changes, described
 from jobs.recipe import Recipe, read_recipe, read_sources
 from jobs.sizes import partition_count
 from jobs.table import table
+from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
 from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import absolute, open_bucket
 from preprocessing.summary import check_counts, summed_up

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import command, schema
-from jobs.dataset import open_dataset
 from jobs.models import Model, Models
 from jobs.run import open_run
 from jobs.table import table
+from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 
 log = logging.getLogger(__name__)

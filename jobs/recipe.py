@@ -9,11 +9,11 @@ from typing import Any
 from jobs import schema
 from jobs.inputs import Source, described, find, load_vocabulary
 from jobs.sizes import shard_count
-from preprocessing import manifest, records
+from preprocessing.dataset import manifest, records
+from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from preprocessing.shards import SPLIT_RULE, Cut
 from preprocessing.storage.urls import absolute, open_bucket
-from preprocessing.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

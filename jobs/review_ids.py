@@ -13,15 +13,15 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from jobs.dataset import Dataset
 from jobs.progress import counted
 from jobs.run import Run
 from jobs.scored import Alphabet
 from jobs.texts import named, read
-from preprocessing import contents
+from preprocessing.dataset import statistics
+from preprocessing.dataset.folder import Dataset
+from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.errors import InputError
 from preprocessing.review import Review
-from preprocessing.vocabulary import CLOSE, OPEN
 from trainer.ngrams import NGrams
 from trainer.sampling import draws
 from trainer.texts import in_order, texts
@@ -86,4 +86,4 @@ def _texts(dataset: Dataset, split: str) -> Iterator[Ids]:
     with tempfile.TemporaryDirectory(prefix="reviews-") as made:
         for shard in dataset.shards(split):
             with dataset.local(shard, Path(made)) as path, path.open("rb") as file:
-                yield np.concatenate(list(contents.text(file, manifest, chunk_bytes=contents.CHUNK_BYTES)))
+                yield np.concatenate(list(statistics.text(file, manifest, chunk_bytes=statistics.CHUNK_BYTES)))

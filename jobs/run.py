@@ -16,10 +16,10 @@ import yaml
 
 from jobs import config as configuration
 from jobs import schema
-from jobs.dataset import Dataset
-from preprocessing import manifest
+from preprocessing.dataset import manifest
+from preprocessing.dataset.folder import Dataset
+from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
 from preprocessing.storage.nearby import CONFIG, holds, is_dataset, is_run, nearest
 from preprocessing.storage.read_only import ReadOnly
 from preprocessing.storage.urls import Bucket, open_bucket

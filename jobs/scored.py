@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from jobs.detector import Detector
 from jobs.texts import Text
-from preprocessing.encoder import Encoder
-from preprocessing.manifest import Manifest
+from preprocessing.dataset.encoder import Encoder
+from preprocessing.dataset.manifest import Manifest
+from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.review import Rejected
-from preprocessing.vocabulary import CLOSE, OPEN
 from trainer.scores import RANK_NAMES, Scores
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from jobs import schema
 from jobs.rendezvous import wait_for_all
 from jobs.run import Run
 from jobs.workers import ALONE, Workers
+from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
 from trainer import model, precision
 from trainer.checkpoints import newest_saved
 from trainer.pointer import Saved

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import command, report, run, schema
-from jobs.dataset import open_dataset
 from jobs.stop import Stop
 from jobs.workers import from_environment
+from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer.stall import watched
 

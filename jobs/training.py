@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from jobs import schema
-from jobs.dataset import Dataset
 from jobs.first_weights import set_first_weights
 from jobs.machine import machine
 from jobs.progress import progress
@@ -19,8 +18,9 @@ from jobs.stop import Stop
 from jobs.telemetry import served
 from jobs.workers import Workers
 from jobs.write_samples import SampleWriter
+from preprocessing.dataset.folder import Dataset
+from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
 from preprocessing.storage.urls import Bucket
 from trainer import loop, model, pointer
 from trainer.agreement import Agreement

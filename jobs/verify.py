@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jobs import command
-from jobs.dataset import Dataset, open_dataset
 from jobs.progress import counted
-from preprocessing import manifest
+from preprocessing.dataset import manifest
+from preprocessing.dataset.folder import Dataset, open_dataset
+from preprocessing.dataset.manifest import Shard
+from preprocessing.dataset.verification import check_manifest, check_shard
 from preprocessing.errors import InputError
-from preprocessing.manifest import Shard
-from preprocessing.verification import check_manifest, check_shard
 
 SHARDS_AT_ONCE = 2
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from jobs import schema
-from preprocessing.vocabulary import Vocabulary
+from preprocessing.dataset.vocabulary import Vocabulary
 from trainer.data import Windows
 from trainer.order import hashed
 from trainer.samples import Sample, as_json, as_text, name_of

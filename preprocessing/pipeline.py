@@ -18,11 +18,11 @@ import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsIter, AsSingleton
 
 from preprocessing import files, running
+from preprocessing.dataset.vocabulary import Vocabulary, covering
 from preprocessing.reading import Read
 from preprocessing.shards import Cut
 from preprocessing.sources import Part
 from preprocessing.summary import Counts
-from preprocessing.vocabulary import Vocabulary, covering
 from preprocessing.writing import WriteShards, write_rejected
 
 SUMMARY = "summary.json"

@@ -10,6 +10,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from preprocessing import blocks, files, shards, sources
 from preprocessing.blocks import Gathered
+from preprocessing.dataset.vocabulary import count_symbols
 from preprocessing.errors import InputError
 from preprocessing.progress import Progress
 from preprocessing.rejections import Rejections
@@ -17,7 +18,6 @@ from preprocessing.review import Rejected
 from preprocessing.shards import Place
 from preprocessing.sources import Part
 from preprocessing.summary import Counts
-from preprocessing.vocabulary import count_symbols
 
 log = logging.getLogger(__name__)
 

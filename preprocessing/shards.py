@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preprocessing import records, windows
-from preprocessing.encoder import Encoder
-from preprocessing.vocabulary import CLOSE, OPEN, Ids, Vocabulary
+from preprocessing.dataset import records, windows
+from preprocessing.dataset.encoder import Encoder
+from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids, Vocabulary
 
 SPLIT_RULE = "blake2b(id, key='split') / 2^64: test below test_fraction, then validation, then train"
 CHUNK_RECORDS = 2048  # framed at a time: half a megabyte, which stays in the cache

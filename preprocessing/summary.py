@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preprocessing import manifest, records
+from preprocessing.dataset import manifest, records
+from preprocessing.dataset.manifest import Manifest, Shard
+from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
-from preprocessing.vocabulary import Vocabulary
 
 Counts = Counter[tuple[str, ...]]  # of ("read",), ("rejected", reason), ("dropped", symbol), (split, what)
 

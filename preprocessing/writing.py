@@ -9,11 +9,11 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
 from preprocessing import blocks, files, rejections, shards
+from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.progress import Progress
 from preprocessing.rejections import Key, Rejections
 from preprocessing.shards import Cut, Keyed
 from preprocessing.summary import Counts
-from preprocessing.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 

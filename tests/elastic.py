@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from preprocessing import records
-from preprocessing.manifest import Manifest, Shard
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.storage.urls import open_bucket
 from tests.test_data import MANIFEST
 from trainer import loop, model

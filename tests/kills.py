@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import demo_reviews
-from jobs.dataset import open_dataset
+from preprocessing.dataset.folder import open_dataset
 from tests.inputs import sets, small_dataset
 from tests.runs import newest, outcome, start
 

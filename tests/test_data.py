@@ -2,8 +2,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from preprocessing import records
-from preprocessing.manifest import Manifest, Shard
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest, Shard
 from trainer.data import Windows, fill_up
 
 MANIFEST = Manifest(

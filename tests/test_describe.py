@@ -20,14 +20,15 @@ import numpy as np
 import pytest
 
 from jobs import describe
-from jobs.dataset import open_dataset
 from jobs.table import columns, named, table
-from preprocessing import contents, manifest, records, windows
-from preprocessing.contents import Contents
+from preprocessing.dataset import manifest, records, windows
+from preprocessing.dataset import statistics as contents
+from preprocessing.dataset.folder import open_dataset
+from preprocessing.dataset.manifest import Manifest, Shard
+from preprocessing.dataset.statistics import Contents
+from preprocessing.dataset.vocabulary import SEED, Vocabulary
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
 from preprocessing.storage.urls import open_bucket
-from preprocessing.vocabulary import SEED, Vocabulary
 
 
 def made(

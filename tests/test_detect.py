@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from jobs import detect, preprocess, score, train
-from jobs.dataset import open_dataset
 from jobs.detector import read_detector
 from jobs.review_ids import of_split
 from jobs.run import open_run
+from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from tests.inputs import SMALL_WINDOWS, reviews, sets
 from tests.runs import arguments, newest

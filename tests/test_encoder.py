@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing.encoder import Encoder
-from preprocessing.vocabulary import SEED, Vocabulary
+from preprocessing.dataset.encoder import Encoder
+from preprocessing.dataset.vocabulary import SEED, Vocabulary
 
 WIDE = Vocabulary("".join(map(chr, range(0x4E00, 0x4E00 + 300))) + "ab {}")
 

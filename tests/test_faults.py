@@ -21,8 +21,8 @@ import pytest
 
 from jobs import preprocess, verify
 from jobs.build import OURS, Build
-from jobs.dataset import open_dataset
-from preprocessing import manifest
+from preprocessing.dataset import manifest
+from preprocessing.dataset.folder import open_dataset
 from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import open_bucket
 from tests.gcs_emulator import Mended, emulator

@@ -11,9 +11,9 @@ from jobs.inputs import (
     load_vocabulary,
     split_url,
 )
+from preprocessing.dataset.manifest import Manifest
+from preprocessing.dataset.vocabulary import SEED
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
-from preprocessing.vocabulary import SEED
 
 MIB = 1 << 20
 

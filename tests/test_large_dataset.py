@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs import train
-from jobs.dataset import Dataset, open_dataset
+from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.gcs_emulator import Mended

@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from preprocessing import manifest, records
+from preprocessing.dataset import manifest, records
+from preprocessing.dataset.manifest import Manifest, Shard, fingerprint_of
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard, fingerprint_of
 
 SIZE = records.record_bytes(3)
 SHARDS = (

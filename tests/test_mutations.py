@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from preprocessing import pipeline, sources
+from preprocessing.dataset.vocabulary import SEED
 from preprocessing.shards import Cut
-from preprocessing.vocabulary import SEED
 from tests.inputs import gzipped, json_line, kaggle_zip, reviews, yelp_tar
 
 CUT = Cut(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)

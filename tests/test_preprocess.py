@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from jobs import preprocess
-from jobs.dataset import open_dataset
-from preprocessing import manifest, records
+from preprocessing.dataset import manifest, records
+from preprocessing.dataset.folder import open_dataset
+from preprocessing.dataset.manifest import Manifest
+from preprocessing.dataset.vocabulary import SEED
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
-from preprocessing.vocabulary import SEED
 from tests.inputs import gzipped, json_line, kaggle_zip, reviews, sets, zipped
 
 SMALL = {"window_chars": 8, "stride_chars": 8, "validation_fraction": 0.2, "test_fraction": 0.2, "shards": 2}

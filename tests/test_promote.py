@@ -11,12 +11,12 @@ import pytest
 
 from jobs import promote, train
 from jobs.config import load
-from jobs.dataset import open_dataset
 from jobs.evaluate import main as evaluate
 from jobs.models import Model, Models
 from jobs.run import begin, open_run
 from jobs.schema import Promote
 from jobs.verdict import earlier
+from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from tests.runs import arguments, newest

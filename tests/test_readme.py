@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preprocessing import manifest
+from preprocessing.dataset import manifest
 from trainer.data import Windows
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from preprocessing import records
-from preprocessing.records import frame, masked_crc, payload, record_bytes
+from preprocessing.dataset import records
+from preprocessing.dataset.records import frame, masked_crc, payload, record_bytes
 
 
 def example(ids: npt.NDArray[Any]) -> bytes:

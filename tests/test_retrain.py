@@ -13,10 +13,10 @@ import yaml
 
 from jobs import demo_reviews, retrain, schema, train
 from jobs.config import load
-from jobs.dataset import open_dataset
 from jobs.models import Model, Models
 from jobs.run import begin, open_run
 from jobs.verdict import earlier
+from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.inputs import SMALL_WINDOWS, nested, sets

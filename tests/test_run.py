@@ -5,9 +5,9 @@ import pytest
 
 from jobs import schema, train
 from jobs.config import load
-from jobs.dataset import open_dataset
 from jobs.run import begin, identity, open_run
 from jobs.start import trained
+from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 

@@ -31,7 +31,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from jobs import train
-from preprocessing import manifest
+from preprocessing.dataset import manifest
 from preprocessing.storage.urls import Bucket, open_bucket
 from tests.conftest import SHARED
 from tests.inputs import json_line, kaggle_zip

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from preprocessing import records
+from preprocessing.dataset import records
+from preprocessing.dataset.vocabulary import SEED, Vocabulary
+from preprocessing.dataset.windows import cut
 from preprocessing.shards import (
     CHUNK_RECORDS,
     Cut,
@@ -21,8 +23,6 @@ from preprocessing.shards import (
     tail_chars,
     without_duplicates,
 )
-from preprocessing.vocabulary import SEED, Vocabulary
-from preprocessing.windows import cut
 
 CUT = Cut(window_chars=4, stride_chars=4, lowercase=True, validation_fraction=0.2, test_fraction=0.1)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocessing import records
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Shard
 from preprocessing.errors import InputError
-from preprocessing.manifest import Shard
 from tests.test_data import MANIFEST
 from trainer.data import Windows
 from trainer.order import Order

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from preprocessing import records
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest, Shard, fingerprint_of
+from preprocessing.dataset.verification import check_file, check_manifest, check_shard
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard, fingerprint_of
 from preprocessing.storage.checksum import crc32c
-from preprocessing.verification import check_file, check_manifest, check_shard
 
 ROWS = np.array([[0, 1, 2], [2, 1, 0], [3, 0, 4], [4, 3, 2]], np.uint8)
 DATA = records.frame(ROWS).tobytes()

@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 
 from jobs import verify
-from jobs.dataset import open_dataset
-from preprocessing import manifest, records
+from preprocessing.dataset import manifest, records
+from preprocessing.dataset.folder import open_dataset
+from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
 from tests.inputs import small_dataset
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preprocessing.dataset.vocabulary import SEED, Vocabulary, covering, from_table
 from preprocessing.errors import InputError
-from preprocessing.vocabulary import SEED, Vocabulary, covering, from_table
 
 ABC = Vocabulary("abc{}")
 

@@ -5,8 +5,8 @@ import h5py
 import numpy as np
 import pytest
 
+from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from preprocessing.vocabulary import Vocabulary
 from trainer import model
 from trainer.state import WEIGHTS, restore
 from trainer.warm_start import matched, read_keras2

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from preprocessing.windows import cut
+from preprocessing.dataset.windows import cut
 
 IDS = np.arange(8, dtype=np.uint8)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing import records
-from preprocessing.manifest import Manifest, Shard
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest, Shard
 from trainer.order import Integers
 
 # A shard's bytes, mapped; the shards to bring near meanwhile, most urgent first. trainer.staging has it.

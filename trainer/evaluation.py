@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from preprocessing.manifest import Manifest
+from preprocessing.dataset.manifest import Manifest
 from trainer.data import Windows, fill_up
 from trainer.steps import Steps
 from trainer.stop import Stopped

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from preprocessing.vocabulary import OPEN
+from preprocessing.dataset.vocabulary import OPEN
 from trainer.order import GAMMA, MIX_1, MIX_2
 from trainer.sampling import next_logits, step_weights
 

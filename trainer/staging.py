@@ -14,7 +14,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.manifest import Shard
+from preprocessing.dataset.manifest import Shard
 from trainer.stop import Stopped
 
 THREADS = 8

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from preprocessing.vocabulary import Vocabulary
 from trainer.state import WEIGHTS, Arrays
 
 KERNEL, RECURRENT, BIAS = "lstm_{}/lstm_cell/kernel", "lstm_{}/lstm_cell/recurrent_kernel", "lstm_{}/lstm_cell/bias"

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable
 from contextlib import suppress
 
-from preprocessing import manifest
+from preprocessing.dataset import manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket, is_local, open_bucket
 

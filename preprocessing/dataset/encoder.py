@@ -3,7 +3,7 @@
 import functools
 from collections import Counter
 
-from preprocessing.vocabulary import CLOSE, OPEN, Vocabulary
+from preprocessing.dataset.vocabulary import CLOSE, OPEN, Vocabulary
 
 
 class Encoder:

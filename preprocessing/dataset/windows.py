@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preprocessing.vocabulary import Ids
+from preprocessing.dataset.vocabulary import Ids
 
 
 def cut(ids: Ids, *, window_chars: int, stride_chars: int) -> Ids:

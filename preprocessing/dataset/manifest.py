@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from preprocessing.dataset.records import record_bytes
+from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from preprocessing.records import record_bytes
-from preprocessing.vocabulary import Vocabulary
 
 FORMAT = 1
 NAME = "manifest.json"

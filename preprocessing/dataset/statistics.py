@@ -12,10 +12,10 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing import records
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest
+from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest
-from preprocessing.vocabulary import CLOSE, OPEN, Ids
 
 Counts = npt.NDArray[np.int64]
 

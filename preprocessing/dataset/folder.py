@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from preprocessing import manifest
+from preprocessing.dataset import manifest
+from preprocessing.dataset.manifest import Manifest, Shard
+from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard
 from preprocessing.storage.nearby import CONFIG, is_dataset, nearest
 from preprocessing.storage.urls import Bucket, is_local, open_bucket
-from preprocessing.verification import check_file
 from trainer.staging import Staging
 
 

@@ -6,9 +6,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from preprocessing import records
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest, Shard, fingerprint_of
 from preprocessing.errors import InputError
-from preprocessing.manifest import Manifest, Shard, fingerprint_of
 from preprocessing.storage.checksum import Crc32c
 
 CHUNK_BYTES = 1 << 20  # of records, checked at a time

@@ -16,7 +16,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from preprocessing.vocabulary import Ids
+from preprocessing.dataset.vocabulary import Ids
 
 CRC_BYTES = 4
 
