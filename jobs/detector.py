@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.inputs import split_url
 from preprocessing.errors import InputError
+from preprocessing.sources.find import split_url
 from trainer.scores import FEATURES, Scores, features
 
 FORMAT = 1

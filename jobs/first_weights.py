@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from jobs import schema
-from jobs.inputs import load_vocabulary, split_url
 from jobs.run import open_run
 from jobs.workers import Workers
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
+from preprocessing.sources.find import load_vocabulary, split_url
 from trainer import warm_start
 from trainer.checkpoints import Checkpoints, newest
 from trainer.replicas import of_the_chief

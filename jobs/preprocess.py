@@ -17,12 +17,12 @@ from pathlib import Path
 
 from jobs import command, schema
 from jobs.build import Build, whole
-from jobs.inputs import changes, described
 from jobs.recipe import Recipe, read_recipe, read_sources
 from jobs.sizes import partition_count
 from jobs.table import table
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
+from preprocessing.sources.find import changes, described
 from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import absolute, open_bucket
 from preprocessing.summary import check_counts, summed_up
@@ -111,7 +111,7 @@ def since(standing: Manifest, config: schema.Preprocess) -> str:
 def _made(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Manifest, list[dict[str, str]]]:
     """Runs the pipeline and holds what it did against what it read; the dataset, and the files that make it."""
     from preprocessing import pipeline  # Beam takes a second to import: not before the checks above
-    from preprocessing.sources import parts
+    from preprocessing.sources.reader import parts
 
     sources, shards = recipe.sources, recipe.settings["shards"]
     plan = pipeline.Plan(

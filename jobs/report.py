@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from threading import Lock
 
 from jobs import command
-from jobs.inputs import split_url
 from jobs.run import Run, open_run
 from preprocessing.errors import InputError
+from preprocessing.sources.find import split_url
 from preprocessing.storage.urls import absolute
 
 log = logging.getLogger(__name__)

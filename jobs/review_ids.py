@@ -21,7 +21,7 @@ from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.errors import InputError
-from preprocessing.review import Review
+from preprocessing.sources.review import Review
 from trainer.ngrams import NGrams
 from trainer.sampling import draws
 from trainer.texts import in_order, texts

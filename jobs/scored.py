@@ -14,7 +14,7 @@ from jobs.texts import Text
 from preprocessing.dataset.encoder import Encoder
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
-from preprocessing.review import Rejected
+from preprocessing.sources.review import Rejected
 from trainer.scores import RANK_NAMES, Scores
 
 if TYPE_CHECKING:

@@ -16,14 +16,15 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.pvalue import AsDict
 
 from jobs.detector import Detector
-from jobs.inputs import find
 from jobs.preprocess import DEFAULTS, NOISY
 from jobs.run import Run, open_run
 from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
 from jobs.texts import Text
-from preprocessing import files, running, sources
+from preprocessing import files, running
 from preprocessing.errors import InputError
-from preprocessing.sources import Part
+from preprocessing.sources import reader
+from preprocessing.sources.find import find
+from preprocessing.sources.reader import Part
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer import pointer
 
@@ -84,7 +85,7 @@ def score(
     parts = [
         part
         for number, source in enumerate(find(reviews))
-        for part in sources.parts(number, url=absolute(source.url), name=source.name, size=source.bytes)
+        for part in reader.parts(number, url=absolute(source.url), name=source.name, size=source.bytes)
     ]
     alphabet, place = Alphabet(run.manifest), absolute(output)
     model = RunsModel(absolute(url), saved.sha256, alphabet)
@@ -120,7 +121,7 @@ def score(
 def read(part: Part) -> Iterator[Text]:
     """The reviews and rejected lines of one part of a file."""
     with files.open_to_read(part.url) as stream:
-        for found in sources.read(stream, part, plain=True):
+        for found in reader.read(stream, part, plain=True):
             yield Text(part.name, found)
 
 

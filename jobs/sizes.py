@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from jobs.inputs import Source
-from preprocessing import archives
+from preprocessing.sources import archives
+from preprocessing.sources.find import Source
 
 SHARD_BYTES = 32 << 20  # of records, about, if `shards` is auto
 PARTITION_BYTES = 32 << 20  # of reviews, about, that a worker holds at a time, whatever the stride

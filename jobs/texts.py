@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from jobs.inputs import Source, find, split_url
-from preprocessing import sources
 from preprocessing.errors import InputError
-from preprocessing.review import Rejected, Review
-from preprocessing.sources import Part
+from preprocessing.sources import reader
+from preprocessing.sources.find import Source, find, split_url
+from preprocessing.sources.reader import Part
+from preprocessing.sources.review import Rejected, Review
 
 STDIN = "-"
 HEAD_BYTES = 1 << 16
@@ -49,7 +49,7 @@ def read(files: Sequence[Source], scratch: Path) -> Iterator[Text]:
         local = folder.local(name, scratch)
         whole = Part(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
         with local.open("rb") as stream:
-            for found in sources.read(stream, whole, plain=True):
+            for found in reader.read(stream, whole, plain=True):
                 yield Text(source.name, found)
         if local.parent == scratch:
             local.unlink()  # a copy

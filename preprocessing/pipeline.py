@@ -21,7 +21,7 @@ from preprocessing import files, running
 from preprocessing.dataset.vocabulary import Vocabulary, covering
 from preprocessing.reading import Read
 from preprocessing.shards import Cut
-from preprocessing.sources import Part
+from preprocessing.sources.reader import Part
 from preprocessing.summary import Counts
 from preprocessing.writing import WriteShards, write_rejected
 

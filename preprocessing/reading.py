@@ -8,15 +8,16 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from preprocessing import blocks, files, shards, sources
+from preprocessing import blocks, files, shards
 from preprocessing.blocks import Gathered
 from preprocessing.dataset.vocabulary import count_symbols
 from preprocessing.errors import InputError
 from preprocessing.progress import Progress
 from preprocessing.rejections import Rejections
-from preprocessing.review import Rejected
 from preprocessing.shards import Place
-from preprocessing.sources import Part
+from preprocessing.sources import reader
+from preprocessing.sources.reader import Part
+from preprocessing.sources.review import Rejected
 from preprocessing.summary import Counts
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Read(beam.DoFn):
         progress = Progress()
         try:
             with files.open_to_read(part.url) as stream:
-                for found in sources.read(stream, part):
+                for found in reader.read(stream, part):
                     lines += 1
                     place = Place(part.source, part.part, found.line)
                     if isinstance(found, Rejected):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
-from preprocessing import archives
-from preprocessing.archives import FREE_BYTES, MAX_GROWTH, inner_name, is_plain
 from preprocessing.errors import InputError
+from preprocessing.sources import archives
+from preprocessing.sources.archives import FREE_BYTES, MAX_GROWTH, inner_name, is_plain
 from tests.inputs import KAGGLE, Endless, gzipped, kaggle_zip, reviews, tarred, yelp_tar, zipped
 
 LINES = b"".join(reviews(30))

@@ -3,17 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.inputs import (
-    Source,
-    changes,
-    described,
-    find,
-    load_vocabulary,
-    split_url,
-)
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import SEED
 from preprocessing.errors import InputError
+from preprocessing.sources.find import Source, changes, described, find, load_vocabulary, split_url
 
 MIB = 1 << 20
 

@@ -16,9 +16,10 @@ from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from preprocessing import pipeline, sources
+from preprocessing import pipeline
 from preprocessing.dataset.vocabulary import SEED
 from preprocessing.shards import Cut
+from preprocessing.sources import reader
 from tests.inputs import gzipped, json_line, kaggle_zip, reviews, yelp_tar
 
 CUT = Cut(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)
@@ -34,7 +35,7 @@ def outcome(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
         path = folder / "in" / name
         path.write_bytes(data)
         # Small parts, so that lines of one file meet the workers in pieces.
-        parts += sources.parts(number, url=str(path), name=name, size=len(data), part_bytes=200)
+        parts += reader.parts(number, url=str(path), name=name, size=len(data), part_bytes=200)
     plan = pipeline.Plan(
         parts=parts,
         names=list(files),

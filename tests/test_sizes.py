@@ -1,7 +1,7 @@
 import pytest
 
-from jobs.inputs import Source
 from jobs.sizes import partition_count, shard_count
+from preprocessing.sources.find import Source
 from tests.test_inputs import MIB, source
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from jobs.inputs import split_url
+from preprocessing.sources.find import split_url
 from preprocessing.storage.atomic import replacing
 from preprocessing.storage.urls import is_local
 

@@ -11,7 +11,7 @@ from jobs.config import differences
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import SEED, Vocabulary, from_table
 from preprocessing.errors import InputError
-from preprocessing.sources import check_name
+from preprocessing.sources.reader import check_name
 from preprocessing.storage.atomic import checked
 from preprocessing.storage.nearby import holds
 from preprocessing.storage.urls import Bucket, absolute, open_bucket

@@ -6,7 +6,7 @@ from typing import IO
 
 import orjson
 
-from preprocessing.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
+from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
 
 
 def read(stream: IO[bytes], *, limit: int | None = None) -> Iterator[Review | Rejected]:

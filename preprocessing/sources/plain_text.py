@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from preprocessing.errors import InputError
-from preprocessing.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
+from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
 
 MARK = "\ufeff".encode()
 

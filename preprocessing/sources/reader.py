@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
-from preprocessing import archives, braces, csv_rows, json_lines, plain_text
 from preprocessing.errors import InputError
-from preprocessing.review import Rejected, Review
+from preprocessing.sources import archives, braces, csv_rows, json_lines, plain_text
+from preprocessing.sources.review import Rejected, Review
 
 PART_BYTES = 32 << 20
 FORMATS = ".json, .jsonl, .csv or .txt, plain or as .gz, .bz2 or .zst, or a .zip, .tar or .tgz"
