@@ -16,16 +16,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobs import command, schema
-from jobs.build import Build, whole
-from jobs.recipe import Recipe, read_recipe, read_sources
-from jobs.sizes import partition_count
 from jobs.table import table
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
+from preprocessing.pipeline.publish import Build, whole
+from preprocessing.pipeline.recipe import Recipe, read_recipe, read_sources
+from preprocessing.pipeline.shard_count import partition_count
+from preprocessing.pipeline.summary import check_counts, summed_up
 from preprocessing.sources.find import changes, described
 from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import absolute, open_bucket
-from preprocessing.summary import check_counts, summed_up
 from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)
@@ -110,11 +110,11 @@ def since(standing: Manifest, config: schema.Preprocess) -> str:
 
 def _made(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Manifest, list[dict[str, str]]]:
     """Runs the pipeline and holds what it did against what it read; the dataset, and the files that make it."""
-    from preprocessing import pipeline  # Beam takes a second to import: not before the checks above
+    from preprocessing.pipeline import graph  # Beam takes a second to import: not before the checks above
     from preprocessing.sources.reader import parts
 
     sources, shards = recipe.sources, recipe.settings["shards"]
-    plan = pipeline.Plan(
+    plan = graph.Plan(
         parts=[
             part
             for number, source in enumerate(sources)
@@ -128,8 +128,8 @@ def _made(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Ma
         shard_count=shards,
         partitions=partition_count(sources, shards),
     )
-    pipeline.run(plan, [*DEFAULTS, *beam_options])
-    summary = json.loads(build.read(pipeline.SUMMARY))
+    graph.run(plan, [*DEFAULTS, *beam_options])
+    summary = json.loads(build.read(graph.SUMMARY))
     if summary["faults"]:
         raise InputError(summary["faults"][0])
     dataset = summed_up(

@@ -20,8 +20,9 @@ from jobs.preprocess import DEFAULTS, NOISY
 from jobs.run import Run, open_run
 from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
 from jobs.texts import Text
-from preprocessing import files, running
 from preprocessing.errors import InputError
+from preprocessing.pipeline import beam as running
+from preprocessing.pipeline import files
 from preprocessing.sources import reader
 from preprocessing.sources.find import find
 from preprocessing.sources.reader import Part

@@ -1,7 +1,7 @@
 import random
 
-from preprocessing.blocks import REVIEW_BYTES, Gathered, pack, unpack
-from preprocessing.shards import Keyed, Place, keyed, shard_of
+from preprocessing.pipeline.blocks import REVIEW_BYTES, Gathered, pack, unpack
+from preprocessing.pipeline.shards import Keyed, Place, keyed, shard_of
 
 
 def some(count: int) -> list[Keyed]:

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from jobs import preprocess, verify
-from jobs.build import OURS, Build
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import open_dataset
+from preprocessing.pipeline.publish import OURS, Build
 from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import open_bucket
 from tests.gcs_emulator import Mended, emulator

@@ -16,9 +16,9 @@ from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from preprocessing import pipeline
 from preprocessing.dataset.vocabulary import SEED
-from preprocessing.shards import Cut
+from preprocessing.pipeline import graph
+from preprocessing.pipeline.shards import Cut
 from preprocessing.sources import reader
 from tests.inputs import gzipped, json_line, kaggle_zip, reviews, yelp_tar
 
@@ -36,7 +36,7 @@ def outcome(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
         path.write_bytes(data)
         # Small parts, so that lines of one file meet the workers in pieces.
         parts += reader.parts(number, url=str(path), name=name, size=len(data), part_bytes=200)
-    plan = pipeline.Plan(
+    plan = graph.Plan(
         parts=parts,
         names=list(files),
         folder=str(folder / "out"),
@@ -46,8 +46,8 @@ def outcome(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
         shard_count=3,
         partitions=2,
     )
-    pipeline.run(plan, ["--runner=FnApiRunner"])
-    summary: dict[str, Any] = json.loads((folder / "out" / pipeline.SUMMARY).read_bytes())
+    graph.run(plan, ["--runner=FnApiRunner"])
+    summary: dict[str, Any] = json.loads((folder / "out" / graph.SUMMARY).read_bytes())
     counts = {tuple(key): count for key, count in summary["counts"]}
     rejected = sum(count for key, count in counts.items() if key[0] == "rejected")
     left_out = counts.get(("duplicate",), 0) + rejected

@@ -1,7 +1,7 @@
 import json
 
-from preprocessing.rejections import LINES, Rejections, as_lines, file_name
-from preprocessing.shards import Place
+from preprocessing.pipeline.rejected import LINES, Rejections, as_lines, file_name
+from preprocessing.pipeline.shards import Place
 
 
 def test_rows_come_back_in_the_order_of_the_lines_with_their_files_numbers() -> None:

@@ -9,7 +9,7 @@ import pytest
 from preprocessing.dataset import records
 from preprocessing.dataset.vocabulary import SEED, Vocabulary
 from preprocessing.dataset.windows import cut
-from preprocessing.shards import (
+from preprocessing.pipeline.shards import (
     CHUNK_RECORDS,
     Cut,
     Keyed,

@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.sizes import partition_count, shard_count
+from preprocessing.pipeline.shard_count import partition_count, shard_count
 from preprocessing.sources.find import Source
 from tests.test_inputs import MIB, source
 

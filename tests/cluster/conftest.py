@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.build import delete
+from preprocessing.pipeline.publish import delete
 from preprocessing.storage.urls import open_bucket
 from tests.cluster import store
 from tests.cluster.manifests import Object, job, settings, shrunk

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.build import delete
+from preprocessing.pipeline.publish import delete
 from tests.cluster.conftest import Place
 from tests.runs import outcome
 

@@ -17,13 +17,14 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsIter, AsSingleton
 
-from preprocessing import files, running
 from preprocessing.dataset.vocabulary import Vocabulary, covering
-from preprocessing.reading import Read
-from preprocessing.shards import Cut
+from preprocessing.pipeline import beam as running
+from preprocessing.pipeline import files
+from preprocessing.pipeline.read import Read
+from preprocessing.pipeline.shards import Cut
+from preprocessing.pipeline.summary import Counts
+from preprocessing.pipeline.write import WriteShards, write_rejected
 from preprocessing.sources.reader import Part
-from preprocessing.summary import Counts
-from preprocessing.writing import WriteShards, write_rejected
 
 SUMMARY = "summary.json"
 

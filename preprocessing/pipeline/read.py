@@ -8,17 +8,17 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from preprocessing import blocks, files, shards
-from preprocessing.blocks import Gathered
 from preprocessing.dataset.vocabulary import count_symbols
 from preprocessing.errors import InputError
+from preprocessing.pipeline import blocks, files, shards
+from preprocessing.pipeline.blocks import Gathered
+from preprocessing.pipeline.rejected import Rejections
+from preprocessing.pipeline.shards import Place
+from preprocessing.pipeline.summary import Counts
 from preprocessing.progress import Progress
-from preprocessing.rejections import Rejections
-from preprocessing.shards import Place
 from preprocessing.sources import reader
 from preprocessing.sources.reader import Part
 from preprocessing.sources.review import Rejected
-from preprocessing.summary import Counts
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from preprocessing import blocks, files, rejections, shards
 from preprocessing.dataset.vocabulary import Vocabulary
+from preprocessing.pipeline import blocks, files, shards
+from preprocessing.pipeline import rejected as rejections
+from preprocessing.pipeline.rejected import Key, Rejections
+from preprocessing.pipeline.shards import Cut, Keyed
+from preprocessing.pipeline.summary import Counts
 from preprocessing.progress import Progress
-from preprocessing.rejections import Key, Rejections
-from preprocessing.shards import Cut, Keyed
-from preprocessing.summary import Counts
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from preprocessing.shards import Place
+from preprocessing.pipeline.shards import Place
 
 LINES = 100_000  # source lines that one file under rejected/ answers for, so that none outgrows memory
 PACKED_ROWS = 10_000

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from preprocessing.shards import KEY_BYTES, Keyed, Place, shard_of
+from preprocessing.pipeline.shards import KEY_BYTES, Keyed, Place, shard_of
 
 BLOCK_BYTES = 32 << 20  # of memory that a reader gathers, for all partitions together, before it writes them
 REVIEW_BYTES = 320  # of a review beside its text: two keys, two tuples, a number, and what Python adds to each

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from jobs import schema
-from jobs.sizes import shard_count
 from preprocessing.dataset import manifest, records
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from preprocessing.shards import SPLIT_RULE, Cut
+from preprocessing.pipeline.shard_count import shard_count
+from preprocessing.pipeline.shards import SPLIT_RULE, Cut
 from preprocessing.sources.find import Source, described, find, load_vocabulary
 from preprocessing.storage.urls import absolute, open_bucket
 
