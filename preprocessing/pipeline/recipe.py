@@ -35,7 +35,7 @@ class Recipe:
 def read_recipe(config: schema.Preprocess) -> Recipe:
     """The recipe of the dataset that the configuration asks for, with the sources as they are now.
 
-    InputError for settings that exclude each other, and for what jobs.inputs cannot take.
+    InputError for settings that exclude each other, and for what sources.find cannot take.
     """
     if config.stride_chars > config.window_chars:
         raise InputError(
