@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from preprocessing import grammar
+from preprocessing import synthetic_reviews
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "kaggle_format_yelp10k.jsonl.gz"
 KAGGLE_REVIEWS = 229_907
@@ -48,4 +48,4 @@ def _originals() -> Iterator[dict[str, Any]]:
         with gzip.open(REAL) as stream:
             yield from map(json.loads, itertools.islice(stream, ORIGINALS))
     else:
-        yield from grammar.reviews(ORIGINALS, seed=1)
+        yield from synthetic_reviews.reviews(ORIGINALS, seed=1)

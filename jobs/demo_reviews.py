@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import command, schema
-from preprocessing.grammar import reviews
 from preprocessing.sources.find import split_url
+from preprocessing.synthetic_reviews import reviews
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import lzma
 import re
 from functools import cache
 
-from preprocessing.grammar import reviews
+from preprocessing.synthetic_reviews import reviews
 
 SYMBOLS = set("\n !\"#$%&'()*+,-./0123456789:;=?[]abcdefghijklmnopqrstuvwxyz{}")
 
