@@ -25,9 +25,9 @@ from preprocessing.storage.urls import open_bucket
 from trainer.checkpoints import Checkpoints, Snapshot
 from trainer.data import Batch
 from trainer.metrics import Metrics
+from trainer.model.state import snapshot
 from trainer.pointer import Retention
 from trainer.saver import Saver
-from trainer.state import snapshot
 
 LATENCY_SECONDS, INTERVAL_SECONDS = 0.05, 60.0
 

@@ -6,8 +6,8 @@ import keras
 
 from benchmarks.lstm_shapes import SYMBOLS, UNITS
 from jobs.start import replicas, set_up
-from trainer import model
 from trainer.agreement import Agreement
+from trainer.model import network
 from trainer.steps import Steps
 
 
@@ -16,8 +16,8 @@ def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
     strategy = replicas()
     cudnn = set_up("auto", seed=1)
     with strategy.scope():
-        net = model.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
-        adam = model.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
+        net = network.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
+        adam = network.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
     agreement = Agreement(strategy)
     steps = Steps(

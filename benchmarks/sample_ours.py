@@ -9,14 +9,14 @@ from benchmarks.contender import serve
 from benchmarks.lstm_shapes import SYMBOLS
 from benchmarks.sample_shapes import DIVERSITY, arguments
 from jobs.start import set_up
-from trainer import model
+from trainer.model import network
 from trainer.texts import texts
 
 
 def main() -> None:
     asked = arguments()
     cudnn = set_up("auto", seed=1)
-    net = model.build(symbols=SYMBOLS, lstm_units=asked.units, embedding_units=0, cudnn=cudnn)
+    net = network.build(symbols=SYMBOLS, lstm_units=asked.units, embedding_units=0, cudnn=cudnn)
 
     def turn(said: dict[str, Any]) -> dict[str, Any]:
         chars, began = int(said["chars"]), time.perf_counter()

@@ -11,7 +11,7 @@ from trainer import evaluation
 from trainer.agreement import Agreement
 from trainer.data import Windows
 from trainer.evaluation import Evaluation
-from trainer.state import Arrays, restore
+from trainer.model.state import Arrays, restore
 from trainer.steps import Steps
 
 

@@ -20,8 +20,8 @@ from jobs.versions import versions
 from preprocessing.storage.urls import absolute
 from trainer.checkpoints import digest, newest_saved
 from trainer.generator import Generator
+from trainer.model.state import restore
 from trainer.pointer import Saved
-from trainer.state import restore
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from preprocessing.errors import InputError
 from preprocessing.sources.find import load_vocabulary, split_url
 from trainer import warm_start
 from trainer.checkpoints import Checkpoints, newest
+from trainer.model.state import Arrays, restore, snapshot
 from trainer.replicas import of_the_chief
-from trainer.state import Arrays, restore, snapshot
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
 from trainer.checkpoints import load_exactly, newest_saved
-from trainer.state import Arrays
+from trainer.model.state import Arrays
 
 log = logging.getLogger(__name__)
 

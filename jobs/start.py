@@ -18,11 +18,12 @@ from jobs.run import Run
 from jobs.workers import ALONE, Workers
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from trainer import model, precision
+from trainer import precision
 from trainer.checkpoints import newest_saved
+from trainer.model import network
+from trainer.model.state import restore
 from trainer.pointer import Saved
 from trainer.replicas import mirrored, of_the_chief, over_workers
-from trainer.state import restore
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def same_as_the_chief(strategy: tf.distribute.Strategy, workers: Workers, identi
 
 def build(config: schema.Model, manifest: Manifest, *, cudnn: bool | Literal["auto"] = False) -> keras.Model:
     """The model that a run's configuration and its dataset's vocabulary describe."""
-    return model.build(
+    return network.build(
         symbols=len(manifest.vocabulary),
         lstm_units=config.lstm_units,
         embedding_units=config.embedding_units,

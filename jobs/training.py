@@ -22,12 +22,13 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket
-from trainer import loop, model, pointer
+from trainer import loop, pointer
 from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data import Windows
 from trainer.evaluation import evaluate, window_step
 from trainer.metrics import Metrics
+from trainer.model import network
 from trainer.order import Order
 from trainer.pointer import Retention
 from trainer.profile import Profile
@@ -175,7 +176,7 @@ def refuse_too_little_room(config: schema.Train, order: Order, manifest: Manifes
 
 def optimizer(net: keras.Model, config: schema.Train, *, steps: int) -> Any:
     """The configured one for the model, in the scope of whose strategy it is to be made."""
-    adam = model.optimizer(
+    adam = network.optimizer(
         learning_rate=config.learning_rate, schedule=config.schedule, warmup_steps=config.warmup_steps, steps=steps
     )
     adam.build(net.trainable_variables)

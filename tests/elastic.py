@@ -23,18 +23,19 @@ from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.storage.urls import open_bucket
 from tests.test_data import MANIFEST
-from trainer import loop, model
+from trainer import loop
 from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data import Windows
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
+from trainer.model import network
+from trainer.model.state import restore
 from trainer.order import Order
 from trainer.plan import plan
 from trainer.pointer import Retention
 from trainer.replicas import mirrored
 from trainer.saver import Saver
-from trainer.state import restore
 from trainer.steps import Steps
 from trainer.stop import Stopped
 
@@ -113,8 +114,8 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
     keras.utils.set_random_seed(1)
     with strategy.scope():
-        net = Observed(model.build(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
-        optimizer = model.optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
+        net = Observed(network.build(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
+        optimizer = network.optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
         optimizer.build(net.trainable_variables)
 
     def step(after: int) -> None:

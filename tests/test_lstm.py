@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.lstm import LSTM
+from trainer.model.lstm import LSTM
 
 SEQUENCES = np.random.default_rng(1).normal(size=(5, 9, 3)).astype(np.float32)  # [B, L, F]
 

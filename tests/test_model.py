@@ -5,26 +5,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import model
+from trainer.model import network
 
 
 def test_the_seed_s_model_has_its_layers_and_parameters() -> None:
-    net = model.build(symbols=61, lstm_units=[1024, 512], embedding_units=0)
+    net = network.build(symbols=61, lstm_units=[1024, 512], embedding_units=0)
     # 4 * (inputs + units + 1) * units for each LSTM, (units + 1) * symbols for the logits.
     assert net.count_params() == 4 * (61 + 1024 + 1) * 1024 + 4 * (1024 + 512 + 1) * 512 + 513 * 61
-    assert [layer.name for layer in model.lstm_layers(net)] == ["lstm_0", "lstm_1"]
+    assert [layer.name for layer in network.lstm_layers(net)] == ["lstm_0", "lstm_1"]
 
 
 def test_logits_are_float32_whatever_the_precision() -> None:
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    net = model.build(symbols=5, lstm_units=[4], embedding_units=3)
+    net = network.build(symbols=5, lstm_units=[4], embedding_units=3)
     assert net(np.zeros((2, 6), np.int32)).dtype == tf.float32
-    assert model.lstm_layers(net)[0].compute_dtype == "bfloat16"
+    assert network.lstm_layers(net)[0].compute_dtype == "bfloat16"
     assert {variable.dtype for variable in net.weights} == {"float32"}
 
 
 def test_a_position_s_logits_do_not_see_the_characters_after_it() -> None:
-    net = model.build(symbols=5, lstm_units=[8], embedding_units=0)
+    net = network.build(symbols=5, lstm_units=[8], embedding_units=0)
     ids = np.array([[0, 1, 2, 3, 4]])
     changed = np.array([[0, 1, 2, 0, 0]])
     np.testing.assert_array_equal(net(ids).numpy()[:, :3], net(changed).numpy()[:, :3])
@@ -32,7 +32,7 @@ def test_a_position_s_logits_do_not_see_the_characters_after_it() -> None:
 
 def rates(**changes: Any) -> list[float]:
     settings: dict[str, Any] = {"learning_rate": 0.01, "schedule": "constant", "warmup_steps": 0, "steps": 10}
-    adam = model.optimizer(**(settings | changes))
+    adam = network.optimizer(**(settings | changes))
     adam.build([keras.Variable(0.0)])
     found = []
     for step in range(11):
@@ -69,17 +69,17 @@ UNIFORM_BUT_LAST = np.array([[[0.0, 0, 0], [np.log(2), np.log(6), 0]]], np.float
 
 @pytest.mark.parametrize(("objective", "nats"), [("every", [np.log(3), np.log(9 / 6)]), ("last", [np.log(9 / 6)])])
 def test_the_objective_chooses_which_positions_count(objective: str, nats: list[float]) -> None:
-    np.testing.assert_allclose(model.losses(UNIFORM_BUT_LAST, IDS, objective), [nats], rtol=1e-6)
+    np.testing.assert_allclose(network.losses(UNIFORM_BUT_LAST, IDS, objective), [nats], rtol=1e-6)
 
 
 def test_float16_scales_the_loss() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
-    scaled = model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
+    scaled = network.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
     assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
 
 
 def test_float16_s_variables_have_the_same_names_in_each_run_of_a_process() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
-    made = [model.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
+    made = [network.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
     first, second = ([variable.path for variable in one.variables] for one in made)
     assert first == second

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import model
 from trainer.agreement import Agreement
 from trainer.data import Batch
+from trainer.model import network as model
 from trainer.replicas import mirrored
 from trainer.scores import Scores
 from trainer.scoring import CHARS, ROWS, TOLERANCE, Scorer

@@ -4,11 +4,11 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.errors import InputError
-from trainer import model
 from trainer.agreement import Agreement
 from trainer.data import Batch, fill_up
+from trainer.model import network
+from trainer.model.state import restore, snapshot
 from trainer.replicas import mirrored
-from trainer.state import restore, snapshot
 from trainer.steps import Steps
 
 IDS = np.random.default_rng(1).integers(0, 7, (40, 13)).astype(np.uint8)
@@ -31,8 +31,8 @@ class Trained:
         try:
             keras.utils.set_random_seed(3)
             with strategy.scope():
-                self.model = model.build(symbols=7, lstm_units=[6, 5], embedding_units=embedding_units)
-                self.optimizer = model.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
+                self.model = network.build(symbols=7, lstm_units=[6, 5], embedding_units=embedding_units)
+                self.optimizer = network.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
                 self.optimizer.build(self.model.trainable_variables)
         finally:
             keras.mixed_precision.set_global_policy("float32")
@@ -96,7 +96,7 @@ def test_evaluation_sums_nats_over_the_characters_that_count() -> None:
     nats, chars = trained.steps.evaluate(fill_up(IDS[:5], 8))
     assert float(chars) == 5 * 12
     logits = trained.model(IDS[:5, :-1].astype(np.int32))
-    expected = tf.reduce_sum(model.losses(logits, tf.constant(IDS[:5]), "every"))
+    expected = tf.reduce_sum(network.losses(logits, tf.constant(IDS[:5]), "every"))
     np.testing.assert_allclose(float(nats), float(expected), rtol=1e-5)
 
 
@@ -152,8 +152,8 @@ class Counted:
 def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
     strategy = mirrored(["CPU:0"])
     with strategy.scope():
-        net = Counted(model.build(symbols=7, lstm_units=[6], embedding_units=0))
-        optimizer = model.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
+        net = Counted(network.build(symbols=7, lstm_units=[6], embedding_units=0))
+        optimizer = network.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
         optimizer.build(net.trainable_variables)
     steps = Steps(
         *(strategy, net, optimizer),

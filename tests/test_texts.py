@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from trainer import model
 from trainer.conversation import Conversation
 from trainer.limits import ALL
+from trainer.model import network
 from trainer.sampling import draws, generate, stepper
 from trainer.texts import AT_ONCE, texts
 
@@ -15,7 +15,7 @@ ROWS, CHARS = AT_ONCE + 13, 12
 def net(request: pytest.FixtureRequest) -> keras.Model:
     keras.mixed_precision.set_global_policy(request.param)
     keras.utils.set_random_seed(1)
-    return model.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
+    return network.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
 
 
 def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
@@ -45,7 +45,7 @@ def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice
 
 
 def test_a_conversation_writes_what_follows_from_all_that_was_said() -> None:
-    net = model.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
+    net = network.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
     talk, said = Conversation(net, [1]), [1]
     for turn, line in enumerate(([2, 3], [], [4])):
         drawn = draws(3, turn, rows=1, chars=5)

@@ -24,8 +24,8 @@ from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Store
 from preprocessing.storage.versioned_object import Owned
 from trainer import pointer
+from trainer.model.state import Arrays
 from trainer.pointer import POINTER, Retention, Saved
-from trainer.state import Arrays
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ from trainer.checkpoints import Snapshot, not_finite
 from trainer.data import Windows, fill_up
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
+from trainer.model.state import snapshot
 from trainer.order import Order
 from trainer.plan import Plan
 from trainer.saver import Saver
-from trainer.state import snapshot
 from trainer.steps import Steps
 from trainer.stop import Stopped
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import tensorflow as tf
 
-from trainer.state import Arrays
+from trainer.model.state import Arrays
 
 
 def mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.limits import ALL, Limits
+from trainer.model.weights import weights_of
 from trainer.order import uniform
 from trainer.stop import Stopped
-from trainer.weights import weights_of
 
 GROUP_ROWS = 8
 State = Any

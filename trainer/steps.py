@@ -9,7 +9,7 @@ import tensorflow as tf
 from preprocessing.errors import InputError
 from trainer.agreement import Agreement
 from trainer.data import Batch
-from trainer.model import losses
+from trainer.model.network import losses
 
 
 class Steps:

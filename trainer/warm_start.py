@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from trainer.state import WEIGHTS, Arrays
+from trainer.model.state import WEIGHTS, Arrays
 
 KERNEL, RECURRENT, BIAS = "lstm_{}/lstm_cell/kernel", "lstm_{}/lstm_cell/recurrent_kernel", "lstm_{}/lstm_cell/bias"
 EMBEDDING, LOGITS_KERNEL, LOGITS_BIAS = "embedding/embeddings", "logits/kernel", "logits/bias"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from trainer.lstm import LSTM
+from trainer.model.lstm import LSTM
 
 EMBEDDING, LOGITS = "embedding", "logits"
 

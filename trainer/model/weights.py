@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from trainer.model import EMBEDDING, LOGITS, lstm_layers
+from trainer.model.network import EMBEDDING, LOGITS, lstm_layers
 
 # What the first layer makes of each symbol [V, 4H]; of each layer the kernel [H below, 4H], None for the first, the
 # recurrent kernel [H, 4H] and the bias [4H] float32; those of the logits, float32.
