@@ -23,7 +23,7 @@ from benchmarks.lstm_shapes import SYMBOLS, WINDOW_CHARS
 from benchmarks.lstm_steps import seed_steps
 from preprocessing.storage.urls import open_bucket
 from trainer.checkpoints import Checkpoints, Snapshot
-from trainer.data import Batch
+from trainer.data.windows import Batch
 from trainer.metrics import Metrics
 from trainer.model.state import snapshot
 from trainer.pointer import Retention

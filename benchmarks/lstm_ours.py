@@ -20,10 +20,10 @@ from benchmarks.contender import serve
 from benchmarks.lstm_steps import seed_steps
 from benchmarks.start import Copies, dataset
 from preprocessing.storage.urls import open_bucket
-from trainer.data import Batch, Windows, fill_up
-from trainer.order import Order
+from trainer.data.order import Order
+from trainer.data.staging import Staging
+from trainer.data.windows import Batch, Windows, fill_up
 from trainer.sampling import draws, generate, stepper
-from trainer.staging import Staging
 
 SIDE = 2048
 DIVERSITIES, CHARS = (0.2, 0.4, 0.6, 0.8), 400

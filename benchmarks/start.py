@@ -22,9 +22,9 @@ from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.verification import check_file
 from preprocessing.storage.urls import Bucket, open_bucket
-from trainer.data import Windows, fill_up
-from trainer.order import Order
-from trainer.staging import Staging
+from trainer.data.order import Order
+from trainer.data.staging import Staging
+from trainer.data.windows import Windows, fill_up
 
 SCALES = (1, 4, 16)
 SYMBOLS, WINDOW_CHARS, BATCH_WINDOWS = "{}abcdefgh", 256, 128

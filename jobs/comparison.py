@@ -14,7 +14,7 @@ from jobs.summary import chars_trained
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
-from trainer.plan import Plan
+from trainer.data.plan import Plan
 from trainer.rows import Row
 from trainer.samples import Sample
 

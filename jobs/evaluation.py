@@ -9,7 +9,7 @@ from jobs.start import build, replicas, set_up
 from preprocessing.dataset.folder import Dataset
 from trainer import evaluation
 from trainer.agreement import Agreement
-from trainer.data import Windows
+from trainer.data.windows import Windows
 from trainer.evaluation import Evaluation
 from trainer.model.state import Arrays, restore
 from trainer.steps import Steps

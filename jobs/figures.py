@@ -9,7 +9,7 @@ from jobs.goodput import Goodput, goodput
 from jobs.history import History
 from jobs.run import Run
 from jobs.summary import chars_trained
-from trainer.plan import Plan
+from trainer.data.plan import Plan
 
 
 @dataclass(frozen=True)

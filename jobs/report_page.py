@@ -14,7 +14,7 @@ from jobs.html_page import render
 from jobs.run import Run, plan_of
 from jobs.summary import summary
 from jobs.versions import versions
-from trainer.plan import Plan
+from trainer.data.plan import Plan
 from trainer.rows import Validated
 
 TEMPLATE = "report.html.j2"

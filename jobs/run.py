@@ -23,8 +23,8 @@ from preprocessing.errors import InputError
 from preprocessing.storage.nearby import CONFIG, holds, is_dataset, is_run, nearest
 from preprocessing.storage.read_only import ReadOnly
 from preprocessing.storage.urls import Bucket, open_bucket
-from trainer.order import Order
-from trainer.plan import Plan, plan
+from trainer.data.order import Order
+from trainer.data.plan import Plan, plan
 from trainer.pointer import POINTER
 
 DEFAULT = Path(__file__).with_name("train.yaml")

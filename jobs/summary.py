@@ -2,7 +2,7 @@
 
 from jobs.history import History
 from jobs.run import Run
-from trainer.plan import Plan
+from trainer.data.plan import Plan
 
 
 def summary(run: Run, plan: Plan, history: History) -> str:

@@ -25,16 +25,16 @@ from preprocessing.storage.urls import Bucket
 from trainer import loop, pointer
 from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
-from trainer.data import Windows
+from trainer.data.order import Order
+from trainer.data.staging import Staging
+from trainer.data.windows import Windows
 from trainer.evaluation import evaluate, window_step
 from trainer.metrics import Metrics
 from trainer.model import network
-from trainer.order import Order
 from trainer.pointer import Retention
 from trainer.profile import Profile
 from trainer.replicas import no_worker_lost
 from trainer.saver import Saver
-from trainer.staging import Staging
 from trainer.stall import Watch
 from trainer.starts import OwnStart
 from trainer.steps import Steps

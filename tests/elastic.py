@@ -26,13 +26,13 @@ from tests.test_data import MANIFEST
 from trainer import loop
 from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
-from trainer.data import Windows
+from trainer.data.order import Order
+from trainer.data.plan import plan
+from trainer.data.windows import Windows
 from trainer.evaluation import Evaluation
 from trainer.metrics import Metrics
 from trainer.model import network
 from trainer.model.state import restore
-from trainer.order import Order
-from trainer.plan import plan
 from trainer.pointer import Retention
 from trainer.replicas import mirrored
 from trainer.saver import Saver

@@ -4,7 +4,7 @@ import numpy as np
 
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
-from trainer.data import Windows, fill_up
+from trainer.data.windows import Windows, fill_up
 
 MANIFEST = Manifest(
     format=1,

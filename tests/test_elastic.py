@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.elastic import BATCH_WINDOWS, COUNTS, EPOCHS, REPLICAS
-from trainer.order import Order
+from trainer.data.order import Order
 
 STEPS_PER_EPOCH = -(-sum(COUNTS) // BATCH_WINDOWS)
 STEPS = EPOCHS * STEPS_PER_EPOCH

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.test_data import MANIFEST
-from trainer.data import Batch
+from trainer.data.windows import Batch
 from trainer.evaluation import evaluate, window_step
 from trainer.stop import Stopped
 

@@ -15,12 +15,12 @@ from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from tests.memory import Memory
 from trainer.checkpoints import Checkpoints
-from trainer.data import Batch
+from trainer.data.order import Order
+from trainer.data.plan import Plan, plan
+from trainer.data.windows import Batch
 from trainer.evaluation import Evaluation
 from trainer.loop import Loop
 from trainer.metrics import Metrics
-from trainer.order import Order
-from trainer.plan import Plan, plan
 from trainer.pointer import POINTER, Retention
 from trainer.saver import Saver
 from trainer.stop import Stopped

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.order import Order, hashed, permutation, uniform
+from trainer.data.order import Order, hashed, permutation, uniform
 
 
 def order(**changes: object) -> Order:
@@ -18,7 +18,7 @@ def test_the_hash_is_splitmix64() -> None:
     # The first three outputs for seed 0 in the authors' reference code.
     state = np.uint64(0)
     gamma = np.uint64(0x9E3779B97F4A7C15)
-    from trainer.order import _mix
+    from trainer.data.order import _mix
 
     with np.errstate(over="ignore"):
         found = [int(_mix(np.array([state + np.uint64(k) * gamma], np.uint64))[0]) for k in range(3)]

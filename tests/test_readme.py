@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from preprocessing.dataset import manifest
-from trainer.data import Windows
+from trainer.data.windows import Windows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.agreement import Agreement
-from trainer.data import Batch
+from trainer.data.windows import Batch
 from trainer.model import network as model
 from trainer.replicas import mirrored
 from trainer.scores import Scores

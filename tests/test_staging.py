@@ -11,9 +11,9 @@ from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Shard
 from preprocessing.errors import InputError
 from tests.test_data import MANIFEST
-from trainer.data import Windows
-from trainer.order import Order
-from trainer.staging import Staging
+from trainer.data.order import Order
+from trainer.data.staging import Staging
+from trainer.data.windows import Windows
 from trainer.stop import Stopped
 
 BYTES = 100

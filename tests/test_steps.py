@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from trainer.agreement import Agreement
-from trainer.data import Batch, fill_up
+from trainer.data.windows import Batch, fill_up
 from trainer.model import network
 from trainer.model.state import restore, snapshot
 from trainer.replicas import mirrored

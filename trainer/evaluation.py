@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from preprocessing.dataset.manifest import Manifest
-from trainer.data import Windows, fill_up
+from trainer.data.windows import Windows, fill_up
 from trainer.steps import Steps
 from trainer.stop import Stopped
 

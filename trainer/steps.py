@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from trainer.agreement import Agreement
-from trainer.data import Batch
+from trainer.data.windows import Batch
 from trainer.model.network import losses
 
 

@@ -11,7 +11,7 @@ from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
 from preprocessing.storage.nearby import CONFIG, is_dataset, nearest
 from preprocessing.storage.urls import Bucket, is_local, open_bucket
-from trainer.staging import Staging
+from trainer.data.staging import Staging
 
 
 @dataclass(frozen=True)

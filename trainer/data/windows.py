@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
-from trainer.order import Integers
+from trainer.data.order import Integers
 
 # A shard's bytes, mapped; the shards to bring near meanwhile, most urgent first. trainer.staging has it.
 Mapped = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trainer.order import Order
+from trainer.data.order import Order
 
 
 @dataclass(frozen=True)
