@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 from benchmarks.lstm_shapes import SYMBOLS, UNITS
-from jobs.start import replicas, set_up
-from trainer.agreement import Agreement
 from trainer.model import network
+from trainer.runtime.devices import replicas, set_up
+from trainer.runtime.stop_agreement import Agreement
 from trainer.steps import Steps
 
 

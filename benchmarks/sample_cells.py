@@ -10,7 +10,7 @@ import tensorflow as tf
 from benchmarks.contender import serve
 from benchmarks.lstm_shapes import SYMBOLS
 from benchmarks.sample_shapes import DIVERSITY, arguments
-from jobs.start import set_up
+from trainer.runtime.devices import set_up
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import keras
 from benchmarks.contender import serve
 from benchmarks.lstm_shapes import SYMBOLS
 from benchmarks.sample_shapes import DIVERSITY, arguments
-from jobs.start import set_up
 from trainer.model import network
+from trainer.runtime.devices import set_up
 from trainer.texts import texts
 
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from jobs import prompt
 from jobs.run import Run
-from jobs.start import trained
 from jobs.typewriter import Typewriter, say
 from preprocessing.errors import InputError
 from trainer.conversation import Conversation
 from trainer.endings import Endings
 from trainer.limits import Limits
+from trainer.runtime.devices import trained
 from trainer.sampling import draws
 
 

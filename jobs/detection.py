@@ -16,10 +16,10 @@ from jobs.rates import Numbers, Rates, rates
 from jobs.review_ids import Ids
 from jobs.run import Run, open_run
 from jobs.scored import Alphabet
-from jobs.start import loaded
-from jobs.versions import versions
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
+from trainer.runtime.devices import loaded
+from trainer.runtime.versions import versions
 from trainer.scores import FEATURES, Scores
 from trainer.scoring import Scorer
 

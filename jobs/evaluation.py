@@ -5,13 +5,13 @@ from pathlib import Path
 
 from jobs import schema
 from jobs.run import Run
-from jobs.start import build, replicas, set_up
 from preprocessing.dataset.folder import Dataset
 from trainer import evaluation
-from trainer.agreement import Agreement
 from trainer.data.windows import Windows
 from trainer.evaluation import Evaluation
 from trainer.model.state import Arrays, restore
+from trainer.runtime.devices import build, replicas, set_up
+from trainer.runtime.stop_agreement import Agreement
 from trainer.steps import Steps
 
 

@@ -15,13 +15,13 @@ import tensorflow as tf
 from jobs.exported import KERAS, NAME, SAVED_MODEL, Exports
 from jobs.models import utc_now
 from jobs.run import Run
-from jobs.start import build, set_up
-from jobs.versions import versions
 from preprocessing.storage.urls import absolute
 from trainer.checkpoints import digest, newest_saved
 from trainer.generator import Generator
 from trainer.model.state import restore
 from trainer.pointer import Saved
+from trainer.runtime.devices import build, set_up
+from trainer.runtime.versions import versions
 
 log = logging.getLogger(__name__)
 

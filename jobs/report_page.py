@@ -13,9 +13,9 @@ from jobs.history import History
 from jobs.html_page import render
 from jobs.run import Run, plan_of
 from jobs.summary import summary
-from jobs.versions import versions
 from trainer.data.plan import Plan
 from trainer.rows import Validated
+from trainer.runtime.versions import versions
 
 TEMPLATE = "report.html.j2"
 

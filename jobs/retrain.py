@@ -23,12 +23,12 @@ from jobs.config import load
 from jobs.models import CURRENT, Models
 from jobs.run import Run, folder, open_run
 from jobs.verdict import earlier
-from jobs.workers import from_environment
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.pipeline.recipe import read_recipe
 from preprocessing.storage.urls import Bucket, absolute, open_bucket
+from trainer.runtime.workers import from_environment
 
 log = logging.getLogger(__name__)
 

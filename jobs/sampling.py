@@ -10,11 +10,11 @@ from itertools import repeat
 
 from jobs.progress import counted
 from jobs.run import Run
-from jobs.start import trained
 from jobs.typewriter import Typewriter, say
 from preprocessing.storage.output import writing
 from trainer.endings import Endings
 from trainer.limits import Limits
+from trainer.runtime.devices import trained
 from trainer.texts import Text, in_order, texts
 
 log = logging.getLogger(__name__)

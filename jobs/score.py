@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> N
 def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin: IO[bytes], scratch: Path) -> None:
     files = named(asked.reviews, stdin, scratch)
 
-    from jobs.start import loaded
+    from trainer.runtime.devices import loaded
     from trainer.scoring import Scorer
 
     saved, net = loaded(run)

@@ -42,7 +42,7 @@ class RunsModel(ModelHandler):
         self._run, self._checkpoint, self._alphabet = run, checkpoint, alphabet
 
     def load_model(self) -> Any:
-        from jobs.start import loaded
+        from trainer.runtime.devices import loaded
         from trainer.scoring import Scorer
 
         saved, net = loaded(open_run(self._run))

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import command, report, run, schema
-from jobs.stop import Stop
-from jobs.workers import from_environment
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
-from trainer.stall import watched
+from trainer.runtime.stop import Stop
+from trainer.runtime.watchdog import watched
+from trainer.runtime.workers import from_environment
 
 DEFAULT = run.DEFAULT
 

@@ -10,20 +10,15 @@ import keras
 
 from jobs import schema
 from jobs.first_weights import set_first_weights
-from jobs.machine import machine
 from jobs.progress import progress
 from jobs.run import hyperparameters, identity, order_of, plan_of
-from jobs.start import build, replicas, require_gpus, same_as_the_chief, set_up
-from jobs.stop import Stop
 from jobs.telemetry import served
-from jobs.workers import Workers
 from jobs.write_samples import SampleWriter
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket
 from trainer import loop, pointer
-from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data.order import Order
 from trainer.data.staging import Staging
@@ -33,9 +28,14 @@ from trainer.metrics import Metrics
 from trainer.model import network
 from trainer.pointer import Retention
 from trainer.profile import Profile
-from trainer.replicas import no_worker_lost
+from trainer.runtime.devices import build, replicas, require_gpus, same_as_the_chief, set_up
+from trainer.runtime.machine import machine
+from trainer.runtime.stop import Stop
+from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import no_worker_lost
+from trainer.runtime.watchdog import Watch
+from trainer.runtime.workers import Workers
 from trainer.saver import Saver
-from trainer.stall import Watch
 from trainer.starts import OwnStart
 from trainer.steps import Steps
 from trainer.stop import Stopped

@@ -24,7 +24,6 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.storage.urls import open_bucket
 from tests.test_data import MANIFEST
 from trainer import loop
-from trainer.agreement import Agreement
 from trainer.checkpoints import Checkpoints
 from trainer.data.order import Order
 from trainer.data.plan import plan
@@ -34,7 +33,8 @@ from trainer.metrics import Metrics
 from trainer.model import network
 from trainer.model.state import restore
 from trainer.pointer import Retention
-from trainer.replicas import mirrored
+from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import mirrored
 from trainer.saver import Saver
 from trainer.steps import Steps
 from trainer.stop import Stopped

@@ -1,8 +1,8 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer.agreement import Agreement
-from trainer.replicas import mirrored, of_the_chief
+from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import mirrored, of_the_chief
 
 
 def test_a_worker_alone_stops_when_it_is_asked() -> None:

@@ -18,10 +18,10 @@ from jobs import export, sample
 from jobs.exported import Exports
 from jobs.exporting import compare, write
 from jobs.run import open_run
-from jobs.start import build, trained
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.runs import newest
+from trainer.runtime.devices import build, trained
 
 PAGE = (Path(__file__).parents[1] / "docs/using.md").read_text()
 SAVED_MODEL, KERAS = re.findall(r"```python\n(.*?)```", PAGE, re.S)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from jobs.machine import cores, cpu_model, machine, memory
+from trainer.runtime.machine import cores, cpu_model, machine, memory
 
 
 def test_a_machine_is_named_with_its_processor_and_what_is_used_on_it() -> None:

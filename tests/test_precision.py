@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.precision import choose
+from trainer.runtime.precision import choose
 
 
 @pytest.mark.parametrize(

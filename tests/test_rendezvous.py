@@ -2,9 +2,9 @@ import socket
 
 import pytest
 
-from jobs.rendezvous import wait_for_all
-from jobs.workers import Workers
 from tests.ports import free_port
+from trainer.runtime.rendezvous import wait_for_all
+from trainer.runtime.workers import Workers
 from trainer.stop import Stopped
 
 

@@ -6,10 +6,10 @@ import pytest
 from jobs import schema, train
 from jobs.config import load
 from jobs.run import begin, identity, open_run
-from jobs.start import trained
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
+from trainer.runtime.devices import trained
 
 
 @pytest.mark.parametrize("content", [b"", b"[1", b"- 1", b"\xff\xfe\x00", b"text"])

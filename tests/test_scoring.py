@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.agreement import Agreement
 from trainer.data.windows import Batch
 from trainer.model import network as model
-from trainer.replicas import mirrored
+from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import mirrored
 from trainer.scores import Scores
 from trainer.scoring import CHARS, ROWS, TOLERANCE, Scorer
 from trainer.steps import Steps

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 
-from trainer.stall import watched
+from trainer.runtime.watchdog import watched
 
 
 def ended(seconds: float, step: str, stalled: str = "None") -> subprocess.CompletedProcess[str]:

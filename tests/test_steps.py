@@ -4,11 +4,11 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.errors import InputError
-from trainer.agreement import Agreement
 from trainer.data.windows import Batch, fill_up
 from trainer.model import network
 from trainer.model.state import restore, snapshot
-from trainer.replicas import mirrored
+from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import mirrored
 from trainer.steps import Steps
 
 IDS = np.random.default_rng(1).integers(0, 7, (40, 13)).astype(np.uint8)

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from jobs.workers import ALONE, Workers, from_environment
 from preprocessing.errors import InputError
+from trainer.runtime.workers import ALONE, Workers, from_environment
 
 INDEXED = {"WORKERS": "3", "JOB_COMPLETION_INDEX": "1", "PEERS": "train-{index}.train:2222"}
 

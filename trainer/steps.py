@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing.errors import InputError
-from trainer.agreement import Agreement
 from trainer.data.windows import Batch
 from trainer.model.network import losses
+from trainer.runtime.stop_agreement import Agreement
 
 
 class Steps:

@@ -13,17 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 from jobs import schema
-from jobs.rendezvous import wait_for_all
 from jobs.run import Run
-from jobs.workers import ALONE, Workers
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from trainer import precision
 from trainer.checkpoints import newest_saved
 from trainer.model import network
 from trainer.model.state import restore
 from trainer.pointer import Saved
-from trainer.replicas import mirrored, of_the_chief, over_workers
+from trainer.runtime import precision
+from trainer.runtime.rendezvous import wait_for_all
+from trainer.runtime.strategy import mirrored, of_the_chief, over_workers
+from trainer.runtime.workers import ALONE, Workers
 
 log = logging.getLogger(__name__)
 

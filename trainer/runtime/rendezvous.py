@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from jobs.workers import Workers
+from trainer.runtime.workers import Workers
 from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import platform
 from collections import Counter
 from pathlib import Path
 
-from jobs.versions import versions
+from trainer.runtime.versions import versions
 
 CPUINFO = Path("/proc/cpuinfo")
 CGROUP = Path("/sys/fs/cgroup")  # a pod's limits, where version 2 of them is mounted
