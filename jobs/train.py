@@ -5,8 +5,8 @@
 The same command again continues the run from its last checkpoint, or finds that there is nothing left to do.
 SIGTERM, or Ctrl-C, saves and ends with exit code 143; a run that hangs ends with 1, for a retry.
 
-Several workers train one run together: jobs.workers says which variables of the environment make them one. All
-but worker 0 only read; it sends them the first weights, so that all start from the same checkpoint.
+Several workers train one run together: trainer.runtime.workers says which variables of the environment make them one.
+All but worker 0 only read; it sends them the first weights, so that all start from the same checkpoint.
 """
 
 import os

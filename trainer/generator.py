@@ -101,7 +101,7 @@ def _draws(seed: tf.Tensor, rows: tf.Tensor, chars: tf.Tensor) -> tf.Tensor:
 
 
 def _mix(state: tf.Tensor) -> tf.Tensor:
-    """splitmix64, as in trainer/order.py."""
+    """splitmix64, as in trainer/data/order.py."""
     state += tf.constant(int(GAMMA), tf.uint64)
     state = tf.bitwise.bitwise_xor(state, _shifted(state, 30)) * tf.constant(int(MIX_1), tf.uint64)
     state = tf.bitwise.bitwise_xor(state, _shifted(state, 27)) * tf.constant(int(MIX_2), tf.uint64)

@@ -15,7 +15,7 @@ from trainer.stop import Stopped
 
 GROUP_ROWS = 8
 State = Any
-# As trainer.weights has them, but for each layer's kernels, which are one.
+# As trainer.model.weights has them, but for each layer's kernels, which are one.
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 # ids [B] int32 and the state before them -> logits [B, V] float32 of the next character and the state after.
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]

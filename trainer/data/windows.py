@@ -11,7 +11,7 @@ from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
 from trainer.data.order import Integers
 
-# A shard's bytes, mapped; the shards to bring near meanwhile, most urgent first. trainer.staging has it.
+# A shard's bytes, mapped; the shards to bring near meanwhile, most urgent first. staging has it.
 Mapped = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]
 
 

@@ -18,7 +18,7 @@ def build(
     """ids [B, L] int -> logits [B, L, V] float32 for the character after each position.
 
     With `cudnn` the LSTMs are Keras' own, and unless it is `auto` an error where they cannot run on cuDNN; without,
-    they are those of trainer/lstm.py, for CPUs. The weights are the same.
+    they are those of lstm.py beside this file, for CPUs. The weights are the same.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     steps_first = ids if cudnn else keras.ops.transpose(ids)

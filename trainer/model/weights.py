@@ -11,7 +11,7 @@ Weights = tuple[tf.Tensor, list[tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]], 
 
 
 def weights_of(model: keras.Model) -> Weights:
-    """Those of now, of a model that `trainer.model.build` made."""
+    """Those of now, of a model that `network.build` made."""
     layers, logits = lstm_layers(model), model.get_layer(LOGITS)
     dtype = layers[0].compute_dtype
     table = tf.convert_to_tensor(layers[0].cell.kernel)
