@@ -22,11 +22,11 @@ import numpy as np
 from benchmarks.lstm_shapes import SYMBOLS, WINDOW_CHARS
 from benchmarks.lstm_steps import seed_steps
 from preprocessing.storage.urls import open_bucket
-from trainer.checkpoints import Checkpoints, Snapshot
 from trainer.data.windows import Batch
-from trainer.metrics import Metrics
 from trainer.model.state import snapshot
-from trainer.pointer import Retention
+from trainer.runs.checkpoint_index import Retention
+from trainer.runs.checkpoints import Checkpoints, Snapshot
+from trainer.runs.metrics import Metrics
 from trainer.saver import Saver
 
 LATENCY_SECONDS, INTERVAL_SECONDS = 0.05, 60.0

@@ -27,9 +27,9 @@ from jobs.detection_table import about, lines
 from jobs.detector import AtLength
 from jobs.rates import Numbers
 from jobs.rates import measure as measured
-from jobs.run import open_run
 from jobs.scored import Alphabet
 from jobs.table import table
+from trainer.runs.folder import open_run
 
 LENGTHS = (100, 200, 400, 800)
 TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 
 from jobs.events import Start
-from trainer.starts import Record
+from trainer.runs.start_records import Record
 
 LOST, OPEN, UNKNOWN = "lost", "under way, or lost", "not recorded"
 PAUSE_SECONDS, PAUSE_ROWS = 60.0, 10.0  # between two rows, and times the usual: what is longer than both is a pause
@@ -16,7 +16,7 @@ PAUSE_SECONDS, PAUSE_ROWS = 60.0, 10.0  # between two rows, and times the usual:
 class Attempt:
     """One start: times in seconds since 1970, the last sign of it where it did not say that it ended.
 
-    `how` is a word of trainer.starts, LOST where the process was killed or its machine went, OPEN for the last start
+    `how` is a word of start_records, LOST where the process was killed or its machine went, OPEN for the last start
     that has not said how it ended, and UNKNOWN for one of a version that left nothing of itself.
     """
 

@@ -9,14 +9,14 @@ import yaml
 from jobs import config, history
 from jobs.figures import Figures, figures
 from jobs.history import History
-from jobs.run import Run, open_run, plan_of
 from jobs.summary import chars_trained
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
 from trainer.data.plan import Plan
-from trainer.rows import Row
-from trainer.samples import Sample
+from trainer.runs.folder import Run, open_run, plan_of
+from trainer.runs.metric_rows import Row
+from trainer.runs.samples import Sample
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from jobs.curves import Points
 from jobs.drawing import image
 from jobs.figures import shown
 from jobs.html_page import render
-from trainer.rows import Row
+from trainer.runs.metric_rows import Row
 
 TEMPLATE = "comparison.html.j2"
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jobs import prompt
-from jobs.run import Run
 from jobs.typewriter import Typewriter, say
 from preprocessing.errors import InputError
 from trainer.conversation import Conversation
 from trainer.endings import Endings
 from trainer.limits import Limits
+from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
 from trainer.sampling import draws
 

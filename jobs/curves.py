@@ -14,8 +14,8 @@ from jobs.attempts import LOST, Attempt
 from jobs.drawing import COLORS, drawing, svg
 from jobs.events import Start
 from jobs.goodput import in_steps, over_time
-from trainer.rows import Trained, Validated
-from trainer.starts import EVICTED, FAILED, STALLED, STOPPED
+from trainer.runs.metric_rows import Trained, Validated
+from trainer.runs.start_records import EVICTED, FAILED, STALLED, STOPPED
 
 INCHES = (5, 3)
 POINTS = 2000  # in a curve, at most: more are not told apart, and make a file of megabytes

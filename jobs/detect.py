@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 
 from jobs import command
 from jobs.detector import read_detector
-from jobs.run import open_run
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
+from trainer.runs.folder import open_run
 
 if TYPE_CHECKING:
     from jobs import detection

@@ -14,10 +14,10 @@ from jobs.detector import AtLength, Detector
 from jobs.detector_fit import fit
 from jobs.rates import Numbers, Rates, rates
 from jobs.review_ids import Ids
-from jobs.run import Run, open_run
 from jobs.scored import Alphabet
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
+from trainer.runs.folder import Run, open_run
 from trainer.runtime.devices import loaded
 from trainer.runtime.versions import versions
 from trainer.scores import FEATURES, Scores

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs import command, schema
-from jobs.run import open_run
 from preprocessing.dataset.folder import open_dataset
+from trainer.runs.folder import open_run
 
 DEFAULT = Path(__file__).with_name("evaluate.yaml")
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # TensorFlow takes seconds to import: not before the arguments are checked.
     from jobs.evaluation import evaluate
-    from trainer.checkpoints import newest
+    from trainer.runs.checkpoints import newest
 
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:

@@ -4,12 +4,12 @@ import tempfile
 from pathlib import Path
 
 from jobs import schema
-from jobs.run import Run
 from preprocessing.dataset.folder import Dataset
 from trainer import evaluation
 from trainer.data.windows import Windows
 from trainer.evaluation import Evaluation
 from trainer.model.state import Arrays, restore
+from trainer.runs.folder import Run
 from trainer.runtime.devices import build, replicas, set_up
 from trainer.runtime.stop_agreement import Agreement
 from trainer.steps import Steps

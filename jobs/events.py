@@ -16,7 +16,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 from tensorboard.util.tensor_util import make_ndarray
 
 from preprocessing.storage.urls import Bucket
-from trainer.rows import SPEED, TENSORBOARD
+from trainer.runs.metric_rows import SPEED, TENSORBOARD
 
 
 @dataclass(frozen=True)

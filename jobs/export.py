@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from jobs import command
 from jobs.exported import Exports
-from jobs.run import open_run
+from trainer.runs.folder import open_run
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -14,12 +14,12 @@ import tensorflow as tf
 
 from jobs.exported import KERAS, NAME, SAVED_MODEL, Exports
 from jobs.models import utc_now
-from jobs.run import Run
 from preprocessing.storage.urls import absolute
-from trainer.checkpoints import digest, newest_saved
 from trainer.generator import Generator
 from trainer.model.state import restore
-from trainer.pointer import Saved
+from trainer.runs.checkpoint_index import Saved
+from trainer.runs.checkpoints import digest, newest_saved
+from trainer.runs.folder import Run
 from trainer.runtime.devices import build, set_up
 from trainer.runtime.versions import versions
 

@@ -7,9 +7,9 @@ from statistics import median
 from jobs.duration import duration
 from jobs.goodput import Goodput, goodput
 from jobs.history import History
-from jobs.run import Run
 from jobs.summary import chars_trained
 from trainer.data.plan import Plan
+from trainer.runs.folder import Run
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from jobs import schema
-from jobs.run import open_run
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.sources.find import load_vocabulary, split_url
 from trainer import warm_start
-from trainer.checkpoints import Checkpoints, newest
 from trainer.model.state import Arrays, restore, snapshot
+from trainer.runs.checkpoints import Checkpoints, newest
+from trainer.runs.folder import open_run
 from trainer.runtime.strategy import of_the_chief
 from trainer.runtime.workers import Workers
 

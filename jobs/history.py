@@ -7,9 +7,9 @@ from jobs import events
 from jobs.attempts import Attempt, attempts
 from jobs.events import Start
 from preprocessing.storage.urls import Bucket
-from trainer import pointer, rows, samples, starts
-from trainer.rows import Trained, Validated
-from trainer.samples import Epoch
+from trainer.runs import checkpoint_index, metric_rows, samples, start_records
+from trainer.runs.metric_rows import Trained, Validated
+from trainer.runs.samples import Epoch
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class History:
 
 def read(bucket: Bucket) -> History:
     """InputError, naming the object, where what the trainer wrote was damaged; events may be, and are left out."""
-    metrics = rows.read(bucket)
+    metrics = metric_rows.read(bucket)
     found = {name: events.fetched(bucket, name) for name in events.names(bucket)}
     return History(
         step=_step(bucket),
@@ -37,11 +37,11 @@ def read(bucket: Bucket) -> History:
         validated=[row for row in metrics if isinstance(row, Validated)],
         samples=samples.read(bucket),
         starts=sorted((start for start in found.values() if start), key=lambda start: start.began),
-        attempts=attempts(starts.read(bucket), {name: start for name, start in found.items() if start}),
+        attempts=attempts(start_records.read(bucket), {name: start for name, start in found.items() if start}),
         damaged=[name for name, start in found.items() if start is None or not start.whole],
     )
 
 
 def _step(bucket: Bucket) -> int:
-    saved = pointer.newest(bucket)
+    saved = checkpoint_index.newest(bucket)
     return saved.step if saved else 0

@@ -12,7 +12,7 @@ from rich.text import Text
 from jobs.duration import duration
 from jobs.status import Status
 from jobs.table import visible
-from trainer.samples import Epoch
+from trainer.runs.samples import Epoch
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_CHARS = 60

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from jobs import command, schema
 from jobs.models import Model, Models
-from jobs.run import open_run
 from jobs.table import table
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
+from trainer.runs.folder import open_run
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from jobs import schema
 from jobs.evaluation import evaluate
 from jobs.models import CURRENT, Model, Models, utc_now
-from jobs.run import Run, open_run
 from jobs.verdict import Judged, Verdict
 from jobs.verdict_page import page
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
-from trainer.checkpoints import load_exactly, newest_saved
 from trainer.model.state import Arrays
+from trainer.runs.checkpoints import load_exactly, newest_saved
+from trainer.runs.folder import Run, open_run
 
 log = logging.getLogger(__name__)
 

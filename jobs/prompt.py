@@ -4,9 +4,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 
-from jobs.run import Run
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
+from trainer.runs.folder import Run
 
 STDIN = "-"
 MAX_BYTES = 100_000_000  # of a file; more is none that was meant as a prompt

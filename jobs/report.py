@@ -22,10 +22,10 @@ from contextlib import contextmanager
 from threading import Lock
 
 from jobs import command
-from jobs.run import Run, open_run
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
 from preprocessing.storage.urls import absolute
+from trainer.runs.folder import Run, open_run
 
 log = logging.getLogger(__name__)
 

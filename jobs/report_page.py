@@ -11,10 +11,10 @@ from jobs.duration import duration
 from jobs.figures import figures, shown, useful
 from jobs.history import History
 from jobs.html_page import render
-from jobs.run import Run, plan_of
 from jobs.summary import summary
 from trainer.data.plan import Plan
-from trainer.rows import Validated
+from trainer.runs.folder import Run, plan_of
+from trainer.runs.metric_rows import Validated
 from trainer.runtime.versions import versions
 
 TEMPLATE = "report.html.j2"

@@ -21,13 +21,13 @@ from pathlib import Path
 from jobs import command, preprocess, promote, schema, train
 from jobs.config import load
 from jobs.models import CURRENT, Models
-from jobs.run import Run, folder, open_run
 from jobs.verdict import earlier
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.pipeline.recipe import read_recipe
 from preprocessing.storage.urls import Bucket, absolute, open_bucket
+from trainer.runs.folder import Run, folder, open_run
 from trainer.runtime.workers import from_environment
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.progress import counted
-from jobs.run import Run
 from jobs.scored import Alphabet
 from jobs.texts import named, read
 from preprocessing.dataset import statistics
@@ -23,6 +22,7 @@ from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.errors import InputError
 from preprocessing.sources.review import Review
 from trainer.ngrams import NGrams
+from trainer.runs.folder import Run
 from trainer.sampling import draws
 from trainer.texts import in_order, texts
 

@@ -18,10 +18,10 @@ import argparse
 from collections.abc import Sequence
 
 from jobs import command, prompt
-from jobs.run import open_run
 from preprocessing.dataset.vocabulary import OPEN
 from preprocessing.errors import InputError
 from trainer.endings import Endings
+from trainer.runs.folder import open_run
 
 MAX_CHARS = 1_000_000  # of a sample: its random numbers are drawn before its first character, as those of 63 beside it
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
 from jobs.progress import counted
-from jobs.run import Run
 from jobs.typewriter import Typewriter, say
 from preprocessing.storage.output import writing
 from trainer.endings import Endings
 from trainer.limits import Limits
+from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
 from trainer.texts import Text, in_order, texts
 

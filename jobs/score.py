@@ -34,11 +34,11 @@ from jobs import command
 from jobs.coloring import for_terminal
 from jobs.detector import Detector, read_detector
 from jobs.progress import counted
-from jobs.run import Run, open_run
 from jobs.scored import Alphabet, Scored, Unread, as_line, scored
 from jobs.texts import STDIN, named, read
 from preprocessing.errors import InputError
 from preprocessing.storage.output import writing
+from trainer.runs.folder import Run, open_run
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from apache_beam.pvalue import AsDict
 
 from jobs.detector import Detector
 from jobs.preprocess import DEFAULTS, NOISY
-from jobs.run import Run, open_run
 from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
 from jobs.texts import Text
 from preprocessing.errors import InputError
@@ -27,7 +26,8 @@ from preprocessing.sources import reader
 from preprocessing.sources.find import find
 from preprocessing.sources.reader import Part
 from preprocessing.storage.urls import absolute, open_bucket
-from trainer import pointer
+from trainer.runs import checkpoint_index
+from trainer.runs.folder import Run, open_run
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,9 @@ def score(
     folder = open_bucket(output)
     if folder.names(SCORES):
         raise InputError(f"--output {output}: holds scores already: name another folder, or delete them")
-    saved = pointer.newest(run.bucket)
+    saved = checkpoint_index.newest(run.bucket)
     if saved is None:
-        raise InputError(f"{url}: no {pointer.POINTER}: a run without a checkpoint yet")
+        raise InputError(f"{url}: no {checkpoint_index.POINTER}: a run without a checkpoint yet")
     if detector:
         detector.check(saved.sha256, place="--detector")
     parts = [

@@ -7,12 +7,12 @@ from statistics import harmonic_mean
 from typing import Any
 
 from jobs import events
-from jobs.run import Run, plan_of
 from preprocessing.storage.urls import Bucket
-from trainer import pointer, rows, samples, starts
-from trainer.pointer import POINTER
-from trainer.rows import Trained, Validated
-from trainer.samples import Epoch
+from trainer.runs import checkpoint_index, metric_rows, samples, start_records
+from trainer.runs.checkpoint_index import POINTER
+from trainer.runs.folder import Run, plan_of
+from trainer.runs.metric_rows import Trained, Validated
+from trainer.runs.samples import Epoch
 
 RECENT_ROWS = 10  # of metrics, whose mean rate is told
 LATE_SAVES = 5  # after so many intervals without a save a run may have been stopped, or validates for long
@@ -46,10 +46,10 @@ class Status:
 def status(run: Run) -> Status:
     """InputError, naming the object, where what the trainer wrote was damaged; OSError where the store is away."""
     bucket, plan = run.bucket, plan_of(run.config, run.manifest)
-    saved = pointer.newest(bucket)
+    saved = checkpoint_index.newest(bucket)
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.written(POINTER) if saved else None
-    metrics, rate = rows.read(bucket), _rate(bucket)
+    metrics, rate = metric_rows.read(bucket), _rate(bucket)
     return Status(
         run=bucket.url,
         state=_state(run, saved_seconds, complete=saved is not None and saved.ends(plan.steps)),
@@ -62,7 +62,7 @@ def status(run: Run) -> Status:
         chars_per_second=rate,
         seconds_left=(plan.steps - step) * plan.chars_per_step / rate if rate else None,
         saved_seconds=saved_seconds,
-        restarts=max(0, len(bucket.names(starts.FOLDER)) - 1),
+        restarts=max(0, len(bucket.names(start_records.FOLDER)) - 1),
         samples=samples.last(bucket),
     )
 

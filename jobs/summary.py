@@ -1,8 +1,8 @@
 """The line at the head of a report."""
 
 from jobs.history import History
-from jobs.run import Run
 from trainer.data.plan import Plan
+from trainer.runs.folder import Run
 
 
 def summary(run: Run, plan: Plan, history: History) -> str:

@@ -8,8 +8,8 @@ from preprocessing.storage.urls import Bucket
 from trainer import endpoint
 from trainer.exporter import Exporter
 from trainer.loop import Loop
+from trainer.runs.start_records import FOLDER
 from trainer.runtime.watchdog import Watch
-from trainer.starts import FOLDER
 
 log = logging.getLogger(__name__)
 

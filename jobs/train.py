@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command, report, run, schema
+from jobs import command, report, schema
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
+from trainer.runs import folder as run
 from trainer.runtime.stop import Stop
 from trainer.runtime.watchdog import watched
 from trainer.runtime.workers import from_environment

@@ -11,23 +11,25 @@ import keras
 from jobs import schema
 from jobs.first_weights import set_first_weights
 from jobs.progress import progress
-from jobs.run import hyperparameters, identity, order_of, plan_of
 from jobs.telemetry import served
 from jobs.write_samples import SampleWriter
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket
-from trainer import loop, pointer
-from trainer.checkpoints import Checkpoints
+from trainer import loop
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
 from trainer.evaluation import evaluate, window_step
-from trainer.metrics import Metrics
 from trainer.model import network
-from trainer.pointer import Retention
 from trainer.profile import Profile
+from trainer.runs import checkpoint_index
+from trainer.runs.checkpoint_index import Retention
+from trainer.runs.checkpoints import Checkpoints
+from trainer.runs.folder import hyperparameters, identity, order_of, plan_of
+from trainer.runs.metrics import Metrics
+from trainer.runs.start_records import OwnStart
 from trainer.runtime.devices import build, replicas, require_gpus, same_as_the_chief, set_up
 from trainer.runtime.machine import machine
 from trainer.runtime.stop import Stop
@@ -36,7 +38,6 @@ from trainer.runtime.strategy import no_worker_lost
 from trainer.runtime.watchdog import Watch
 from trainer.runtime.workers import Workers
 from trainer.saver import Saver
-from trainer.starts import OwnStart
 from trainer.steps import Steps
 from trainer.stop import Stopped
 
@@ -74,7 +75,7 @@ def train(
         refuse_too_little_room(config, order, manifest)
     plan = plan_of(config, manifest)
 
-    if workers.count > 1 and pointer.is_complete(folder, steps=plan.steps):
+    if workers.count > 1 and checkpoint_index.is_complete(folder, steps=plan.steps):
         log.info("%s: complete", folder.url)  # the others may be gone for good, and would be waited for
         return
     require_gpus(config.min_gpus)

@@ -6,9 +6,9 @@ from dataclasses import asdict
 import yaml
 
 from jobs.config import as_yaml, differences
-from jobs.run import Run
 from jobs.verdict import Judged, Verdict
-from trainer.samples import Sample, last
+from trainer.runs.folder import Run
+from trainer.runs.samples import Sample, last
 
 
 def page(verdict: Verdict, candidate: Run, production: Run | None) -> str:

@@ -22,9 +22,9 @@ from rich.live import Live
 
 from jobs import command
 from jobs.live_view import plain, sample, view
-from jobs.run import Run, open_run
 from jobs.status import Status, status
 from preprocessing.errors import InputError
+from trainer.runs.folder import Run, open_run
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from jobs import schema
 from preprocessing.dataset.vocabulary import Vocabulary
 from trainer.data.order import hashed
 from trainer.data.windows import Windows
-from trainer.samples import Sample, as_json, as_text, name_of
+from trainer.runs.samples import Sample, as_json, as_text, name_of
 from trainer.sampling import draws, generate, stepper
 
 

@@ -6,7 +6,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from trainer.rows import SPEED
+from trainer.runs.metric_rows import SPEED
 
 
 def events(*speeds: tuple[float, int, float], began: float) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.storage.bucket import ABSENT, Conflict
-from trainer.pointer import POINTER
+from trainer.runs.checkpoint_index import POINTER
 
 
 class Memory:

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from jobs import report
 from jobs.live_view import view
-from jobs.run import open_run
 from jobs.status import status
 from tests.browser import SIZES, chromium, shown
+from trainer.runs.folder import open_run
 
 DEMO = Path("demo/runs/demo")
 FOLDER = Path("docs")

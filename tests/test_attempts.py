@@ -1,6 +1,6 @@
 from jobs.attempts import LOST, OPEN, UNKNOWN, attempts
 from jobs.events import Speed, Start
-from trainer.starts import FINISHED, Record
+from trainer.runs.start_records import FINISHED, Record
 
 MACHINE = {"host": "a"}
 

@@ -9,8 +9,8 @@ import pytest
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from tests.memory import Memory, no_answer
-from trainer.checkpoints import Checkpoints, Snapshot, newest
-from trainer.pointer import POINTER, Retention
+from trainer.runs.checkpoint_index import POINTER, Retention
+from trainer.runs.checkpoints import Checkpoints, Snapshot, newest
 
 
 def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints:

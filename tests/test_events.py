@@ -6,7 +6,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from jobs.events import Speed, Start, read
 from tests.events import events, framed
-from trainer.rows import SPEED
+from trainer.runs.metric_rows import SPEED
 
 
 def started(tmp_path: Path, data: bytes) -> Start | None:

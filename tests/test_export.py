@@ -17,10 +17,10 @@ import tensorflow as tf
 from jobs import export, sample
 from jobs.exported import Exports
 from jobs.exporting import compare, write
-from jobs.run import open_run
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.runs import newest
+from trainer.runs.folder import open_run
 from trainer.runtime.devices import build, trained
 
 PAGE = (Path(__file__).parents[1] / "docs/using.md").read_text()

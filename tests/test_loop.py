@@ -14,14 +14,14 @@ import safetensors.numpy
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from tests.memory import Memory
-from trainer.checkpoints import Checkpoints
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
 from trainer.data.windows import Batch
 from trainer.evaluation import Evaluation
 from trainer.loop import Loop
-from trainer.metrics import Metrics
-from trainer.pointer import POINTER, Retention
+from trainer.runs.checkpoint_index import POINTER, Retention
+from trainer.runs.checkpoints import Checkpoints
+from trainer.runs.metrics import Metrics
 from trainer.saver import Saver
 from trainer.stop import Stopped
 

@@ -10,7 +10,7 @@ from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import open_bucket
 from tests.memory import Memory
 from trainer.evaluation import Evaluation
-from trainer.metrics import Metrics
+from trainer.runs.metrics import Metrics
 
 
 def test_rows_are_kept_up_to_the_step_that_a_run_continues_from(tmp_path: Path) -> None:

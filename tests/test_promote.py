@@ -13,7 +13,6 @@ from jobs import promote, train
 from jobs.config import load
 from jobs.evaluate import main as evaluate
 from jobs.models import Model, Models
-from jobs.run import begin, open_run
 from jobs.schema import Promote
 from jobs.verdict import earlier
 from preprocessing.dataset.folder import open_dataset
@@ -21,6 +20,7 @@ from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from tests.runs import arguments, newest
 from tests.test_models import model
+from trainer.runs.folder import begin, open_run
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import yaml
 from jobs import demo_reviews, retrain, schema, train
 from jobs.config import load
 from jobs.models import Model, Models
-from jobs.run import begin, open_run
 from jobs.verdict import earlier
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
@@ -22,6 +21,7 @@ from preprocessing.storage.urls import open_bucket
 from tests.inputs import SMALL_WINDOWS, nested, sets
 from tests.runs import SMALL, finish, outcome, saved_step, start, wait_until
 from tests.test_models import model
+from trainer.runs.folder import begin, open_run
 
 PREPROCESS = SMALL_WINDOWS | {"shards": 1}
 

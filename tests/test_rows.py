@@ -1,7 +1,7 @@
 import pytest
 
 from preprocessing.errors import InputError
-from trainer.rows import Row, Trained, Validated, parse, to_json
+from trainer.runs.metric_rows import Row, Trained, Validated, parse, to_json
 
 # Figures to be told apart by eye: bits are not worked out here.
 ROWS: list[Row] = [

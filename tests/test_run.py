@@ -5,10 +5,10 @@ import pytest
 
 from jobs import schema, train
 from jobs.config import load
-from jobs.run import begin, identity, open_run
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
+from trainer.runs.folder import begin, identity, open_run
 from trainer.runtime.devices import trained
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from jobs import sample
 from jobs.prompt import MAX_CHARS, encoded
-from jobs.run import open_run
 from preprocessing.errors import InputError
 from preprocessing.storage.output import writing
 from preprocessing.storage.urls import open_bucket
+from trainer.runs.folder import open_run
 
 Lines = Callable[..., list[dict[str, Any]]]
 

@@ -4,7 +4,7 @@ import pytest
 
 from preprocessing.errors import InputError
 from tests.memory import Memory
-from trainer.samples import Epoch, Sample, as_json, as_text, from_json, last, name_of, read
+from trainer.runs.samples import Epoch, Sample, as_json, as_text, from_json, last, name_of, read
 
 SAMPLES = [Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}")]
 

@@ -12,9 +12,9 @@ import pytest
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from tests.memory import Memory
-from trainer.checkpoints import Checkpoints, Snapshot
-from trainer.metrics import Metrics
-from trainer.pointer import POINTER, Retention
+from trainer.runs.checkpoint_index import POINTER, Retention
+from trainer.runs.checkpoints import Checkpoints, Snapshot
+from trainer.runs.metrics import Metrics
 from trainer.saver import Saver
 
 

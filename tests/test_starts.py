@@ -12,7 +12,7 @@ import pytest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.memory import Memory
-from trainer.starts import EVICTED, FAILED, FINISHED, STALLED, STOPPED, OwnStart, Record, read
+from trainer.runs.start_records import EVICTED, FAILED, FINISHED, STALLED, STOPPED, OwnStart, Record, read
 from trainer.stop import Stopped
 
 MACHINE = {"host": "a", "CPU": "b"}

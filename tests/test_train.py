@@ -17,7 +17,7 @@ from preprocessing.storage.urls import open_bucket
 from tests.inputs import small_dataset
 from tests.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 from tests.test_warm_start import seed_weights, write_keras2
-from trainer import starts
+from trainer.runs import start_records
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits_also_a
     finish(process, code=143)
     stopped_at = saved_step(run)
     assert stopped_at > 0
-    assert kept(run) == [(starts.EVICTED, "SIGTERM", 0, stopped_at)]
+    assert kept(run) == [(start_records.EVICTED, "SIGTERM", 0, stopped_at)]
     shutil.copytree(run, tmp_path / "copies/small")
     shutil.copytree(dataset, tmp_path / "dataset")
     elsewhere = arguments(tmp_path / "dataset", tmp_path / "copies", checkpoint__keep=3, grace_seconds=1)
@@ -89,12 +89,12 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits_also_a
     assert f"continuing after step {stopped_at}" in errors
     assert outcome(tmp_path / "copies/small") == outcome(undisturbed)
     steps = int(rows(undisturbed, "validation")[-1]["step"])
-    assert kept(tmp_path / "copies/small")[1:] == [(starts.FINISHED, "", stopped_at, steps)]
+    assert kept(tmp_path / "copies/small")[1:] == [(start_records.FINISHED, "", stopped_at, steps)]
 
 
 def kept(run: Path) -> list[tuple[str | None, str, int, int | None]]:
     """How each start of the run ended and why, and from which step to which it went."""
-    found = starts.read(open_bucket(str(run))).values()
+    found = start_records.read(open_bucket(str(run))).values()
     return [(one.how, one.why, one.step, one.ended_step) for one in found]
 
 

@@ -14,12 +14,12 @@ from rich.console import Console
 
 from jobs import watch
 from jobs.live_view import curve, plain, view
-from jobs.run import open_run
 from jobs.status import Status, status
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket
 from tests.runs import arguments, finish, start, wait_until
-from trainer.samples import Epoch, Sample
+from trainer.runs.folder import open_run
+from trainer.runs.samples import Epoch, Sample
 
 UNDER_WAY = Status(
     run="gs://reviews/runs/night",

@@ -7,7 +7,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from trainer.loop import Loop
-from trainer.rows import Trained, Validated
+from trainer.runs.metric_rows import Trained, Validated
 
 
 class Exporter(Collector):

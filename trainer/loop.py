@@ -18,13 +18,13 @@ import keras
 import tensorflow as tf
 
 from preprocessing.errors import InputError
-from trainer.checkpoints import Snapshot, not_finite
 from trainer.data.order import Order
 from trainer.data.plan import Plan
 from trainer.data.windows import Windows, fill_up
 from trainer.evaluation import Evaluation
-from trainer.metrics import Metrics
 from trainer.model.state import snapshot
+from trainer.runs.checkpoints import Snapshot, not_finite
+from trainer.runs.metrics import Metrics
 from trainer.saver import Saver
 from trainer.steps import Steps
 from trainer.stop import Stopped

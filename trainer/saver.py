@@ -13,8 +13,8 @@ from functools import partial
 from threading import Thread
 
 from preprocessing.storage.bucket import Store
-from trainer.checkpoints import Checkpoints, Snapshot
-from trainer.metrics import Metrics
+from trainer.runs.checkpoints import Checkpoints, Snapshot
+from trainer.runs.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

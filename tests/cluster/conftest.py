@@ -15,7 +15,7 @@ from tests.cluster.manifests import Object, job, settings, shrunk
 from tests.cluster.namespace import Namespace
 from tests.inputs import reviews
 from tests.runs import outcome, saved_step
-from trainer import samples
+from trainer.runs import samples
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from jobs import schema
-from jobs.run import Run
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from trainer.checkpoints import newest_saved
 from trainer.model import network
 from trainer.model.state import restore
-from trainer.pointer import Saved
+from trainer.runs.checkpoint_index import Saved
+from trainer.runs.checkpoints import newest_saved
+from trainer.runs.folder import Run
 from trainer.runtime import precision
 from trainer.runtime.rendezvous import wait_for_all
 from trainer.runtime.strategy import mirrored, of_the_chief, over_workers

@@ -25,9 +25,9 @@ from preprocessing.storage.read_only import ReadOnly
 from preprocessing.storage.urls import Bucket, open_bucket
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
-from trainer.pointer import POINTER
+from trainer.runs.checkpoint_index import POINTER
 
-DEFAULT = Path(__file__).with_name("train.yaml")
+DEFAULT = Path(__file__).parents[2] / "jobs/train.yaml"
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
 # (The dataset is compared by its fingerprint.) A key stands for those below it.
 FREE = frozenset(

@@ -23,9 +23,9 @@ import safetensors.numpy
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Store
 from preprocessing.storage.versioned_object import Owned
-from trainer import pointer
 from trainer.model.state import Arrays
-from trainer.pointer import POINTER, Retention, Saved
+from trainer.runs import checkpoint_index
+from trainer.runs.checkpoint_index import POINTER, Retention, Saved
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Checkpoints:
         data = self._pointer.read()
         if data is None:
             return None
-        named = pointer.parse(data, place=f"{self._store.url}/{POINTER}")
+        named = checkpoint_index.parse(data, place=f"{self._store.url}/{POINTER}")
         for place, saved in enumerate(named):
             try:
                 arrays = _load(self._store, saved.file, saved.sha256, self._scratch)
@@ -103,7 +103,7 @@ class Checkpoints:
         elif saved == self._saved:
             return
         kept = self._retention.kept(saved)
-        self._pointer.write(pointer.to_json(kept))
+        self._pointer.write(checkpoint_index.to_json(kept))
         if snapshot.step != self.step:
             log.info("checkpoint of step %d: %.1f MB", snapshot.step, kept[0].bytes / 1e6)
         self._saved = kept
