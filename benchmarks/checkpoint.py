@@ -27,7 +27,7 @@ from trainer.model.state import snapshot
 from trainer.runs.checkpoint_index import Retention
 from trainer.runs.checkpoints import Checkpoints, Snapshot
 from trainer.runs.metrics import Metrics
-from trainer.saver import Saver
+from trainer.training.saver import Saver
 
 LATENCY_SECONDS, INTERVAL_SECONDS = 0.05, 60.0
 

@@ -8,7 +8,7 @@ from benchmarks.lstm_shapes import SYMBOLS, UNITS
 from trainer.model import network
 from trainer.runtime.devices import replicas, set_up
 from trainer.runtime.stop_agreement import Agreement
-from trainer.steps import Steps
+from trainer.training.steps import Steps
 
 
 def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:

@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     run.refuse_other_symbols(dataset)
 
     # TensorFlow takes seconds to import: not before the arguments are checked.
-    from jobs.evaluation import evaluate
     from trainer.runs.checkpoints import newest
+    from trainer.training.split_evaluation import evaluate
 
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:

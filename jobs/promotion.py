@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 from jobs import schema
-from jobs.evaluation import evaluate
 from jobs.models import CURRENT, Model, Models, utc_now
 from jobs.verdict import Judged, Verdict
 from jobs.verdict_page import page
@@ -16,6 +15,7 @@ from preprocessing.storage.urls import absolute
 from trainer.model.state import Arrays
 from trainer.runs.checkpoints import load_exactly, newest_saved
 from trainer.runs.folder import Run, open_run
+from trainer.training.split_evaluation import evaluate
 
 log = logging.getLogger(__name__)
 

@@ -57,7 +57,7 @@ def train(config: schema.Train, name: str) -> None:
         dataset.staging(Path(scratch), max_bytes=config.staging.max_bytes, should_stop=alone_asked) as staging,
     ):
         # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
-        from jobs import training
+        from trainer.training import train as training
 
         training.train(
             *(config, dataset, staging, folder),

@@ -23,11 +23,9 @@ from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.storage.urls import open_bucket
 from tests.test_data import MANIFEST
-from trainer import loop
 from trainer.data.order import Order
 from trainer.data.plan import plan
 from trainer.data.windows import Windows
-from trainer.evaluation import Evaluation
 from trainer.model import network
 from trainer.model.state import restore
 from trainer.runs.checkpoint_index import Retention
@@ -35,9 +33,11 @@ from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
 from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import mirrored
-from trainer.saver import Saver
-from trainer.steps import Steps
 from trainer.stop import Stopped
+from trainer.training import loop
+from trainer.training.evaluation import Evaluation
+from trainer.training.saver import Saver
+from trainer.training.steps import Steps
 
 REPLICAS = (1, 2, 4, 8)
 COUNTS, BATCH_WINDOWS, EPOCHS = (50, 30, 41, 60, 22), 16, 2

@@ -8,8 +8,8 @@ import pytest
 
 from tests.test_data import MANIFEST
 from trainer.data.windows import Batch
-from trainer.evaluation import evaluate, window_step
 from trainer.stop import Stopped
+from trainer.training.evaluation import evaluate, window_step
 
 
 class FiveWindows:

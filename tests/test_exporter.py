@@ -19,8 +19,8 @@ from tests.memory import Memory
 from tests.ports import free_port
 from tests.runs import arguments, finish, start
 from tests.test_loop import Counted
-from trainer.endpoint import served
-from trainer.exporter import Exporter
+from trainer.training.endpoint import served
+from trainer.training.exporter import Exporter
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -17,13 +17,13 @@ from tests.memory import Memory
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
 from trainer.data.windows import Batch
-from trainer.evaluation import Evaluation
-from trainer.loop import Loop
 from trainer.runs.checkpoint_index import POINTER, Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
-from trainer.saver import Saver
 from trainer.stop import Stopped
+from trainer.training.evaluation import Evaluation
+from trainer.training.loop import Loop
+from trainer.training.saver import Saver
 
 ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps an epoch
 

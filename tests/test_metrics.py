@@ -9,8 +9,8 @@ from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import open_bucket
 from tests.memory import Memory
-from trainer.evaluation import Evaluation
 from trainer.runs.metrics import Metrics
+from trainer.training.evaluation import Evaluation
 
 
 def test_rows_are_kept_up_to_the_step_that_a_run_continues_from(tmp_path: Path) -> None:

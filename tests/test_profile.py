@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from trainer.profile import Profile
+from trainer.training.profiler import Profile
 
 
 def traced(folder: Path) -> list[Path]:

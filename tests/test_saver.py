@@ -15,7 +15,7 @@ from tests.memory import Memory
 from trainer.runs.checkpoint_index import POINTER, Retention
 from trainer.runs.checkpoints import Checkpoints, Snapshot
 from trainer.runs.metrics import Metrics
-from trainer.saver import Saver
+from trainer.training.saver import Saver
 
 
 def snapshot(step: int, value: float = 1.0) -> Snapshot:

@@ -9,8 +9,8 @@ from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import mirrored
 from trainer.scores import Scores
 from trainer.scoring import CHARS, ROWS, TOLERANCE, Scorer
-from trainer.steps import Steps
 from trainer.stop import Stopped
+from trainer.training.steps import Steps
 
 SYMBOLS = 9
 

@@ -9,7 +9,7 @@ from trainer.model import network
 from trainer.model.state import restore, snapshot
 from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import mirrored
-from trainer.steps import Steps
+from trainer.training.steps import Steps
 
 IDS = np.random.default_rng(1).integers(0, 7, (40, 13)).astype(np.uint8)
 

@@ -9,7 +9,7 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from trainer.model import network
 from trainer.model.state import WEIGHTS, restore
-from trainer.warm_start import matched, read_keras2
+from trainer.training.warm_start import matched, read_keras2
 
 THEIRS = Vocabulary("{}abc")
 RANDOM = np.random.default_rng(5)

@@ -15,9 +15,9 @@ from tensorboard.plugins.hparams import api as hparams
 
 from preprocessing.storage.bucket import Store
 from preprocessing.storage.versioned_object import Owned
-from trainer.evaluation import Evaluation
 from trainer.runs.metric_rows import NAME, SPEED, TENSORBOARD, Row, Trained, Validated, parse, to_json
 from trainer.runs.samples import Sample
+from trainer.training.evaluation import Evaluation
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from jobs import schema
 from preprocessing.dataset.folder import Dataset
-from trainer import evaluation
 from trainer.data.windows import Windows
-from trainer.evaluation import Evaluation
 from trainer.model.state import Arrays, restore
 from trainer.runs.folder import Run
 from trainer.runtime.devices import build, replicas, set_up
 from trainer.runtime.stop_agreement import Agreement
-from trainer.steps import Steps
+from trainer.training import evaluation
+from trainer.training.evaluation import Evaluation
+from trainer.training.steps import Steps
 
 
 def evaluate(run: Run, arrays: Arrays, dataset: Dataset, config: schema.Evaluate, *, objective: str) -> Evaluation:

@@ -9,21 +9,15 @@ from typing import Any
 import keras
 
 from jobs import schema
-from jobs.first_weights import set_first_weights
 from jobs.progress import progress
-from jobs.telemetry import served
-from jobs.write_samples import SampleWriter
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket
-from trainer import loop
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
-from trainer.evaluation import evaluate, window_step
 from trainer.model import network
-from trainer.profile import Profile
 from trainer.runs import checkpoint_index
 from trainer.runs.checkpoint_index import Retention
 from trainer.runs.checkpoints import Checkpoints
@@ -37,9 +31,15 @@ from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import no_worker_lost
 from trainer.runtime.watchdog import Watch
 from trainer.runtime.workers import Workers
-from trainer.saver import Saver
-from trainer.steps import Steps
 from trainer.stop import Stopped
+from trainer.training import loop
+from trainer.training.evaluation import evaluate, window_step
+from trainer.training.initial_weights import set_first_weights
+from trainer.training.profiler import Profile
+from trainer.training.sample_writer import SampleWriter
+from trainer.training.saver import Saver
+from trainer.training.steps import Steps
+from trainer.training.telemetry import served
 
 log = logging.getLogger(__name__)
 

@@ -21,13 +21,13 @@ from preprocessing.errors import InputError
 from trainer.data.order import Order
 from trainer.data.plan import Plan
 from trainer.data.windows import Windows, fill_up
-from trainer.evaluation import Evaluation
 from trainer.model.state import snapshot
 from trainer.runs.checkpoints import Snapshot, not_finite
 from trainer.runs.metrics import Metrics
-from trainer.saver import Saver
-from trainer.steps import Steps
 from trainer.stop import Stopped
+from trainer.training.evaluation import Evaluation
+from trainer.training.saver import Saver
+from trainer.training.steps import Steps
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from trainer.loop import Loop
 from trainer.runs.metric_rows import Trained, Validated
+from trainer.training.loop import Loop
 
 
 class Exporter(Collector):

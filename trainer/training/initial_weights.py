@@ -15,12 +15,12 @@ from jobs import schema
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.sources.find import load_vocabulary, split_url
-from trainer import warm_start
 from trainer.model.state import Arrays, restore, snapshot
 from trainer.runs.checkpoints import Checkpoints, newest
 from trainer.runs.folder import open_run
 from trainer.runtime.strategy import of_the_chief
 from trainer.runtime.workers import Workers
+from trainer.training import warm_start
 
 log = logging.getLogger(__name__)
 

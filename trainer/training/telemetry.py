@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from preprocessing.storage.urls import Bucket
-from trainer import endpoint
-from trainer.exporter import Exporter
-from trainer.loop import Loop
 from trainer.runs.start_records import FOLDER
 from trainer.runtime.watchdog import Watch
+from trainer.training import endpoint
+from trainer.training.exporter import Exporter
+from trainer.training.loop import Loop
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from preprocessing.dataset.manifest import Manifest
 from trainer.data.windows import Windows, fill_up
-from trainer.steps import Steps
 from trainer.stop import Stopped
+from trainer.training.steps import Steps
 
 AHEAD_SHARDS = 8  # fetched while one is read
 
