@@ -23,7 +23,7 @@ from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Batch, Windows, fill_up
-from trainer.sampling import draws, generate, stepper
+from trainer.sampling.sampler import draws, generate, stepper
 
 SIDE = 2048
 DIVERSITIES, CHARS = (0.2, 0.4, 0.6, 0.8), 400

@@ -10,7 +10,7 @@ from benchmarks.lstm_shapes import SYMBOLS
 from benchmarks.sample_shapes import DIVERSITY, arguments
 from trainer.model import network
 from trainer.runtime.devices import set_up
-from trainer.texts import texts
+from trainer.sampling.generate import texts
 
 
 def main() -> None:

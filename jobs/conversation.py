@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from jobs import prompt
 from jobs.typewriter import Typewriter, say
 from preprocessing.errors import InputError
-from trainer.conversation import Conversation
-from trainer.endings import Endings
-from trainer.limits import Limits
 from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
-from trainer.sampling import draws
+from trainer.sampling import prompt
+from trainer.sampling.conversation import Conversation
+from trainer.sampling.sampler import draws
+from trainer.sampling.stop_texts import Endings
+from trainer.sampling.truncation import Limits
 
 
 def converse(run: Run, start: Sequence[int], endings: Endings, asked: argparse.Namespace) -> None:

@@ -23,8 +23,8 @@ from preprocessing.errors import InputError
 from preprocessing.sources.review import Review
 from trainer.ngrams import NGrams
 from trainer.runs.folder import Run
-from trainer.sampling import draws
-from trainer.texts import in_order, texts
+from trainer.sampling.generate import in_order, texts
+from trainer.sampling.sampler import draws
 
 Ids = npt.NDArray[Any]
 

@@ -17,11 +17,12 @@ With --stop '}' its text is a review's: such a file can be read wherever reviews
 import argparse
 from collections.abc import Sequence
 
-from jobs import command, prompt
+from jobs import command
 from preprocessing.dataset.vocabulary import OPEN
 from preprocessing.errors import InputError
-from trainer.endings import Endings
 from trainer.runs.folder import open_run
+from trainer.sampling import prompt
+from trainer.sampling.stop_texts import Endings
 
 MAX_CHARS = 1_000_000  # of a sample: its random numbers are drawn before its first character, as those of 63 beside it
 

@@ -11,11 +11,11 @@ from itertools import repeat
 from jobs.progress import counted
 from jobs.typewriter import Typewriter, say
 from preprocessing.storage.output import writing
-from trainer.endings import Endings
-from trainer.limits import Limits
 from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
-from trainer.texts import Text, in_order, texts
+from trainer.sampling.generate import Text, in_order, texts
+from trainer.sampling.stop_texts import Endings
+from trainer.sampling.truncation import Limits
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from trainer.endings import Endings
+from trainer.sampling.stop_texts import Endings
 
 
 class Typewriter:

@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.endings import Endings
+from trainer.sampling.stop_texts import Endings
 
 ENDINGS = Endings(until=([9],), stop=([1, 2, 3], [7]))
 

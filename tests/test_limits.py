@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from trainer.limits import Limits
-from trainer.sampling import choose
+from trainer.sampling.sampler import choose
+from trainer.sampling.truncation import Limits
 
 WEIGHTS = np.array([[1.0, 4.0, 2.0, 3.0]])  # probabilities 0.1, 0.4, 0.2, 0.3
 

@@ -13,11 +13,11 @@ from typing import IO, Any
 import pytest
 
 from jobs import sample
-from jobs.prompt import MAX_CHARS, encoded
 from preprocessing.errors import InputError
 from preprocessing.storage.output import writing
 from preprocessing.storage.urls import open_bucket
 from trainer.runs.folder import open_run
+from trainer.sampling.prompt import MAX_CHARS, encoded
 
 Lines = Callable[..., list[dict[str, Any]]]
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from trainer.model import network
-from trainer.sampling import choose, draws, generate, stepper
+from trainer.sampling.sampler import choose, draws, generate, stepper
 from trainer.stop import Stopped
 
 LOGITS = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))

@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.conversation import Conversation
-from trainer.limits import ALL
 from trainer.model import network
-from trainer.sampling import draws, generate, stepper
-from trainer.texts import AT_ONCE, texts
+from trainer.sampling.conversation import Conversation
+from trainer.sampling.generate import AT_ONCE, texts
+from trainer.sampling.sampler import draws, generate, stepper
+from trainer.sampling.truncation import ALL
 
 ROWS, CHARS = AT_ONCE + 13, 12
 

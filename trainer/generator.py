@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from preprocessing.dataset.vocabulary import OPEN
 from trainer.data.order import GAMMA, MIX_1, MIX_2
-from trainer.sampling import next_logits, step_weights
+from trainer.sampling.sampler import next_logits, step_weights
 
 
 class Generator(tf.Module):
-    """What trainer.texts does, in a graph; in float32 the same texts, but where a sum's rounding decides."""
+    """What generate.py does, in a graph; in float32 the same texts, but where a sum's rounding decides."""
 
     def __init__(self, model: keras.Model, symbols: str, *, lowercase: bool) -> None:
         super().__init__(name="generator")
@@ -85,7 +85,7 @@ class Generator(tf.Module):
 
 
 def _choose(logits: tf.Tensor, diversity: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """As trainer.sampling.choose does, of all symbols."""
+    """As trainer.sampling.sampler.choose does, of all symbols."""
     shifted = tf.cast(logits - tf.reduce_max(logits, axis=1, keepdims=True), tf.float64)
     cumulated = tf.cumsum(tf.exp(shifted / tf.where(diversity == 0, tf.ones_like(diversity), diversity)), axis=1)
     sampled = tf.reduce_sum(tf.cast(cumulated <= drawn[:, None] * cumulated[:, -1:], tf.int32), axis=1)
@@ -93,7 +93,7 @@ def _choose(logits: tf.Tensor, diversity: tf.Tensor, drawn: tf.Tensor) -> tf.Ten
 
 
 def _draws(seed: tf.Tensor, rows: tf.Tensor, chars: tf.Tensor) -> tf.Tensor:
-    """As trainer.sampling.draws does for epoch 0: [rows, chars] float64."""
+    """As sampler.draws does for epoch 0: [rows, chars] float64."""
     state = _mix(_mix(tf.cast(seed, tf.uint64)[None]))  # the epoch adds 0 before the second
     state = _mix(state + tf.cast(tf.range(rows), tf.uint64))
     hashed = _mix(state[:, None] + tf.cast(tf.range(chars), tf.uint64))

@@ -32,7 +32,7 @@ class NGrams:
     def generate(
         self, start: int, *, diversities: Sequence[float], drawn: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.int32]:
-        """Ids [B, N] that follow the symbol `start`; drawn [B, N] in [0, 1), as trainer.sampling.draws gives it."""
+        """Ids [B, N] that follow the symbol `start`; drawn [B, N] in [0, 1), as sampler.draws gives it."""
         rows, chars = drawn.shape
         powers = 1 / np.asarray(diversities, np.float64)
         codes, known = np.full(rows, start << self._bits * (self.order - 1), np.int64), 1

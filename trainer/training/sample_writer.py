@@ -11,7 +11,7 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from trainer.data.order import hashed
 from trainer.data.windows import Windows
 from trainer.runs.samples import Sample, as_json, as_text, name_of
-from trainer.sampling import draws, generate, stepper
+from trainer.sampling.sampler import draws, generate, stepper
 
 
 class Shown(Protocol):

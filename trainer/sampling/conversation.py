@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from trainer.limits import Limits
-from trainer.sampling import choose, stepper
+from trainer.sampling.sampler import choose, stepper
+from trainer.sampling.truncation import Limits
 
 
 class Conversation:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.data.order import uniform
-from trainer.limits import ALL, Limits
 from trainer.model.weights import weights_of
+from trainer.sampling.truncation import ALL, Limits
 from trainer.stop import Stopped
 
 GROUP_ROWS = 8

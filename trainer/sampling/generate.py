@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from trainer.limits import ALL, Limits
-from trainer.sampling import GROUP_ROWS, choose, draws, stepper, with_rows_of
+from trainer.sampling.sampler import GROUP_ROWS, choose, draws, stepper, with_rows_of
+from trainer.sampling.truncation import ALL, Limits
 
 AT_ONCE = 64  # eight groups of rows: twice as many are hardly faster, and take twice as long to trace
 
