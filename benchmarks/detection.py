@@ -24,12 +24,12 @@ from benchmarks.quality import job, prepare, sets
 from jobs import detection, detection_page, review_ids
 from jobs.detection import OWN, Asked, Texts, log_odds
 from jobs.detection_table import about, lines
-from jobs.detector import AtLength
 from jobs.rates import Numbers
 from jobs.rates import measure as measured
-from jobs.scored import Alphabet
 from jobs.table import table
 from trainer.runs.folder import open_run
+from trainer.scoring.detector import AtLength
+from trainer.scoring.reviews import Alphabet
 
 LENGTHS = (100, 200, 400, 800)
 TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)

@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jobs import command
-from jobs.detector import read_detector
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
 from trainer.runs.folder import open_run
+from trainer.scoring.detector import read_detector
 
 if TYPE_CHECKING:
     from jobs import detection
@@ -95,7 +95,7 @@ def _evaluate(asked: argparse.Namespace) -> None:
     run, by = open_run(asked.run), read_detector(asked.detector)
 
     from jobs import detection, detection_page, detection_table
-    from jobs.scored import Alphabet
+    from trainer.scoring.reviews import Alphabet
 
     judge = detection.Judge(run)
     by.check(judge.checkpoint, place=asked.detector)

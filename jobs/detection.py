@@ -10,18 +10,18 @@ from itertools import groupby
 import numpy as np
 
 from jobs import review_ids
-from jobs.detector import AtLength, Detector
 from jobs.detector_fit import fit
 from jobs.rates import Numbers, Rates, rates
 from jobs.review_ids import Ids
-from jobs.scored import Alphabet
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from trainer.runs.folder import Run, open_run
 from trainer.runtime.devices import loaded
 from trainer.runtime.versions import versions
-from trainer.scores import FEATURES, Scores
-from trainer.scoring import Scorer
+from trainer.scoring.detector import AtLength, Detector
+from trainer.scoring.reviews import Alphabet
+from trainer.scoring.scorer import Scorer
+from trainer.scoring.scores import FEATURES, Scores
 
 log = logging.getLogger(__name__)
 

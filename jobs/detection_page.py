@@ -7,11 +7,11 @@ import numpy as np
 
 from jobs import coloring, detection_plots, detection_table
 from jobs.detection import GENUINE, OWN, Row, Texts, log_odds
-from jobs.detector import Detector
 from jobs.drawing import image
 from jobs.html_page import block, heading, page, paragraph, plain
-from jobs.scored import Alphabet
-from trainer.scores import FEATURES
+from trainer.scoring.detector import Detector
+from trainer.scoring.reviews import Alphabet
+from trainer.scoring.scores import FEATURES
 
 PLOTTED_CHARS = 400  # or the greatest length below
 

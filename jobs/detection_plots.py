@@ -9,7 +9,7 @@ from sklearn.metrics import roc_curve
 
 from jobs.drawing import drawing, svg
 from jobs.rates import Numbers
-from trainer.scores import RANK_NAMES
+from trainer.scoring.scores import RANK_NAMES
 
 INCHES = (6, 4)
 

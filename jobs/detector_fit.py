@@ -9,10 +9,10 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jobs.detector import AtLength
 from jobs.rates import threshold_at
 from preprocessing.errors import InputError
-from trainer.scores import Scores, features
+from trainer.scoring.detector import AtLength
+from trainer.scoring.scores import Scores, features
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.progress import counted
-from jobs.scored import Alphabet
-from jobs.texts import named, read
 from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
@@ -25,6 +23,8 @@ from trainer.ngrams import NGrams
 from trainer.runs.folder import Run
 from trainer.sampling.generate import in_order, texts
 from trainer.sampling.sampler import draws
+from trainer.scoring.review_texts import named, read
+from trainer.scoring.reviews import Alphabet
 
 Ids = npt.NDArray[Any]
 

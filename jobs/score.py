@@ -32,13 +32,13 @@ from typing import IO, BinaryIO
 
 from jobs import command
 from jobs.coloring import for_terminal
-from jobs.detector import Detector, read_detector
 from jobs.progress import counted
-from jobs.scored import Alphabet, Scored, Unread, as_line, scored
-from jobs.texts import STDIN, named, read
 from preprocessing.errors import InputError
 from preprocessing.storage.output import writing
 from trainer.runs.folder import Run, open_run
+from trainer.scoring.detector import Detector, read_detector
+from trainer.scoring.review_texts import STDIN, named, read
+from trainer.scoring.reviews import Alphabet, Scored, Unread, as_line, scored
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
     files = named(asked.reviews, stdin, scratch)
 
     from trainer.runtime.devices import loaded
-    from trainer.scoring import Scorer
+    from trainer.scoring.scorer import Scorer
 
     saved, net = loaded(run)
     if detector:
@@ -126,7 +126,7 @@ def _on_beam(asked: argparse.Namespace, run: Run, detector: Detector | None, opt
             f"{options[0]}: with an option of Beam's name the reviews by URL, and a folder by --output URL"
         )
 
-    from jobs.scoring_pipeline import score
+    from trainer.scoring.on_beam import score
 
     score(asked.run, run, asked.reviews, asked.output, detector=detector, per_char=asked.per_char, options=options)
 

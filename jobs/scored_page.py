@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jobs import coloring
 from jobs.html_page import heading, paragraph
 from jobs.html_page import page as html
-from jobs.scored import Alphabet, Scored
+from trainer.scoring.reviews import Alphabet, Scored
 
 
 def page(shown: Sequence[Scored], alphabet: Alphabet, *, of: int) -> bytes:

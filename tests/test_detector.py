@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.detector import AtLength, Detector, from_json
 from jobs.detector_fit import fit
 from preprocessing.errors import InputError
-from trainer.scores import FEATURES, Scores
+from trainer.scoring.detector import AtLength, Detector, from_json
+from trainer.scoring.scores import FEATURES, Scores
 
 N = len(FEATURES)
 

@@ -15,7 +15,7 @@ TRAINER = [path for path in ALL if path.parent.name == "trainer"]
 
 # The pipeline: its steps, what happens in the two halves, how it is run, and the files that its workers share.
 BEAM = ["files", "pipeline", "reading", "running", "writing"]
-SCORING = "jobs/scoring_pipeline.py"  # the other pipeline, which only jobs.score's options of Beam's lead to
+SCORING = "trainer/scoring/on_beam.py"  # the other pipeline, which only jobs.score's options of Beam's lead to
 STANDARD = sys.stdlib_module_names
 
 

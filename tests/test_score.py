@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from jobs import score
-from jobs.scored import TEXTS_AT_ONCE, Alphabet
 from preprocessing.errors import InputError
 from tests.inputs import gzipped, json_line, reviews, zipped
 from trainer.runs.folder import open_run
-from trainer.scores import RANK_NAMES
+from trainer.scoring.reviews import TEXTS_AT_ONCE, Alphabet
+from trainer.scoring.scores import RANK_NAMES
 
 TEXT = "Good soup, and a good Table!"
 

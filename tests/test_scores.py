@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.scores import FEATURES, RANK_NAMES, Scores, features, kinds
+from trainer.scoring.scores import FEATURES, RANK_NAMES, Scores, features, kinds
 
 
 def scores(bits: list[float], ranks: list[int], expected: float = 2.0) -> Scores:

@@ -7,8 +7,8 @@ from trainer.data.windows import Batch
 from trainer.model import network as model
 from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import mirrored
-from trainer.scores import Scores
-from trainer.scoring import CHARS, ROWS, TOLERANCE, Scorer
+from trainer.scoring.scorer import CHARS, ROWS, TOLERANCE, Scorer
+from trainer.scoring.scores import Scores
 from trainer.stop import Stopped
 from trainer.training.steps import Steps
 

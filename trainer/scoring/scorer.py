@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from trainer.model.lstm import steps_from
 from trainer.model.weights import Weights, weights_of
-from trainer.scores import Scores
+from trainer.scoring.scores import Scores
 from trainer.stop import Stopped
 
 ROWS, CHARS = 32, 64

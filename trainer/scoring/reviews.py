@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.detector import Detector
-from jobs.texts import Text
 from preprocessing.dataset.encoder import Encoder
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.sources.review import Rejected
-from trainer.scores import RANK_NAMES, Scores
+from trainer.scoring.detector import Detector
+from trainer.scoring.review_texts import Text
+from trainer.scoring.scores import RANK_NAMES, Scores
 
 if TYPE_CHECKING:
-    from trainer.scoring import Scorer
+    from trainer.scoring.scorer import Scorer
 
 TEXTS_AT_ONCE = 512  # among which those of like length are found
 EMPTY = "no symbol of the vocabulary"

@@ -1,6 +1,6 @@
 """A detector of generated reviews: a JSON file of numbers, for one checkpoint of one run.
 
-For each of a few lengths it has a logistic regression on the features of trainer.scores and a threshold. A text is
+For each of a few lengths it has a logistic regression on the features of scores.py and a threshold. A text is
 judged by its first characters, as many as the greatest of the lengths that it has: so what is judged is always what
 was calibrated. The file holds no code; whatever it says is checked when it is read.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
-from trainer.scores import FEATURES, Scores, features
+from trainer.scoring.scores import FEATURES, Scores, features
 
 FORMAT = 1
 

@@ -15,10 +15,7 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.pvalue import AsDict
 
-from jobs.detector import Detector
 from jobs.preprocess import DEFAULTS, NOISY
-from jobs.scored import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
-from jobs.texts import Text
 from preprocessing.errors import InputError
 from preprocessing.pipeline import beam as running
 from preprocessing.pipeline import files
@@ -28,6 +25,9 @@ from preprocessing.sources.reader import Part
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
+from trainer.scoring.detector import Detector
+from trainer.scoring.review_texts import Text
+from trainer.scoring.reviews import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class RunsModel(ModelHandler):
 
     def load_model(self) -> Any:
         from trainer.runtime.devices import loaded
-        from trainer.scoring import Scorer
+        from trainer.scoring.scorer import Scorer
 
         saved, net = loaded(open_run(self._run))
         if saved.sha256 != self._checkpoint:
