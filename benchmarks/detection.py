@@ -21,12 +21,13 @@ from sklearn.pipeline import make_pipeline
 
 from benchmarks.corpus import REAL
 from benchmarks.quality import job, prepare, sets
-from jobs import detection, detection_page, review_ids
-from jobs.detection import OWN, Asked, Texts, log_odds
+from jobs import detection_page
 from jobs.detection_table import about, lines
-from jobs.rates import Numbers
-from jobs.rates import measure as measured
 from jobs.table import table
+from trainer.detection import evaluate, examples
+from trainer.detection.evaluate import OWN, Asked, Texts, log_odds
+from trainer.detection.rates import Numbers
+from trainer.detection.rates import measure as measured
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import AtLength
 from trainer.scoring.reviews import Alphabet
@@ -66,17 +67,17 @@ def trained(folder: Path) -> tuple[str, list[str]]:
 
 
 def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) -> None:
-    judge = detection.Judge(open_run(url))
+    judge = evaluate.Judge(open_run(url))
     asked = Asked(count, TRAINED, 1, ())
     genuine = judge.genuine(asked, "validation")
-    ids = review_ids.by_model(judge.run, judge.net, detection.each(asked), chars=max(LENGTHS), seed=asked.seed)
+    ids = examples.by_model(judge.run, judge.net, evaluate.each(asked), chars=max(LENGTHS), seed=asked.seed)
     generated = judge.generated(OWN, asked, ids)
-    by = detection.detector(judge.checkpoint, genuine, generated, LENGTHS, rate=0.01, seed=asked.seed)
+    by = evaluate.detector(judge.checkpoint, genuine, generated, LENGTHS, rate=0.01, seed=asked.seed)
 
     tried = Asked(count, EVALUATED, 2, ())
     unseen = judge.genuine(tried, "test")
-    others = list(detection.sources(judge, tried, chars=max(LENGTHS), foreign=foreign))
-    rows = list(detection.rows(by, unseen, others, seed=tried.seed))
+    others = list(evaluate.sources(judge, tried, chars=max(LENGTHS), foreign=foreign))
+    rows = list(evaluate.rows(by, unseen, others, seed=tried.seed))
     print("\n".join([*lines(rows), "", about(rows), ""]))
     if page:
         page.write_bytes(detection_page.html("benchmark", by, unseen, others, rows, Alphabet(judge.run.manifest)))
@@ -84,7 +85,7 @@ def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) 
     found = []
     for at in by.lengths:
         kinds = contenders(at, alphabet, genuine, generated)
-        for texts in (texts.of_length(at.chars) for texts in detection.pooled(by, others)):
+        for texts in (texts.of_length(at.chars) for texts in evaluate.pooled(by, others)):
             if texts.scores:
                 real = unseen.of_length(at.chars)
                 cells = [measured(judged(real), judged(texts)) for judged in kinds.values()]

@@ -29,7 +29,7 @@ from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
 
 if TYPE_CHECKING:
-    from jobs import detection
+    from trainer.detection import evaluate as detection
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def _train(asked: argparse.Namespace) -> None:
     folder, name = split_url(asked.to)
     run = open_run(asked.run)
 
-    from jobs.detection import train
+    from trainer.detection.evaluate import train
 
     found = train(run, _asked(asked), lengths=sorted(set(asked.lengths)), false_positive_rate=asked.false_positive_rate)
     folder.write(name, found.to_json())
@@ -94,7 +94,8 @@ def _train(asked: argparse.Namespace) -> None:
 def _evaluate(asked: argparse.Namespace) -> None:
     run, by = open_run(asked.run), read_detector(asked.detector)
 
-    from jobs import detection, detection_page, detection_table
+    from jobs import detection_page, detection_table
+    from trainer.detection import evaluate as detection
     from trainer.scoring.reviews import Alphabet
 
     judge = detection.Judge(run)
@@ -117,7 +118,7 @@ def _evaluate(asked: argparse.Namespace) -> None:
 
 
 def _asked(asked: argparse.Namespace) -> "detection.Asked":
-    from jobs import detection
+    from trainer.detection import evaluate as detection
 
     return detection.Asked(asked.count, tuple(sorted(set(asked.diversities))), asked.seed, tuple(asked.reviews))
 

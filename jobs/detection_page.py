@@ -6,9 +6,9 @@ from itertools import groupby
 import numpy as np
 
 from jobs import coloring, detection_plots, detection_table
-from jobs.detection import GENUINE, OWN, Row, Texts, log_odds
 from jobs.drawing import image
 from jobs.html_page import block, heading, page, paragraph, plain
+from trainer.detection.evaluate import GENUINE, OWN, Row, Texts, log_odds
 from trainer.scoring.detector import Detector
 from trainer.scoring.reviews import Alphabet
 from trainer.scoring.scores import FEATURES

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from jobs.drawing import drawing, svg
-from jobs.rates import Numbers
+from trainer.detection.rates import Numbers
 from trainer.scoring.scores import RANK_NAMES
 
 INCHES = (6, 4)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from jobs.detection import Row
-from jobs.rates import CONFIDENCE, FALSE_POSITIVE_RATES
 from jobs.table import table
+from trainer.detection.evaluate import Row
+from trainer.detection.rates import CONFIDENCE, FALSE_POSITIVE_RATES
 
 HEAD = ("reviews by", "diversity", "characters", "texts", "AUROC", "AUPR")
 LIMITS = (

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from jobs import detect, preprocess, score, train
-from jobs.review_ids import of_split
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from tests.inputs import SMALL_WINDOWS, reviews, sets
 from tests.runs import arguments, newest
+from trainer.detection.examples import of_split
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.detector_fit import fit
 from preprocessing.errors import InputError
+from trainer.detection.fit import fit
 from trainer.scoring.detector import AtLength, Detector, from_json
 from trainer.scoring.scores import FEATURES, Scores
 

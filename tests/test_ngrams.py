@@ -1,6 +1,6 @@
 import numpy as np
 
-from trainer.ngrams import LEAST, NGrams
+from trainer.detection.ngrams import LEAST, NGrams
 from trainer.sampling.sampler import draws
 
 CYCLE = np.tile([0, 1, 2, 3], 50).astype(np.uint8)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jobs.rates import rates, threshold_at
+from trainer.detection.rates import rates, threshold_at
 
 GENUINE = np.arange(100.0)
 

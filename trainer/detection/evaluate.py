@@ -9,12 +9,12 @@ from itertools import groupby
 
 import numpy as np
 
-from jobs import review_ids
-from jobs.detector_fit import fit
-from jobs.rates import Numbers, Rates, rates
-from jobs.review_ids import Ids
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
+from trainer.detection import examples
+from trainer.detection.examples import Ids
+from trainer.detection.fit import fit
+from trainer.detection.rates import Numbers, Rates, rates
 from trainer.runs.folder import Run, open_run
 from trainer.runtime.devices import loaded
 from trainer.runtime.versions import versions
@@ -92,9 +92,9 @@ class Judge:
     def genuine(self, asked: Asked, split: str) -> Texts:
         """The user's own reviews, or those of a split of the run's dataset."""
         if asked.reviews:
-            found = review_ids.of_files(asked.reviews, Alphabet(self.run.manifest))
+            found = examples.of_files(asked.reviews, Alphabet(self.run.manifest))
         else:
-            found = review_ids.of_split(dataset_of(self.run), split)
+            found = examples.of_split(dataset_of(self.run), split)
         log.info("%d genuine reviews", len(found))
         return self.texts(GENUINE, "", found)
 
@@ -123,7 +123,7 @@ def train(run: Run, asked: Asked, *, lengths: Sequence[int], false_positive_rate
     """A detector for the run's newest checkpoint. InputError if there are too few reviews of each length."""
     judge = Judge(run)
     genuine = judge.genuine(asked, "validation")
-    ids = review_ids.by_model(run, judge.net, each(asked), chars=max(lengths), seed=asked.seed)
+    ids = examples.by_model(run, judge.net, each(asked), chars=max(lengths), seed=asked.seed)
     generated = judge.generated(OWN, asked, ids)
     return detector(judge.checkpoint, genuine, generated, lengths, rate=false_positive_rate, seed=asked.seed)
 
@@ -146,11 +146,11 @@ def detector(
 def sources(judge: Judge, asked: Asked, *, chars: int, foreign: Sequence[str]) -> Iterator[Texts]:
     """Generated reviews: the run's own, an n-gram model's of its training split, and those of other runs."""
     run = judge.run
-    own = review_ids.by_model(run, judge.net, each(asked), chars=chars, seed=asked.seed)
+    own = examples.by_model(run, judge.net, each(asked), chars=chars, seed=asked.seed)
     yield from judge.generated(OWN, asked, own)
     try:
         dataset = dataset_of(run)
-        ids = review_ids.by_ngrams(run, dataset, each(asked), chars=chars, seed=asked.seed)
+        ids = examples.by_ngrams(run, dataset, each(asked), chars=chars, seed=asked.seed)
     except InputError as error:
         log.warning("%s are left out: %s", NGRAMS, error)
     else:
@@ -160,7 +160,7 @@ def sources(judge: Judge, asked: Asked, *, chars: int, foreign: Sequence[str]) -
         if other.manifest.vocabulary != run.manifest.vocabulary:
             raise InputError(f"--foreign {url}: its vocabulary is not that of {run.bucket.url}")
         _, net = loaded(other)
-        ids = review_ids.by_model(other, net, each(asked), chars=chars, seed=asked.seed)
+        ids = examples.by_model(other, net, each(asked), chars=chars, seed=asked.seed)
         yield from judge.generated(f"run {url.rstrip('/').rpartition('/')[2]}", asked, ids)
 
 

@@ -9,8 +9,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jobs.rates import threshold_at
 from preprocessing.errors import InputError
+from trainer.detection.rates import threshold_at
 from trainer.scoring.detector import AtLength
 from trainer.scoring.scores import Scores, features
 

@@ -19,7 +19,7 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.errors import InputError
 from preprocessing.sources.review import Review
-from trainer.ngrams import NGrams
+from trainer.detection.ngrams import NGrams
 from trainer.runs.folder import Run
 from trainer.sampling.generate import in_order, texts
 from trainer.sampling.sampler import draws
