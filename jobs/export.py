@@ -16,7 +16,7 @@ Both compute in float32. The same checkpoint already there: nothing to do. Print
 from collections.abc import Sequence
 
 from jobs import command
-from jobs.exported import Exports
+from trainer.export.folder import Exports
 from trainer.runs.folder import open_run
 
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     exports = Exports(asked.to, replace=asked.replace)
 
     # TensorFlow takes seconds to import: not before the arguments are checked.
-    from jobs.exporting import export
+    from trainer.export.export import export
 
     print(export(run, exports))
 

@@ -15,11 +15,11 @@ import pytest
 import tensorflow as tf
 
 from jobs import export, sample
-from jobs.exported import Exports
-from jobs.exporting import compare, write
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.runs import newest
+from trainer.export.export import compare, write
+from trainer.export.folder import Exports
 from trainer.runs.folder import open_run
 from trainer.runtime.devices import build, trained
 

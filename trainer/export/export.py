@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from jobs.exported import KERAS, NAME, SAVED_MODEL, Exports
 from jobs.models import utc_now
 from preprocessing.storage.urls import absolute
-from trainer.generator import Generator
+from trainer.export.folder import KERAS, NAME, SAVED_MODEL, Exports
+from trainer.export.saved_model import Generator
 from trainer.model.state import restore
 from trainer.runs.checkpoint_index import Saved
 from trainer.runs.checkpoints import digest, newest_saved
