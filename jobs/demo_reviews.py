@@ -8,9 +8,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command, schema
+from jobs import command
 from preprocessing.sources.find import split_url
 from preprocessing.synthetic_reviews import reviews
+from trainer import config as schema
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command, schema
+from jobs import command
 from preprocessing.dataset.folder import open_dataset
+from trainer import config as schema
 from trainer.runs.folder import open_run
 
 DEFAULT = Path(__file__).with_name("evaluate.yaml")

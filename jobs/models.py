@@ -18,10 +18,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from jobs.config import validated
-from jobs.schema import STRICT
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from preprocessing.storage.versioned_object import Owned
+from trainer.config import STRICT
 
 CURRENT = "current.json"
 FORMAT = 1

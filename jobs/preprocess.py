@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jobs import command, schema
+from jobs import command
 from jobs.table import table
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
@@ -26,6 +26,7 @@ from preprocessing.pipeline.summary import check_counts, summed_up
 from preprocessing.sources.find import changes, described
 from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import absolute, open_bucket
+from trainer import config as schema
 from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)

@@ -14,11 +14,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command, schema
+from jobs import command
 from jobs.models import Model, Models
 from jobs.table import table
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
+from trainer import config as schema
 from trainer.runs.folder import open_run
 
 log = logging.getLogger(__name__)

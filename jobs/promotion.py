@@ -5,13 +5,13 @@ import logging
 import tempfile
 from pathlib import Path
 
-from jobs import schema
 from jobs.models import CURRENT, Model, Models, utc_now
 from jobs.verdict import Judged, Verdict
 from jobs.verdict_page import page
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
+from trainer import config as schema
 from trainer.model.state import Arrays
 from trainer.runs.checkpoints import load_exactly, newest_saved
 from trainer.runs.folder import Run, open_run

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jobs import command, preprocess, promote, schema, train
+from jobs import command, preprocess, promote, train
 from jobs.config import load
 from jobs.models import CURRENT, Models
 from jobs.verdict import earlier
@@ -27,6 +27,7 @@ from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.pipeline.recipe import read_recipe
 from preprocessing.storage.urls import Bucket, absolute, open_bucket
+from trainer import config as schema
 from trainer.runs.folder import Run, folder, open_run
 from trainer.runtime.workers import from_environment
 

@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command, report, schema
+from jobs import command, report
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
+from trainer import config as schema
 from trainer.runs import folder as run
 from trainer.runtime.stop import Stop
 from trainer.runtime.watchdog import watched

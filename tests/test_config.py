@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import schema
 from jobs.config import as_yaml, differences, keys, load, mapping, validated
 from jobs.help import describe
 from preprocessing.errors import InputError
+from trainer import config as schema
 
 JOBS = Path(__file__).parents[1] / "jobs"
 PREPROCESS, TRAIN = JOBS / "preprocess.yaml", JOBS / "train.yaml"

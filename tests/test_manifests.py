@@ -10,8 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from jobs import config, schema
+from jobs import config
 from tests.cluster.manifests import K8S, Object, containers, job, pod, read
+from trainer import config as schema
 
 ROOT = K8S.parent
 KUBERNETES = "1.31"  # the oldest that the README promises

@@ -13,13 +13,13 @@ from jobs import promote, train
 from jobs.config import load
 from jobs.evaluate import main as evaluate
 from jobs.models import Model, Models
-from jobs.schema import Promote
 from jobs.verdict import earlier
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from tests.runs import arguments, newest
 from tests.test_models import model
+from trainer.config import Promote
 from trainer.runs.folder import begin, open_run
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import demo_reviews, retrain, schema, train
+from jobs import demo_reviews, retrain, train
 from jobs.config import load
 from jobs.models import Model, Models
 from jobs.verdict import earlier
@@ -21,6 +21,7 @@ from preprocessing.storage.urls import open_bucket
 from tests.inputs import SMALL_WINDOWS, nested, sets
 from tests.runs import SMALL, finish, outcome, saved_step, start, wait_until
 from tests.test_models import model
+from trainer import config
 from trainer.runs.folder import begin, open_run
 
 PREPROCESS = SMALL_WINDOWS | {"shards": 1}
@@ -129,7 +130,7 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
     caplog.set_level(logging.INFO)
     found, models = open_dataset(str(dataset)), Models(str(tmp_path / "models"))
     sets = ["dataset=d", "runs=r"]
-    same, other = (load(schema.Train, train.DEFAULT, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
+    same, other = (load(config.Train, train.DEFAULT, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
     assert retrain.from_production(models, found, same) == ""
     begin(str(tmp_path), "run", same, found.manifest)
     models.add(model(tmp_path, 1, run=str(tmp_path / "run")))

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs import schema, train
+from jobs import train
 from jobs.config import load
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
+from trainer import config as schema
 from trainer.runs.folder import begin, identity, open_run
 from trainer.runtime.devices import trained
 

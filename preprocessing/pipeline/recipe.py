@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from jobs import schema
 from preprocessing.dataset import manifest, records
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
@@ -14,6 +13,7 @@ from preprocessing.pipeline.shard_count import shard_count
 from preprocessing.pipeline.shards import SPLIT_RULE, Cut
 from preprocessing.sources.find import Source, described, find, load_vocabulary
 from preprocessing.storage.urls import absolute, open_bucket
+from trainer import config as schema
 
 
 @dataclass(frozen=True)

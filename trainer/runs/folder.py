@@ -15,7 +15,6 @@ from typing import Any
 import yaml
 
 from jobs import config as configuration
-from jobs import schema
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
@@ -23,6 +22,7 @@ from preprocessing.errors import InputError
 from preprocessing.storage.nearby import CONFIG, holds, is_dataset, is_run, nearest
 from preprocessing.storage.read_only import ReadOnly
 from preprocessing.storage.urls import Bucket, open_bucket
+from trainer import config as schema
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
 from trainer.runs.checkpoint_index import POINTER

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from jobs import schema
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
+from trainer import config as schema
 from trainer.model import network
 from trainer.model.state import restore
 from trainer.runs.checkpoint_index import Saved

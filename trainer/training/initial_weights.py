@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from jobs import schema
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.sources.find import load_vocabulary, split_url
+from trainer import config as schema
 from trainer.model.state import Arrays, restore, snapshot
 from trainer.runs.checkpoints import Checkpoints, newest
 from trainer.runs.folder import open_run

@@ -6,8 +6,8 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from jobs import schema
 from preprocessing.dataset.vocabulary import Vocabulary
+from trainer import config as schema
 from trainer.data.order import hashed
 from trainer.data.windows import Windows
 from trainer.runs.samples import Sample, as_json, as_text, name_of

@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from jobs import schema
 from preprocessing.dataset.folder import Dataset
+from trainer import config as schema
 from trainer.data.windows import Windows
 from trainer.model.state import Arrays, restore
 from trainer.runs.folder import Run

@@ -8,12 +8,12 @@ from typing import Any
 
 import keras
 
-from jobs import schema
 from jobs.progress import progress
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket
+from trainer import config as schema
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
