@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from jobs import config, history
+from jobs import history
+from jobs.cli import config
 from jobs.figures import Figures, figures
 from jobs.history import History
 from jobs.summary import chars_trained

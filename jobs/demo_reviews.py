@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command
+from jobs.cli import command
 from preprocessing.sources.find import split_url
 from preprocessing.synthetic_reviews import reviews
 from trainer import config as schema

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from jobs import command
+from jobs.cli import command
 from jobs.description import Section, Window, sections
 from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset, open_dataset

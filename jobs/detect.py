@@ -22,7 +22,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from jobs import command
+from jobs.cli import command
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
 from trainer.runs.folder import open_run

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command
+from jobs.cli import command
 from preprocessing.dataset.folder import open_dataset
 from trainer import config as schema
 from trainer.runs.folder import open_run

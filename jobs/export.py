@@ -15,7 +15,7 @@ Both compute in float32. The same checkpoint already there: nothing to do. Print
 
 from collections.abc import Sequence
 
-from jobs import command
+from jobs.cli import command
 from trainer.export.folder import Exports
 from trainer.runs.folder import open_run
 

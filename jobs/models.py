@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from jobs.config import validated
+from jobs.cli.config import validated
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from preprocessing.storage.versioned_object import Owned

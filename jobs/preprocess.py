@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jobs import command
+from jobs.cli import command
 from jobs.table import table
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError

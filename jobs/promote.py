@@ -14,7 +14,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command
+from jobs.cli import command
 from jobs.models import Model, Models
 from jobs.table import table
 from preprocessing.dataset.folder import open_dataset

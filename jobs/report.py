@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
-from jobs import command
+from jobs.cli import command
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
 from preprocessing.storage.urls import absolute

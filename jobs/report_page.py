@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from jobs import config, curves
+from jobs import curves
 from jobs.attempts import Attempt
+from jobs.cli import config
 from jobs.description import facts
 from jobs.drawing import image
 from jobs.duration import duration

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jobs import command, preprocess, promote, train
-from jobs.config import load
+from jobs import preprocess, promote, train
+from jobs.cli import command
+from jobs.cli.config import load
 from jobs.models import CURRENT, Models
 from jobs.verdict import earlier
 from preprocessing.dataset import manifest

@@ -17,7 +17,7 @@ With --stop '}' its text is a review's: such a file can be read wherever reviews
 import argparse
 from collections.abc import Sequence
 
-from jobs import command
+from jobs.cli import command
 from preprocessing.dataset.vocabulary import OPEN
 from preprocessing.errors import InputError
 from trainer.runs.folder import open_run

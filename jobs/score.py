@@ -30,7 +30,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from jobs import command
+from jobs.cli import command
 from jobs.coloring import for_terminal
 from jobs.progress import counted
 from preprocessing.errors import InputError

@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import command, report
+from jobs import report
+from jobs.cli import command
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer import config as schema

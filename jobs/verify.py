@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jobs import command
+from jobs.cli import command
 from jobs.progress import counted
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset

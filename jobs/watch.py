@@ -20,7 +20,7 @@ from itertools import islice
 
 from rich.live import Live
 
-from jobs import command
+from jobs.cli import command
 from jobs.live_view import plain, sample, view
 from jobs.status import Status, status
 from preprocessing.errors import InputError

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jobs.command import parser
+from jobs.cli.command import parser
 from preprocessing.errors import InputError
 
 

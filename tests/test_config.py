@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs.config import as_yaml, differences, keys, load, mapping, validated
-from jobs.help import describe
+from jobs.cli.config import as_yaml, differences, keys, load, mapping, validated
+from jobs.cli.help import describe
 from preprocessing.errors import InputError
 from trainer import config as schema
 

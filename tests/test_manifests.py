@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from jobs import config
+from jobs.cli import config
 from tests.cluster.manifests import K8S, Object, containers, job, pod, read
 from trainer import config as schema
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs import promote, train
-from jobs.config import load
+from jobs.cli.config import load
 from jobs.evaluate import main as evaluate
 from jobs.models import Model, Models
 from jobs.verdict import earlier

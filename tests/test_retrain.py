@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from jobs import demo_reviews, retrain, train
-from jobs.config import load
+from jobs.cli.config import load
 from jobs.models import Model, Models
 from jobs.verdict import earlier
 from preprocessing.dataset.folder import open_dataset

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jobs import train
-from jobs.config import load
+from jobs.cli.config import load
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket

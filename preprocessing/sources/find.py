@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.config import differences
+from jobs.cli.config import differences
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import SEED, Vocabulary, from_table
 from preprocessing.errors import InputError

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from jobs import config as configuration
+from jobs.cli import config as configuration
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest

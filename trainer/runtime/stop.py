@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Timer
 from typing import NoReturn
 
-from jobs.command import leave_at_once
+from jobs.cli.command import leave_at_once
 from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)

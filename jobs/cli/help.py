@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from jobs.config import keys, mapping
+from jobs.cli.config import keys, mapping
 
 
 def describe(job: type[object], default: Path) -> str:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.config import Job, load
-from jobs.help import describe
+from jobs.cli.config import Job, load
+from jobs.cli.help import describe
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 from trainer.stop import Stopped
