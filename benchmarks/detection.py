@@ -22,8 +22,8 @@ from sklearn.pipeline import make_pipeline
 from benchmarks.corpus import REAL
 from benchmarks.quality import job, prepare, sets
 from jobs import detection_page
-from jobs.detection_table import about, lines
-from jobs.table import table
+from jobs.terminal.detection import about, lines
+from jobs.terminal.table import table
 from trainer.detection import evaluate, examples
 from trainer.detection.evaluate import OWN, Asked, Texts, log_odds
 from trainer.detection.rates import Numbers

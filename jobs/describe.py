@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jobs.cli import command
-from jobs.description import Section, Window, sections
+from jobs.terminal.dataset import Section, Window, sections
 from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.dataset.manifest import Shard

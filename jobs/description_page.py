@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jobs import html_page
-from jobs.description import LENGTHS, SPLITS, SYMBOLS, Section, ranked
 from jobs.drawing import drawing, image, svg
 from jobs.html_page import heading, plain
-from jobs.table import named
+from jobs.terminal.dataset import LENGTHS, SPLITS, SYMBOLS, Section, ranked
+from jobs.terminal.table import named
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.statistics import Contents
 

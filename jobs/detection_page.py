@@ -5,9 +5,10 @@ from itertools import groupby
 
 import numpy as np
 
-from jobs import coloring, detection_plots, detection_table
+from jobs import detection_plots
 from jobs.drawing import image
 from jobs.html_page import block, heading, page, paragraph, plain
+from jobs.terminal import detection, ranks
 from trainer.detection.evaluate import GENUINE, OWN, Row, Texts, log_odds
 from trainer.scoring.detector import Detector
 from trainer.scoring.reviews import Alphabet
@@ -27,25 +28,25 @@ def html(
         ),
         block("plots", "".join(_plots(by, genuine, generated))),
         heading("How much is found"),
-        plain(detection_table.lines(rows)),
-        paragraph(detection_table.about(rows), "quiet"),
+        plain(detection.lines(rows)),
+        paragraph(detection.about(rows), "quiet"),
         heading("What it looks at"),
         plain([f"{feature}: {meaning}" for feature, meaning in FEATURES.items()]),
         heading("Texts by rank"),
         *_colored([genuine, *generated], alphabet),
         heading("Limits"),
-        *(paragraph(line) for line in detection_table.LIMITS),
+        *(paragraph(line) for line in detection.LIMITS),
     ]
     return page(f"Detector {name}", parts)
 
 
 def _colored(texts: Sequence[Texts], alphabet: Alphabet) -> Iterator[str]:
     """The first text of each kind in the colours of its ranks, as HTML."""
-    yield paragraph(", ".join(coloring.legend()))
+    yield paragraph(", ".join(ranks.legend()))
     for kind in texts:
         if kind.scores:
             yield heading(f"{kind.source} {kind.label}", level=3)
-            yield coloring.for_page(alphabet.decode(kind.ids[0][1:-1]), kind.scores[0])
+            yield ranks.for_page(alphabet.decode(kind.ids[0][1:-1]), kind.scores[0])
 
 
 def _plots(by: Detector, genuine: Texts, generated: Sequence[Texts]) -> Iterator[str]:

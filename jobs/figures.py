@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from jobs.duration import duration
 from jobs.goodput import Goodput, goodput
 from jobs.history import History
 from jobs.summary import chars_trained
+from jobs.terminal.duration import duration
 from trainer.data.plan import Plan
 from trainer.runs.folder import Run
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobs.cli import command
-from jobs.table import table
+from jobs.terminal.table import table
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.pipeline.publish import Build, whole

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jobs.cli import command
 from jobs.models import Model, Models
-from jobs.table import table
+from jobs.terminal.table import table
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer import config as schema

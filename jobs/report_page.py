@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from jobs import curves
 from jobs.attempts import Attempt
 from jobs.cli import config
-from jobs.description import facts
 from jobs.drawing import image
-from jobs.duration import duration
 from jobs.figures import figures, shown, useful
 from jobs.history import History
 from jobs.html_page import render
 from jobs.summary import summary
+from jobs.terminal.dataset import facts
+from jobs.terminal.duration import duration
 from trainer.data.plan import Plan
 from trainer.runs.folder import Run, plan_of
 from trainer.runs.metric_rows import Validated

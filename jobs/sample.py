@@ -61,11 +61,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # TensorFlow takes seconds to import: not before the arguments are checked.
     if asked.interactive:
-        from jobs.conversation import converse
+        from jobs.terminal.interactive import converse
 
         converse(run, ids, endings, asked)
         return
-    from jobs.sampling import Sampling
+    from jobs.terminal.samples import Sampling
 
     sampling = Sampling(run, ids, endings, asked)
     if asked.output is not None:

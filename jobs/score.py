@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from jobs.cli import command
-from jobs.coloring import for_terminal
-from jobs.progress import counted
+from jobs.terminal.progress import counted
+from jobs.terminal.ranks import for_terminal
 from preprocessing.errors import InputError
 from preprocessing.storage.output import writing
 from trainer.runs.folder import Run, open_run

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jobs.cli import command
-from jobs.progress import counted
+from jobs.terminal.progress import counted
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.dataset.manifest import Shard

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from jobs.coloring import for_page, for_terminal
+from jobs.terminal.ranks import for_page, for_terminal
 from trainer.scoring.scores import Scores
 
 SCORES = Scores(np.ones(5, np.float32), np.array([1, 1, 3, 10, 11], np.int32), np.ones(5, np.float32))

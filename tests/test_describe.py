@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from jobs import describe
-from jobs.table import columns, named, table
+from jobs.terminal.table import columns, named, table
 from preprocessing.dataset import manifest, records, windows
 from preprocessing.dataset import statistics as contents
 from preprocessing.dataset.folder import open_dataset

@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.duration import duration
+from jobs.terminal.duration import duration
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from jobs.progress import Bar, Lines, progress
+from jobs.terminal.progress import Bar, Lines, progress
 
 
 def test_a_log_gets_the_first_row_the_last_one_and_few_between(caplog: pytest.LogCaptureFixture) -> None:

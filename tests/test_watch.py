@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from jobs import watch
-from jobs.live_view import curve, plain, view
 from jobs.status import Status, status
+from jobs.terminal.status import curve, plain, view
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket
 from tests.runs import arguments, finish, start, wait_until

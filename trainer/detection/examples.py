@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from jobs.progress import counted
+from jobs.terminal.progress import counted
 from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.vocabulary import CLOSE, OPEN

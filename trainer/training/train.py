@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from jobs.progress import progress
+from jobs.terminal.progress import progress
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from jobs.table import table
+from jobs.terminal.table import table
 from trainer.detection.evaluate import Row
 from trainer.detection.rates import CONFIDENCE, FALSE_POSITIVE_RATES
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
-from jobs.progress import counted
-from jobs.typewriter import Typewriter, say
+from jobs.terminal.progress import counted
+from jobs.terminal.typewriter import Typewriter, say
 from preprocessing.storage.output import writing
 from trainer.runs.folder import Run
 from trainer.runtime.devices import trained

@@ -9,9 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from jobs.duration import duration
 from jobs.status import Status
-from jobs.table import visible
+from jobs.terminal.duration import duration
+from jobs.terminal.table import visible
 from trainer.runs.samples import Epoch
 
 BARS = "▁▂▃▄▅▆▇█"

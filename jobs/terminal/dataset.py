@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.table import columns, named, table, visible
+from jobs.terminal.table import columns, named, table, visible
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.statistics import Contents
 

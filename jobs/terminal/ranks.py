@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from jobs.table import visible
+from jobs.terminal.table import visible
 from trainer.scoring.scores import RANK_NAMES, Scores, kinds
 
 # Of the kinds of rank in RANK_NAMES: on a terminal, and on a page as the background of dark text.

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from jobs.typewriter import Typewriter, say
+from jobs.terminal.typewriter import Typewriter, say
 from preprocessing.errors import InputError
 from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
