@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobs import comparison, curves
-from jobs.comparison import Compared
+from jobs import curves
 from jobs.curves import Points
 from jobs.drawing import image
-from jobs.figures import shown
+from jobs.history import comparison
+from jobs.history.comparison import Compared
+from jobs.history.figures import shown
 from jobs.html_page import render
 from trainer.runs.metric_rows import Row
 

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if asked.to is not None:
         split_url(asked.to)  # refused before the work
     if asked.json:
-        from jobs import comparison
+        from jobs.history import comparison
 
         print(json.dumps(comparison.numbers(comparison.compared(asked.runs)), indent=1))
     elif len(asked.runs) == 1:
@@ -70,11 +70,11 @@ def write(run: Run, to: str | None = None) -> str:
 
     InputError if a package for it is missing.
     """
-    from jobs import history
+    from jobs.history import run_history
     from jobs.report_page import page
 
     name = absolute(run.bucket.url).rpartition("/")[2]
-    data = page(name, run, history.read(run.bucket))
+    data = page(name, run, run_history.read(run.bucket))
     if to is not None:
         return _put(data, to)
     run.bucket.write(NAME, data)
@@ -83,8 +83,8 @@ def write(run: Run, to: str | None = None) -> str:
 
 def compare(urls: Sequence[str], to: str) -> str:
     """Writes the comparison of these runs, and gives its URL."""
-    from jobs.comparison import compared
     from jobs.comparison_page import page
+    from jobs.history.comparison import compared
 
     return _put(page(compared(urls)), to)
 

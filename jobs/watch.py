@@ -21,7 +21,7 @@ from itertools import islice
 from rich.live import Live
 
 from jobs.cli import command
-from jobs.status import Status, status
+from jobs.history.status import Status, status
 from jobs.terminal.status import plain, sample, view
 from preprocessing.errors import InputError
 from trainer.runs.folder import Run, open_run

@@ -10,7 +10,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from jobs import report
-from jobs.status import status
+from jobs.history.status import status
 from jobs.terminal.status import view
 from tests.browser import SIZES, chromium, shown
 from trainer.runs.folder import open_run

@@ -1,5 +1,5 @@
-from jobs.attempts import LOST, OPEN, UNKNOWN, attempts
-from jobs.events import Speed, Start
+from jobs.history.attempts import LOST, OPEN, UNKNOWN, attempts
+from jobs.history.events import Speed, Start
 from trainer.runs.start_records import FINISHED, Record
 
 MACHINE = {"host": "a"}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jobs import comparison, report, train
-from jobs.comparison import compared
+from jobs import report, train
+from jobs.history import comparison
+from jobs.history.comparison import compared
 from preprocessing.errors import InputError
 from tests.page import Page, curve, written
 from tests.runs import arguments, rows

@@ -4,7 +4,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from jobs.events import Speed, Start, read
+from jobs.history.events import Speed, Start, read
 from tests.events import events, framed
 from trainer.runs.metric_rows import SPEED
 

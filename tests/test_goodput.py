@@ -1,7 +1,7 @@
 import numpy as np
 
-from jobs.events import Speed, Start
-from jobs.goodput import Goodput, goodput, over_time
+from jobs.history.events import Speed, Start
+from jobs.history.goodput import Goodput, goodput, over_time
 
 
 def start(*speeds: tuple[float, int, float], began: float) -> Start:

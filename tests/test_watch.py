@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from jobs import watch
-from jobs.status import Status, status
+from jobs.history.status import Status, status
 from jobs.terminal.status import curve, plain, view
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import Bucket

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from jobs.status import Status
+from jobs.history.status import Status
 from jobs.terminal.duration import duration
 from jobs.terminal.table import visible
 from trainer.runs.samples import Epoch

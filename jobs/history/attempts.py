@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from jobs.events import Start
+from jobs.history.events import Start
 from trainer.runs.start_records import Record
 
 LOST, OPEN, UNKNOWN = "lost", "under way, or lost", "not recorded"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from jobs.goodput import Goodput, goodput
-from jobs.history import History
-from jobs.summary import chars_trained
+from jobs.history.goodput import Goodput, goodput
+from jobs.history.run_history import History
+from jobs.history.summary import chars_trained
 from jobs.terminal.duration import duration
 from trainer.data.plan import Plan
 from trainer.runs.folder import Run

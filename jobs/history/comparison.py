@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
-from jobs import history
 from jobs.cli import config
-from jobs.figures import Figures, figures
-from jobs.history import History
-from jobs.summary import chars_trained
+from jobs.history import run_history
+from jobs.history.figures import Figures, figures
+from jobs.history.run_history import History
+from jobs.history.summary import chars_trained
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
@@ -51,7 +51,7 @@ def compared(urls: Sequence[str]) -> list[Compared]:
 
 def _compared(url: str, name: str) -> Compared:
     run = open_run(url)
-    found = history.read(run.bucket)
+    found = run_history.read(run.bucket)
     if not found.trained and not found.validated:
         raise InputError(f"{url}: no row of metrics yet: wait for its first, or leave the run out")
     return Compared(name, run, plan_of(run.config, run.manifest), found)

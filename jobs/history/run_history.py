@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs import events
-from jobs.attempts import Attempt, attempts
-from jobs.events import Start
+from jobs.history import events
+from jobs.history.attempts import Attempt, attempts
+from jobs.history.events import Start
 from preprocessing.storage.urls import Bucket
 from trainer.runs import checkpoint_index, metric_rows, samples, start_records
 from trainer.runs.metric_rows import Trained, Validated

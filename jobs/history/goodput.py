@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from jobs.events import Start
+from jobs.history.events import Start
 
 
 @dataclass(frozen=True)

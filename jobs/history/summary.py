@@ -1,6 +1,6 @@
 """The line at the head of a report."""
 
-from jobs.history import History
+from jobs.history.run_history import History
 from trainer.data.plan import Plan
 from trainer.runs.folder import Run
 

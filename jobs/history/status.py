@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import harmonic_mean
 from typing import Any
 
-from jobs import events
+from jobs.history import events
 from preprocessing.storage.urls import Bucket
 from trainer.runs import checkpoint_index, metric_rows, samples, start_records
 from trainer.runs.checkpoint_index import POINTER
