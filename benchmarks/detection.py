@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from benchmarks.corpus import REAL
 from benchmarks.quality import job, prepare, sets
-from jobs import detection_page
+from jobs.pages import detection
 from jobs.terminal.detection import about, lines
 from jobs.terminal.table import table
 from trainer.detection import evaluate, examples
@@ -80,7 +80,7 @@ def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) 
     rows = list(evaluate.rows(by, unseen, others, seed=tried.seed))
     print("\n".join([*lines(rows), "", about(rows), ""]))
     if page:
-        page.write_bytes(detection_page.html("benchmark", by, unseen, others, rows, Alphabet(judge.run.manifest)))
+        page.write_bytes(detection.html("benchmark", by, unseen, others, rows, Alphabet(judge.run.manifest)))
     alphabet = Alphabet(judge.run.manifest)
     found = []
     for at in by.lengths:

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         told, _ = describe(dataset)
     else:
         with _page(asked.html) as file:
-            from jobs.description_page import page
+            from jobs.pages.dataset import page
 
             told, found = describe(dataset)
             title = f"Dataset {dataset.manifest.fingerprint[:8]}"

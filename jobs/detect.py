@@ -94,7 +94,7 @@ def _train(asked: argparse.Namespace) -> None:
 def _evaluate(asked: argparse.Namespace) -> None:
     run, by = open_run(asked.run), read_detector(asked.detector)
 
-    from jobs import detection_page
+    from jobs.pages import detection as detection_page
     from jobs.terminal import detection as detection_table
     from trainer.detection import evaluate as detection
     from trainer.scoring.reviews import Alphabet

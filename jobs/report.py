@@ -71,7 +71,7 @@ def write(run: Run, to: str | None = None) -> str:
     InputError if a package for it is missing.
     """
     from jobs.history import run_history
-    from jobs.report_page import page
+    from jobs.pages.run import page
 
     name = absolute(run.bucket.url).rpartition("/")[2]
     data = page(name, run, run_history.read(run.bucket))
@@ -83,8 +83,8 @@ def write(run: Run, to: str | None = None) -> str:
 
 def compare(urls: Sequence[str], to: str) -> str:
     """Writes the comparison of these runs, and gives its URL."""
-    from jobs.comparison_page import page
     from jobs.history.comparison import compared
+    from jobs.pages.comparison import page
 
     return _put(page(compared(urls)), to)
 

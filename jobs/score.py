@@ -105,9 +105,9 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
         if not texts:
             raise InputError(f"{', '.join(asked.reviews)}: nothing that can be scored: {unread or 'no review'}")
         if page:
-            from jobs import scored_page
+            from jobs.pages import scores
 
-            page.write(scored_page.page(colored, alphabet, of=texts))
+            page.write(scores.page(colored, alphabet, of=texts))
     log.info("%d review(s) scored, %d characters%s", texts, chars, f"; {unread}" if unread else "")
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from jobs.curves import POINTS, thinned
+from jobs.pages.curves import POINTS, thinned
 
 
 def test_of_many_rows_the_means_are_drawn() -> None:

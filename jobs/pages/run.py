@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from jobs import curves
 from jobs.cli import config
-from jobs.drawing import image
 from jobs.history.attempts import Attempt
 from jobs.history.figures import figures, shown, useful
 from jobs.history.run_history import History
 from jobs.history.summary import summary
-from jobs.html_page import render
+from jobs.pages import curves
+from jobs.pages.html import render
+from jobs.pages.svg import image
 from jobs.terminal.dataset import facts
 from jobs.terminal.duration import duration
 from trainer.data.plan import Plan

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from jobs.drawing import COLORS, drawing, svg
 from jobs.history.attempts import LOST, Attempt
 from jobs.history.events import Start
 from jobs.history.goodput import in_steps, over_time
+from jobs.pages.svg import COLORS, drawing, svg
 from trainer.runs.metric_rows import Trained, Validated
 from trainer.runs.start_records import EVICTED, FAILED, STALLED, STOPPED
 

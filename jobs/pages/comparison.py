@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobs import curves
-from jobs.curves import Points
-from jobs.drawing import image
 from jobs.history import comparison
 from jobs.history.comparison import Compared
 from jobs.history.figures import shown
-from jobs.html_page import render
+from jobs.pages import curves
+from jobs.pages.curves import Points
+from jobs.pages.html import render
+from jobs.pages.svg import image
 from trainer.runs.metric_rows import Row
 
 TEMPLATE = "comparison.html.j2"

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from jobs import html_page
-from jobs.drawing import drawing, image, svg
-from jobs.html_page import heading, plain
+from jobs.pages import html
+from jobs.pages.html import heading, plain
+from jobs.pages.svg import drawing, image, svg
 from jobs.terminal.dataset import LENGTHS, SPLITS, SYMBOLS, Section, ranked
 from jobs.terminal.table import named
 from preprocessing.dataset.manifest import Manifest
@@ -22,7 +22,7 @@ def page(title: str, sections: Sequence[Section], manifest: Manifest, contents: 
     """The file's bytes, the same for the same dataset."""
     plots = _plots(manifest, contents)
     parts = [part for section in sections for part in _section(section, plots.get(section.title))]
-    return html_page.page(title, parts)
+    return html.page(title, parts)
 
 
 def _section(section: Section, plot: bytes | None) -> list[str]:

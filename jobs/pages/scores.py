@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from jobs.html_page import heading, paragraph
-from jobs.html_page import page as html
+from jobs.pages.html import heading, paragraph
+from jobs.pages.html import page as html
 from jobs.terminal import ranks
 from trainer.scoring.reviews import Alphabet, Scored
 

@@ -11,14 +11,14 @@ PAGE = "page.html.j2"
 
 
 def render(template: str, **values: object) -> bytes:
-    """The file that a template beside this module makes of the values, of which text is escaped."""
+    """The file that a template in templates/ makes of the values, of which text is escaped."""
     text = _environment().get_template(template).render(values)
     return text.encode(errors="backslashreplace")  # half a surrogate pair is no text
 
 
 @cache
 def _environment() -> Environment:
-    loader = FileSystemLoader(Path(__file__).parent)
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from jobs.drawing import drawing, svg
+from jobs.pages.svg import drawing, svg
 from trainer.detection.rates import Numbers
 from trainer.scoring.scores import RANK_NAMES
 

@@ -5,9 +5,9 @@ from itertools import groupby
 
 import numpy as np
 
-from jobs import detection_plots
-from jobs.drawing import image
-from jobs.html_page import block, heading, page, paragraph, plain
+from jobs.pages import detection_plots
+from jobs.pages.html import block, heading, page, paragraph, plain
+from jobs.pages.svg import image
 from jobs.terminal import detection, ranks
 from trainer.detection.evaluate import GENUINE, OWN, Row, Texts, log_odds
 from trainer.scoring.detector import Detector
