@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.cli import command
-from jobs.models import Model, Models
+from jobs.promotion.registry import Model, Models
 from jobs.terminal.table import table
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
@@ -55,7 +55,7 @@ def promote(url: str, models: Models, config: schema.Promote, *, force: bool = F
     dataset = open_dataset(config.dataset or run.config.dataset)
     run.refuse_other_symbols(dataset)
     # TensorFlow takes seconds to import: not before the arguments are checked.
-    from jobs import promotion
+    from jobs.promotion import promote as promotion
 
     promotion.promote(run, dataset, models, config, force=force)
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from jobs import preprocess, promote, train
 from jobs.cli import command
 from jobs.cli.config import load
-from jobs.models import CURRENT, Models
-from jobs.verdict import earlier
+from jobs.promotion.decision import earlier
+from jobs.promotion.registry import CURRENT, Models
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs import promote
-from jobs.models import Model, Models
+from jobs.promotion.registry import Model, Models
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
 

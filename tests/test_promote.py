@@ -12,8 +12,8 @@ import pytest
 from jobs import promote, train
 from jobs.cli.config import load
 from jobs.evaluate import main as evaluate
-from jobs.models import Model, Models
-from jobs.verdict import earlier
+from jobs.promotion.decision import earlier
+from jobs.promotion.registry import Model, Models
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Conflict
@@ -115,7 +115,7 @@ def test_a_gain_of_exactly_the_margin_is_enough_and_any_less_is_not(
 def test_a_promotion_in_between_is_a_conflict_that_leaves_each_report_as_it_is(
     dataset: Path, runs: Path, tmp_path: Path
 ) -> None:
-    from jobs.promotion import promote as judge
+    from jobs.promotion.promote import promote as judge
 
     config = load(Promote, promote.DEFAULT)
     late, found = Models(str(tmp_path)), open_dataset(str(dataset))

@@ -13,8 +13,8 @@ import yaml
 
 from jobs import demo_reviews, retrain, train
 from jobs.cli.config import load
-from jobs.models import Model, Models
-from jobs.verdict import earlier
+from jobs.promotion.decision import earlier
+from jobs.promotion.registry import Model, Models
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobs import promote
-from jobs.models import Models
+from jobs.promotion.registry import Models
 from tests.cluster.conftest import Place
 
 MODELS = "gs://reviews/models"

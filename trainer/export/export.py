@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from jobs.models import utc_now
+from jobs.promotion.registry import utc_now
 from preprocessing.storage.urls import absolute
 from trainer.export.folder import KERAS, NAME, SAVED_MODEL, Exports
 from trainer.export.saved_model import Generator

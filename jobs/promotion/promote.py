@@ -5,9 +5,9 @@ import logging
 import tempfile
 from pathlib import Path
 
-from jobs.models import CURRENT, Model, Models, utc_now
-from jobs.verdict import Judged, Verdict
-from jobs.verdict_page import page
+from jobs.promotion.decision import Judged, Verdict
+from jobs.promotion.registry import CURRENT, Model, Models, utc_now
+from jobs.promotion.report import page
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobs.models import Model, Models
+from jobs.promotion.registry import Model, Models
 from preprocessing.errors import InputError
 
 REPORTS = "reports"

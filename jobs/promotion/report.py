@@ -6,7 +6,7 @@ from dataclasses import asdict
 import yaml
 
 from jobs.cli.config import as_yaml, differences
-from jobs.verdict import Judged, Verdict
+from jobs.promotion.decision import Judged, Verdict
 from trainer.runs.folder import Run
 from trainer.runs.samples import Sample, last
 
