@@ -1,7 +1,7 @@
 """What was decided of a candidate for production, and why.
 
 It stands beside current.json, in MODELS/reports/<first 8 of the dataset's fingerprint>-<the run's name>.md for
-people (jobs.verdict_page) and .json for programs, whether the candidate was promoted or not.
+people (report.py) and .json for programs, whether the candidate was promoted or not.
 """
 
 import json

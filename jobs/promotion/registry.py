@@ -1,7 +1,7 @@
 """Which model is in production: current.json, in a folder of models.
 
     current.json    {"format": 1, "models": [{...}, ...]}, newest first; the first is production
-    reports/        what was decided of each candidate, and why (jobs.verdict)
+    reports/        what was decided of each candidate, and why (decision.py)
 
 current.json is written on the condition that it still is as it was read: of two promotions at once one gets a
 Conflict and has changed nothing. Nothing is ever dropped from it, so it is the history as well. The weights stay
