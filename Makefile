@@ -31,14 +31,14 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 
 # README's pictures, of the demo's run: make demo first.
 screenshots: .venv/installed
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.support.screenshots
 
 test: .venv/installed
 	$(BIN)/python -m pytest
 
 # What `make test` shortens: faults by the thousand, forty minutes.
 test-long: .venv/installed
-	$(BIN)/python -m pytest --long tests/test_faults.py tests/test_kills.py tests/test_mutations.py tests/test_train_faults.py
+	$(BIN)/python -m pytest --long tests/end_to_end/test_faults.py tests/end_to_end/test_kills.py tests/end_to_end/test_mutations.py tests/end_to_end/test_train_faults.py
 
 # On the cluster that KUBECONFIG names, whose nodes have or can pull IMAGE; in namespaces that it makes and deletes.
 # Much of it is waiting, for Kubernetes' own delays: so three tests at once.

@@ -38,7 +38,7 @@ def emulator() -> "tuple[subprocess.Popen[bytes], str]":
         port = free.getsockname()[1]
     options = ["--host", "127.0.0.1", "--port", str(port), "--bucket", "bench", "--latency-seconds"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.gcs_emulator", *options, str(LATENCY_SECONDS)],
+        [sys.executable, "-m", "tests.support.gcs_emulator", *options, str(LATENCY_SECONDS)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )

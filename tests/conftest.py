@@ -14,8 +14,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import hypothesis
 import tensorflow as tf
 
-from tests.inputs import small_dataset
-from tests.local_service import metadata, service
+from tests.support.inputs import small_dataset
+from tests.support.local_service import metadata, service
 
 # Two virtual devices on the CPU stand in for two GPUs; only before TensorFlow's first use can they be made.
 tf.config.set_logical_device_configuration(
@@ -59,8 +59,8 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty bucket in Cloud Storage, which Mended in tests.gcs_emulator stands in for."""
-    from tests.gcs_emulator import emulator
+    """The URL of an empty bucket in Cloud Storage, which Mended in tests.support.gcs_emulator stands in for."""
+    from tests.support.gcs_emulator import emulator
 
     with emulator(bucket="reviews") as url:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
@@ -115,7 +115,7 @@ def dataset(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def small_run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one epoch on it, for what only reads a run; in float32, which is the same on every machine."""
     from jobs import train
-    from tests.runs import arguments
+    from tests.support.runs import arguments
 
     runs = tmp_path_factory.mktemp("runs")
     train.main(arguments(dataset, runs, epochs=1, precision="float32"))

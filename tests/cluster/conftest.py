@@ -13,8 +13,8 @@ from preprocessing.storage.urls import open_bucket
 from tests.cluster import store
 from tests.cluster.manifests import Object, job, settings, shrunk
 from tests.cluster.namespace import Namespace
-from tests.inputs import reviews
-from tests.runs import outcome, saved_step
+from tests.support.inputs import reviews
+from tests.support.runs import outcome, saved_step
 from trainer.runs import samples
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from tests.inputs import SMALL_WINDOWS, nested
-from tests.kills import SETTINGS
+from tests.support.inputs import SMALL_WINDOWS, nested
+from tests.support.kills import SETTINGS
 
 K8S = Path(__file__).parents[2] / "k8s"
 SETTINGS_LABEL = {"part": "settings"}

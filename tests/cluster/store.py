@@ -37,10 +37,10 @@ def objects(image: str) -> list[Object]:
     }
     emulator = {
         "name": "store",
-        "args": ["tests.gcs_emulator", f"--port={PORT}", f"--known-as=store:{PORT}"],
+        "args": ["tests.support.gcs_emulator", f"--port={PORT}", f"--known-as=store:{PORT}"],
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
     }
-    metadata = {"name": "metadata", "args": ["tests.local_service"]}
+    metadata = {"name": "metadata", "args": ["tests.support.local_service"]}
     spec = {
         "containers": [container | emulator, container | metadata],
         "volumes": [{"name": "code", "configMap": {"name": "store"}}],
@@ -70,9 +70,8 @@ def _code() -> bytes:
         emulator = Path(str(files("gcp_storage_emulator")))
         for path in emulator.rglob("*.py"):
             archive.write(path, path.relative_to(emulator.parent))
-        archive.writestr("tests/__init__.py", "")
-        for name in ("gcs_emulator.py", "local_service.py"):
-            archive.write(Path(__file__).parents[1] / name, f"tests/{name}")
+        for name in ("__init__", "support/__init__", "support/gcs_emulator", "support/local_service"):
+            archive.write(Path(__file__).parents[1] / f"{name}.py", f"tests/{name}.py")
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.cluster.conftest import Place
 from tests.cluster.manifests import Object, pod
-from tests.inputs import small_dataset
+from tests.support.inputs import small_dataset
 
 
 def refused(place: Place, objects: list[Object]) -> str:

@@ -5,7 +5,7 @@ import pytest
 from tests.cluster.conftest import Place
 from tests.cluster.manifests import Object, composed, settings
 from tests.cluster.namespace import kubectl
-from tests.runs import outcome, saved_step
+from tests.support.runs import outcome, saved_step
 
 RUN = "gs://reviews/runs/train"
 

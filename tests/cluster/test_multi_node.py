@@ -4,7 +4,7 @@ import pytest
 
 from preprocessing.pipeline.publish import delete
 from tests.cluster.conftest import Place
-from tests.runs import outcome
+from tests.support.runs import outcome
 
 JOB = "train-multi-node"
 RUN = f"gs://reviews/runs/{JOB}"

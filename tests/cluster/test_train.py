@@ -12,7 +12,7 @@ from tests.cluster import store
 from tests.cluster.conftest import Place
 from tests.cluster.manifests import TRAIN, Object, pod
 from tests.cluster.namespace import kubectl
-from tests.runs import outcome
+from tests.support.runs import outcome
 
 RUN = "gs://reviews/runs/train"
 PORT = 9400

@@ -1,0 +1,163 @@
+"""Small trained runs, judged and promoted by the real command."""
+
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import promote, train
+from jobs.cli.config import load
+from jobs.evaluate import main as evaluate
+from jobs.promotion.decision import earlier
+from jobs.promotion.registry import Model, Models
+from preprocessing.dataset.folder import open_dataset
+from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
+from tests.jobs.promotion.test_registry import model
+from tests.support.runs import arguments, newest
+from trainer.config import Promote
+from trainer.runs.folder import begin, open_run
+
+
+@pytest.fixture(scope="module")
+def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weak run of 4 steps and a good one of 60."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, steps in (("weak", 4), ("good", 60)):
+        train.main(arguments(dataset, folder, name, max_chars=steps * 64 * 16, model__lstm_units="[12]"))
+    return folder
+
+
+def promoted(run: Path, models: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
+    """The line that the command prints."""
+    capsys.readouterr()
+    promote.main([str(run), "--to", str(models), *more])
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def production(models: Path) -> Model:
+    found = Models(str(models)).production
+    assert found
+    return found
+
+
+def test_the_first_model_is_promoted_by_rule_and_a_better_one_after_it_by_its_gain(
+    dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = promoted(runs / "weak", tmp_path, capsys)
+    assert (first["promoted"], first["reason"], first["gain_bits"]) == (True, "first model", None)
+    weak = production(tmp_path)
+    saved = newest(runs / "weak")
+    assert (weak.number, weak.previous, weak.run) == (1, None, str(runs / "weak"))
+    assert (weak.checkpoint, weak.sha256, weak.step) == (saved["file"], saved["sha256"], 4)
+    assert (weak.dataset, weak.split) == (open_dataset(str(dataset)).manifest.fingerprint, "test")
+
+    better = promoted(runs / "good", tmp_path, capsys)
+    good = production(tmp_path)
+    assert (good.number, good.previous, good.run) == (2, 1, str(runs / "good"))
+    assert better["promoted"]
+    assert good.gain_bits == weak.bits_per_char - good.bits_per_char > 0.1
+    assert good.reason == better["reason"] == f"better by {good.gain_bits:.4f} bits per character"
+    evaluate([str(runs / "good")])
+    assert json.loads(capsys.readouterr().out)["bits_per_char"] == good.bits_per_char
+
+    again = promoted(runs / "good", tmp_path, capsys)
+    assert again == {"promoted": False, "reason": "in production already, as number 2"}
+    assert len(Models(str(tmp_path)).history) == 2
+
+
+def test_the_report_has_decision_numbers_differences_and_samples_of_both(
+    dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promoted(runs / "good", tmp_path, capsys)
+    before = (tmp_path / "current.json").read_bytes()
+    found = promoted(runs / "weak", tmp_path, capsys)
+    assert not found["promoted"]
+    assert (tmp_path / "current.json").read_bytes() == before
+
+    fingerprint = open_dataset(str(dataset)).manifest.fingerprint
+    report = tmp_path / f"reports/{fingerprint[:8]}-weak"
+    assert json.loads(report.with_suffix(".json").read_bytes()) == found
+    ours, theirs = found["candidate"]["bits_per_char"], found["production"]["bits_per_char"]
+    assert found["production"]["number"] == 1
+    assert found["gain_bits"] == theirs - ours < 0
+    text = report.with_suffix(".md").read_text()
+    assert text.startswith(f"# Not promoted: worse by {ours - theirs:.4f} bits per character")
+    assert f"| bits per character | {ours:.4f} | {theirs:.4f} | {ours - theirs:+.4f} |" in text
+    assert "- max_chars=61440, now 4096\n" in text
+    for name in ("weak", "good"):
+        for sample in json.loads((runs / name / "samples/epoch-001.json").read_text())["samples"]:
+            assert f"### Diversity {sample['diversity']:g}\n" in text
+            assert f">     {sample['text'].splitlines()[-1]}" in text
+    # So the same reviews are known to have been judged, here by a model that was promoted on them.
+    assert earlier(Models(str(tmp_path)), fingerprint) == f"promoted as number 1 on {production(tmp_path).promoted}"
+    (tmp_path / "current.json").unlink()
+    assert earlier(Models(str(tmp_path)), fingerprint) == f"refused on {found['decided']}: {found['reason']}"
+
+
+def test_a_gain_of_exactly_the_margin_is_enough_and_any_less_is_not(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promoted(runs / "weak", tmp_path, capsys)
+    gain = promoted(runs / "good", tmp_path, capsys, "--set", "min_gain_bits=9")["gain_bits"]
+    more = promoted(runs / "good", tmp_path, capsys, "--set", f"min_gain_bits={math.nextafter(gain, 9)}")
+    assert (more["promoted"], more["gain_bits"]) == (False, gain)
+    assert production(tmp_path).number == 1
+    assert promoted(runs / "good", tmp_path, capsys, "--set", f"min_gain_bits={gain}")["promoted"]
+    assert production(tmp_path).number == 2
+
+
+def test_a_promotion_in_between_is_a_conflict_that_leaves_each_report_as_it_is(
+    dataset: Path, runs: Path, tmp_path: Path
+) -> None:
+    from jobs.promotion.promote import promote as judge
+
+    config = load(Promote, promote.DEFAULT)
+    late, found = Models(str(tmp_path)), open_dataset(str(dataset))
+    judge(open_run(str(runs / "weak")), found, Models(str(tmp_path)), config, force=False)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for name in ("weak", "good"):  # the same run as the first, and another
+        with pytest.raises(Conflict):
+            judge(open_run(str(runs / name)), found, late, config, force=False)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_production_is_judged_at_the_very_checkpoint_that_was_promoted(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(runs / "good", tmp_path / "good")
+    models = tmp_path / "models"
+    promoted(tmp_path / "good", models, capsys)
+    checkpoint = tmp_path / "good" / production(models).checkpoint
+    data = bytearray(checkpoint.read_bytes())
+    data[-1] ^= 1
+    checkpoint.write_bytes(data)
+    altered = rf"{models}/current.json: number 1 cannot be judged: {checkpoint}: SHA-256 .*, expected .*--rollback"
+    with pytest.raises(InputError, match=altered):
+        promoted(runs / "weak", models, capsys)
+    checkpoint.unlink()
+    with pytest.raises(InputError, match=f"{checkpoint}: missing; go back"):
+        promoted(runs / "weak", models, capsys)
+    assert production(models).number == 1
+    assert not [path for path in (models / "reports").iterdir() if "weak" in path.name]
+
+
+def test_a_production_of_other_symbols_is_replaced_only_by_force(
+    dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = open_dataset(str(dataset)).manifest
+    other = replace(other, vocabulary=other.vocabulary[::-1])
+    begin(str(tmp_path), "other", open_run(str(runs / "weak")).config, other)
+    models = tmp_path / "models"
+    Models(str(models)).add(model(tmp_path, 1, run=str(tmp_path / "other")))
+    with pytest.raises(InputError, match="its vocabulary is not the one that .*other was trained on; .*--force"):
+        promoted(runs / "weak", models, capsys)
+    found = promoted(runs / "weak", models, capsys, "--force")
+    now = production(models)
+    assert (now.number, now.reason) == (2, found["reason"]) == (2, "promoted by hand, without comparison")
+    assert (now.gain_bits, now.previous) == (None, 1)

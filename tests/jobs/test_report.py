@@ -1,0 +1,357 @@
+"""The page that tells what became of a run, as a browser reads it; no fault of it may cost a run anything."""
+
+import json
+import logging
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs import report, train
+from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
+from tests.support.events import events
+from tests.support.page import Page, curve, marked, written
+from tests.support.runs import arguments, outcome, rows
+
+CHARS_PER_STEP = 64 * 16
+HOSTILE = '</div></table><script>alert("1")</script>&amp;\n  <img src=http://a.example/x>'
+EVENTS = "tensorboard/events.out.tfevents.1"
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten steps, the rows of steps 3, 6, 9 and 10, one epoch of samples."""
+    runs = tmp_path_factory.mktemp("trained")
+    train.main(arguments(dataset, runs, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
+    return runs / "small"
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the run, to be changed."""
+    return shutil.copytree(trained, tmp_path / "small")
+
+
+def page_cells(run: Path) -> list[str]:
+    return [text for text in Page(run / "report.html").texts if text.strip()]
+
+
+BITS, RATES, SPEEDS = "bits per character over steps", "learning rate over steps", "characters a second over time"
+GOODPUT = "goodput over time"
+
+
+def with_events(run: Path, *starts: bytes) -> Path:
+    """The run as one of a version that left no trace of its starts but their events."""
+    for folder in ("tensorboard", "starts"):
+        shutil.rmtree(run / folder)
+    for number, data in enumerate(starts, start=1):
+        open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.{number}", data)
+    return run
+
+
+def page_of(run: Path, capsys: pytest.CaptureFixture[str]) -> Page:
+    report.main([str(run)])
+    assert capsys.readouterr().out == f"{run}/report.html\n"
+    return Page(run / "report.html")
+
+
+def test_the_trainer_leaves_a_page_that_needs_nothing_from_elsewhere(trained: Path) -> None:
+    page = Page(trained / "report.html")
+    assert page.links
+    assert [link for link in page.links if not link.startswith("data:")] == []
+    assert not page.tags & {"script", "link", "iframe", "object", "base", "form"}
+    assert not re.search(r"@import|url\(|http:|https:", (trained / "report.html").read_text())
+    assert page.named == {"viewport": "width=device-width, initial-scale=1"}
+    assert "prefers-color-scheme: dark" in page.text
+
+
+def test_the_page_has_the_run_s_facts(trained: Path) -> None:
+    text = Page(trained / "report.html").text
+    [last] = rows(trained, "validation")
+    bits = f"{last['bits_per_char']:.3f}"
+    assert "Run small" in text
+    assert (
+        "10 of 10 steps; 0.122 of 0.122 epochs; 10,240 characters trained; "
+        f"validation {bits} bits per character at best (epoch 1), {bits} last (epoch 1)."
+    ) in text
+    assert "fingerprint" in text
+    assert "reviews.jsonl" in text
+    assert "lstm_units: [12, 8]" in text
+    cells = page_cells(trained)
+    machine = dict(pairwise(cells[cells.index("of the last start") :]))
+    assert machine["host"] == platform.node()
+    assert re.fullmatch(r"[\d.]+ GiB", machine["memory"])
+    assert re.match(r"3\.\d+\.\d+ 2\.\d+", f"{machine['python']} {machine['tensorflow']}")
+    assert "finished" in cells
+    assert "Restarts: 0." in text
+
+
+def test_the_curves_go_through_the_rows(trained: Path) -> None:
+    page = Page(trained / "report.html")
+    for plot, name, key in ((BITS, "training", "bits_per_char"), (RATES, "learning rate", "learning_rate")):
+        expected = np.array([(row["step"], row[key]) for row in rows(trained, "train")])
+        found = curve(page, plot, name)
+        assert found.shape == (4, 2)
+        assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] == pytest.approx(1, abs=1e-6)
+        assert np.corrcoef(found[:, 1], expected[:, 1])[0, 1] == pytest.approx(-1, abs=1e-6)
+    assert curve(page, BITS, "validation").shape == (1, 2)
+    assert curve(page, SPEEDS, "throughput 0").shape == (4, 2)
+
+
+def test_a_sample_is_text_whatever_is_in_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples = [
+        {"diversity": 0.2, "prompt": HOSTILE, "text": HOSTILE},
+        {"diversity": 0.8, "prompt": "b", "text": "\ud800"},
+    ]
+    (run / "samples/epoch-002.json").write_text(json.dumps({"epoch": 2, "step": 20, "samples": samples}))
+    page = page_of(run, capsys)
+    first = json.loads((run / "samples/epoch-001.json").read_text())["samples"]
+    newest = [HOSTILE, "b", HOSTILE, "\\ud800"]
+    assert page.samples == [*newest, first[0]["prompt"], *(sample["text"] for sample in first)]
+    assert not page.tags & {"script"}
+    assert [link for link in page.links if not link.startswith("data:")] == []
+
+
+def test_a_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = events((230.0, 12, 512.0), (232.0, 14, 1024.0), began=200.0)
+    first = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
+    page = page_of(with_events(run, later, first), capsys)
+    assert "Restarts: 1, each a line across the plots." in page.text
+    for plot in (SPEEDS, GOODPUT):
+        assert marked(page, plot, "restart") == ["restart 1"]
+    assert [len(curve(page, SPEEDS, f"throughput {k}")) for k in (0, 1)] == [2, 2]
+    # 3 steps at half a step a second and 2 at one, of 132 seconds.
+    assert "Goodput 6.1%: of 132 seconds from the first event to the last at least 8 went into steps" in page.text
+
+
+def left(run: Path, name: str, *, began: float, **more: Any) -> None:
+    """What a start leaves of itself."""
+    found = {"began": began, "step": 0, "machine": {"host": f"host of {name}", "CPU": "a CPU", "GPUs": "1 x a GPU"}}
+    open_bucket(str(run)).write(f"starts/{name}.json", json.dumps(found | more).encode())
+
+
+def test_how_each_start_ended_is_told_apart_in_the_plots_and_in_the_table(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_events(run)
+    ends: dict[str, dict[str, Any]] = {
+        "a": {"how": "evicted", "why": "SIGTERM", "ended": 190.0, "ended_step": 9},
+        "b": {},
+        "c": {"how": "stalled", "why": "no sign of progress", "ended": 390.0, "ended_step": 9},
+        "d": {"how": "failed", "why": "OSError: <b>no</b> room", "ended": 480.0, "ended_step": 9},
+        "e": {"how": "stopped", "why": "SIGINT", "ended": 590.0, "ended_step": 9},
+        "f": {},
+    }
+    for number, (name, more) in enumerate(ends.items(), start=1):
+        began = 100.0 * number
+        left(run, name, began=began, **more)
+        data = events((began + 10, 3, 512.0), (began + 16, 6, 512.0), began=began)
+        open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.1.{name}", data)
+    page = page_of(run, capsys)
+    assert "Restarts: 5, each a line across the plots." in page.text
+    for plot in (SPEEDS, GOODPUT):
+        assert marked(page, plot, "restart") == [f"restart {k}" for k in range(1, 6)]
+        assert {"evicted", "lost", "stalled", "failed", "stopped"} <= set(written(page, plot))
+    cells = page_cells(run)
+    told = ["evicted; SIGTERM", "lost", "stalled; no sign of progress", "failed; OSError: <b>no</b> room"]
+    told += ["stopped; SIGINT", "under way, or lost"]
+    assert [cells[cells.index(f"host of {name}") - 1] for name in ends] == told
+    assert cells[cells.index("host of a") - 4 : cells.index("host of a") + 2] == [
+        *("1 min 30 s", "0", "9", "evicted; SIGTERM", "host of a", "a CPU, GPUs: 1 x a GPU")
+    ]
+
+
+def test_a_gap_between_two_rows_that_is_much_longer_than_the_others_is_a_pause(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = [100.0 + 10 * k for k in range(20)] + [700.0 + 10 * k for k in range(20)]
+    rows_ = [(time, 3 * k, 512.0) for k, time in enumerate(times, start=1)]
+    page = page_of(with_events(run, events(*rows_, began=100.0)), capsys)
+    assert marked(page, SPEEDS, "pause") == ["pause 0"]
+    assert "pause" in written(page, GOODPUT)
+    assert "not recorded; paused for 6 min 50 s" in page.text
+    assert "Not recorded: the run was made by a version that did not do so." in page.text
+
+
+def test_a_second_start_of_the_trainer_is_a_restart(dataset: Path, run: Path) -> None:
+    (run / "checkpoint.json").unlink()  # as if it had been killed before its first checkpoint
+    train.main(arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
+    page = Page(run / "report.html")
+    assert "Restarts: 1, each a line across the plots." in page.text
+    assert page.texts.count("finished") == 2
+
+
+def test_a_run_killed_before_its_first_checkpoint_has_a_page_that_says_so(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("config.yaml", "manifest.json"):
+        open_bucket(str(tmp_path)).write(name, (trained / name).read_bytes())
+    text = page_of(tmp_path, capsys).text
+    for expected in (
+        "No checkpoint yet: 0 of 10 steps stand.",
+        "No rows of metrics yet.",
+        "No TensorBoard events that can be read.",
+        "No samples yet.",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize("keep", [0, 20, -3])
+def test_damaged_events_are_named_and_the_rest_of_the_page_is_there(
+    run: Path, keep: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = events((110.0, 3, 512.0), (116.0, 6, 512.0), (118.0, 9, 512.0), began=100.0)
+    page = page_of(with_events(run, data[:keep]), capsys)
+    assert f"{EVENTS}: damaged; what follows the damage is left out." in page.text
+    assert "Goodput" not in page.text
+    assert ("No TensorBoard events that can be read." in page.text) == (keep >= 0)
+    assert (SPEEDS in page.plots) == (keep < 0)
+    assert len(curve(page, BITS, "training")) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("metrics.jsonl", b'{"kind": "train"}\n', "metrics.jsonl: line 1 is no row of metrics"),
+        ("samples/epoch-001.json", b"{}", "samples/epoch-001.json: not an epoch's samples: KeyError 'samples'"),
+        ("checkpoint.json", b"{}", "checkpoint.json: not a checkpoint pointer"),
+    ],
+)
+def test_what_the_trainer_wrote_and_is_damaged_is_named(run: Path, name: str, data: bytes, message: str) -> None:
+    (run / name).write_bytes(data)
+    with pytest.raises(InputError, match=f"{run}/{message}"):
+        report.main([str(run)])
+
+
+def test_where_there_is_no_run_there_is_no_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no config.yaml and manifest.json: not a run"):
+        report.main([str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_a_run_that_may_only_be_read_can_be_put_elsewhere(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "report.html").unlink(missing_ok=True)
+    to = tmp_path / "pages/of one.html"
+    report.main([str(run), "--to", str(to)])
+    assert capsys.readouterr().out == f"{to}\n"
+    assert b"<title>Run small</title>" in to.read_bytes()
+    assert not (run / "report.html").exists()
+
+
+def test_the_same_run_makes_the_same_bytes_also_in_cloud_storage(
+    trained: Path, run: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page_of(run, capsys)
+    bucket = open_bucket(f"{store}/runs/small")
+    for name in open_bucket(str(trained)).names():
+        if name != "report.html":
+            bucket.upload(trained / name, name)
+    report.main([f"{store}/runs/small/"])
+    assert capsys.readouterr().out == f"{store}/runs/small/report.html\n"
+    assert bucket.read("report.html") == (run / "report.html").read_bytes() == (trained / "report.html").read_bytes()
+
+
+def test_a_finished_run_is_given_the_report_that_it_lacks_and_one_that_fails_is_one_line(
+    dataset: Path, run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = outcome(run)
+    again = arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3)
+    (run / "report.html").unlink()
+    train.main(again)
+    assert Page(run / "report.html").samples
+    (run / "report.html").unlink()
+    (run / "report.html").mkdir()  # a name that cannot be written
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        train.main(again)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no report.html: {run}/report.html: cannot be written: Is a directory"
+    ]
+    assert outcome(run) == before
+    assert [path.name for path in run.rglob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    ("when", "checkpoint", "epoch", "end"),
+    [
+        ("never", False, False, False),
+        ("end", False, False, True),
+        ("epoch", False, True, True),
+        ("checkpoint", True, True, True),
+    ],
+)
+def test_a_run_in_training_leaves_a_report_when_it_is_asked_to(
+    run: Path, when: str, checkpoint: bool, epoch: bool, end: bool
+) -> None:
+    reports = report.Reports(str(run), when)
+    calls: list[tuple[Callable[[], None], bool]] = [
+        (lambda: reports.saved(False), checkpoint),
+        (lambda: reports.saved(True), epoch),
+        (reports.end, end),
+    ]
+    for call, expected in calls:
+        (run / "report.html").unlink(missing_ok=True)
+        call()
+        assert (run / "report.html").exists() == expected
+
+
+def test_reports_asked_for_at_once_do_not_disturb_each_other(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    report.main([str(run)])
+    expected = (run / "report.html").read_bytes()
+    reports = report.Reports(str(run), "checkpoint")
+    threads = [Thread(target=reports.saved, args=(False,)) for _ in range(4)]
+    with caplog.at_level(logging.INFO):
+        for thread in threads:
+            thread.start()
+        reports.end()
+        for thread in threads:
+            thread.join()
+    told = [record.getMessage() for record in caplog.records if record.name == report.__name__]
+    assert set(told) == {f"report: {run}/report.html"}
+    assert 2 <= len(told) <= 5  # of one thread at least, and at the end
+    assert (run / "report.html").read_bytes() == expected
+
+
+def test_the_trainer_leaves_no_report_where_none_is_asked_for(dataset: Path, tmp_path: Path) -> None:
+    train.main(arguments(dataset, tmp_path, max_chars=2 * CHARS_PER_STEP, report="never"))
+    assert (tmp_path / "small/starts").exists()
+    assert not (tmp_path / "small/report.html").exists()
+
+
+def python(line: str, run: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys\n{line}", str(run)], capture_output=True, text=True, check=False
+    )
+
+
+def command(before: str, call: str, after: str = "") -> str:
+    return f"{before}\nfrom jobs import command, report\ncommand.run({call})\n{after}"
+
+
+def test_a_report_is_made_without_tensorflow(run: Path) -> None:
+    done = python(command("", "report.main", "assert not {'tensorflow', 'keras'} & set(sys.modules)"), run)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_matplotlib_the_command_ends_with_2_and_the_trainer_goes_on(run: Path) -> None:
+    (run / "report.html").unlink()
+    without = "sys.modules['matplotlib'] = None"
+    done = python(command(without, "report.main"), run)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "needs matplotlib, which is not installed" in done.stderr
+    done = python(command(without, "lambda: report.Reports(sys.argv[1], 'end').end()"), run)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "no report.html: needs matplotlib, which is not installed" in done.stderr
+    assert not (run / "report.html").exists()

@@ -1,0 +1,185 @@
+"""Trains one small run on several numbers of replicas, and prints what each replica was given, as JSON.
+
+    python -m tests.support.elastic FOLDER
+
+A program of its own, because TensorFlow's virtual devices are made once in a process: here eight.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from preprocessing.dataset import records
+from preprocessing.dataset.manifest import Manifest, Shard
+from preprocessing.storage.urls import open_bucket
+from tests.trainer.data.test_windows import MANIFEST
+from trainer.data.order import Order
+from trainer.data.plan import plan
+from trainer.data.windows import Windows
+from trainer.model import network
+from trainer.model.state import restore
+from trainer.runs.checkpoint_index import Retention
+from trainer.runs.checkpoints import Checkpoints
+from trainer.runs.metrics import Metrics
+from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import mirrored
+from trainer.stop import Stopped
+from trainer.training import loop
+from trainer.training.evaluation import Evaluation
+from trainer.training.saver import Saver
+from trainer.training.steps import Steps
+
+REPLICAS = (1, 2, 4, 8)
+COUNTS, BATCH_WINDOWS, EPOCHS = (50, 30, 41, 60, 22), 16, 2
+SYMBOLS, WINDOW_CHARS = 8, 4  # a window is its number in the dataset, written in base 8
+
+
+class Crash(BaseException):
+    """The end of a process of which nothing is saved, at the place where it is raised."""
+
+
+@dataclass
+class Seen:
+    """The windows that each replica was given, in order, and the loss of each step."""
+
+    parts: dict[int, list[int]] = field(default_factory=dict)
+    steps: dict[int, list[int]] = field(default_factory=dict)
+
+    def note(self, replica: np.ndarray, ids: np.ndarray) -> np.int64:
+        numbers = ids.astype(np.int64) @ SYMBOLS ** np.arange(WINDOW_CHARS - 1, -1, -1)
+        self.parts[int(replica)] = numbers.tolist()
+        return np.int64(0)
+
+    def end_step(self, done: int) -> None:
+        """The global batch as it was trained on: the replicas' parts one after another."""
+        self.steps[done] = [number for replica in sorted(self.parts) for number in self.parts[replica]]
+        self.parts = {}
+
+
+class Observed(keras.Model):
+    """A model that notes which windows each replica gives it."""
+
+    def __init__(self, net: keras.Model, seen: Seen) -> None:
+        super().__init__()
+        self.net, self._note = net, seen.note
+
+    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        noted = tf.numpy_function(self._note, [replica, ids], tf.int64)
+        with tf.control_dependencies([noted]):
+            return self.net(tf.identity(ids), training=training)
+
+
+def dataset() -> tuple[Manifest, list[Shard], Callable[[Shard], np.ndarray]]:
+    """Shards of windows [L + 1] whose first L ids are the window's number."""
+    manifest = Manifest(
+        **(vars(MANIFEST) | {"window_chars": WINDOW_CHARS, "record_bytes": records.record_bytes(WINDOW_CHARS + 1)})
+    )
+    numbers = np.arange(sum(COUNTS))
+    digits = np.stack([numbers // SYMBOLS**k % SYMBOLS for k in range(WINDOW_CHARS - 1, -1, -1)], axis=1)
+    ids = np.concatenate([digits, digits[:, :1]], axis=1).astype(np.uint8)
+    framed = dict(zip("01234", np.split(records.frame(ids), np.cumsum(COUNTS)[:-1]), strict=True))
+    shards = [Shard(name, "train", count, 0, "", "") for name, count in zip(framed, COUNTS, strict=True)]
+    return manifest, shards, lambda shard: framed[shard.name].reshape(-1)
+
+
+def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, starve_at: int = 0) -> dict[str, Any]:
+    """Begins or continues the run in the folder, to its end or to a step where it crashes or is stopped.
+
+    At `starve_at` it is asked to stop while it waits for the next step's shards.
+    """
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")][:replicas]
+    strategy, seen = mirrored(devices), Seen()
+    done, losses, asked = 0, {}, False
+    manifest, shards, mapped = dataset()
+
+    def waited_for(shard: Shard, _: Sequence[Shard]) -> np.ndarray:
+        nonlocal asked
+        if done == starve_at > 0:
+            asked = True
+            raise Stopped
+        return mapped(shard)
+
+    windows = Windows(shards, manifest, waited_for)
+    order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        net = Observed(network.build(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
+        optimizer = network.optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
+        optimizer.build(net.trainable_variables)
+
+    def step(after: int) -> None:
+        nonlocal done
+        done = after
+        seen.end_step(after)
+        if after == crash_at:
+            raise Crash
+
+    def row(after: int, *, loss: float, **_: object) -> None:
+        losses[after] = loss
+
+    with tempfile.TemporaryDirectory() as scratch:
+        bucket = open_bucket(folder)
+        checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=Path(scratch))
+        saved = checkpoints.restore()
+        if saved:
+            restore(saved.arrays, net, optimizer)
+        start = checkpoints.step
+        metrics = Metrics(bucket, step=start, scratch=Path(scratch))
+        steps = Steps(
+            *(strategy, net, optimizer),
+            objective="every",
+            clip_norm=1.0,
+            batch_windows=BATCH_WINDOWS,
+            agreement=Agreement(strategy),
+        )
+        with suppress(Crash, Stopped):
+            loop.Loop(
+                plan=plan(order, epochs=EPOCHS, max_chars=0, chars_per_step=1),
+                order=order,
+                windows=windows,
+                model=net,
+                optimizer=optimizer,
+                steps=steps,
+                saver=Saver(bucket, checkpoints, metrics, give_up_seconds=60),
+                metrics=metrics,
+                progress=SimpleNamespace(step=step, row=row),
+                validate=lambda: Evaluation(loss=0.0, chars=1),
+                write_samples=lambda *_: {},
+                should_stop=lambda: asked or done == stop_at > 0,
+                log_every_steps=1,
+                checkpoint_every_seconds=9999,
+                step=start,
+                losses=saved.losses if saved else (),
+                validation=saved.validation if saved else None,
+            ).run()
+    return {"replicas": replicas, "start": start, "windows": seen.steps, "losses": losses}
+
+
+def main() -> None:
+    devices = [tf.config.LogicalDeviceConfiguration()] * max(REPLICAS)
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+    folder = sys.argv[1]
+    undisturbed = [train(f"{folder}/{replicas}", replicas) for replicas in REPLICAS]
+    moved = [
+        train(f"{folder}/moved", 4, stop_at=5),
+        train(f"{folder}/moved", 2, crash_at=9),
+        train(f"{folder}/moved", 2, starve_at=11),
+        train(f"{folder}/moved", 1, crash_at=20),
+        train(f"{folder}/moved", 1),
+    ]
+    print(json.dumps({"undisturbed": undisturbed, "moved": moved}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Kills a training run at random instants, starts it again, and holds what it ends with against an undisturbed one.
+
+    python -m tests.support.kills --runs 4 --kills 25 --seed 1
+
+Half of the kills come after a random time, half in a phase that is waited for; by SIGKILL, by SIGTERM, or by
+SIGTERM and SIGKILL soon after, as of a machine whose grace is short. What a kill needs of the place that runs
+the command is the class Local; a cluster needs another one.
+"""
+
+import argparse
+import random
+import signal
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs import demo_reviews
+from preprocessing.dataset.folder import open_dataset
+from tests.support.inputs import sets, small_dataset
+from tests.support.runs import newest, outcome, start
+
+# Eight epochs of some 40 steps, and a checkpoint whenever the one before stands: ten seconds' work after start-up.
+SETTINGS: dict[str, Any] = {
+    "model.lstm_units": "[96, 64]",
+    "batch_windows": 96,
+    "epochs": 8,
+    "learning_rate": 0.005,
+    "log_every_steps": 7,
+    "block_windows": 2000,
+    "sample.chars": 150,
+    "sample.prompt_chars": 12,
+    "checkpoint.every_seconds": 0.05,
+    "checkpoint.keep_every_epochs": 3,
+}
+START, STEP, WRITE, UPLOAD, EPOCH = "start-up", "step", "checkpoint write", "upload", "evaluation or sampling"
+PHASES = (START, STEP, WRITE, UPLOAD, EPOCH)
+KILL, TERM = (signal.SIGKILL,), (signal.SIGTERM,)
+SIGNALS = {"SIGKILL": KILL, "SIGTERM": TERM, "SIGTERM, SIGKILL": TERM + KILL}
+
+
+class Local:
+    """A run as a process of this machine, in a local folder."""
+
+    def __init__(self, dataset: Path, runs: Path, name: str) -> None:
+        self._arguments = ["--run", name, *sets(**SETTINGS | {"dataset": dataset, "runs": runs})]
+        windows = open_dataset(str(dataset)).manifest.splits["train"]["windows"]
+        self._steps_per_epoch = -(-windows // SETTINGS["batch_windows"])
+        self.folder, self._scratch, self._log = runs / name, runs / f"{name}.scratch", runs / f"{name}.log"
+
+    def start(self) -> None:
+        """Starts the command, or starts it again."""
+        self._scratch.mkdir(exist_ok=True)
+        self._process = start(self._arguments, log=self._log, TMPDIR=str(self._scratch))
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """The exit code; negative: of a signal that was not handled."""
+        return self._process.wait(timeout=300)
+
+    def log(self) -> str:
+        """What the command has said since it was started."""
+        return self._log.read_text()
+
+    def phase(self) -> str:
+        """What the command is at, as far as it shows in its files."""
+        if " parameters, " not in self.log() and "continuing after step" not in self.log():
+            return START
+        if list(self.folder.glob("checkpoints/.*.tmp")):
+            return UPLOAD
+        if list(self._scratch.glob("train-*/saving.safetensors")):
+            return WRITE
+        saved = newest(self.folder)
+        at_an_end = saved and saved["step"] % self._steps_per_epoch == 0
+        return EPOCH if at_an_end and saved["validation"] is None else STEP
+
+
+@dataclass
+class Kills:
+    """How many there were, by signal and by phase, and with which exit codes the runs ended."""
+
+    signals: Counter[str] = field(default_factory=Counter)
+    phases: Counter[str] = field(default_factory=Counter)
+    codes: Counter[int] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        parts = (("signals", self.signals), ("phases", self.phases), ("exit codes", self.codes))
+        return "; ".join(f"{name}: {dict(sorted(counts.items()))}" for name, counts in parts)
+
+
+def disturb(target: Local, numbers: random.Random, kills: Kills) -> bool:
+    """Starts the run and kills it once; False if it came to its end before."""
+    wanted = numbers.choice(PHASES) if numbers.random() < 0.5 else None
+    patience = time.monotonic() + (20 if wanted else numbers.uniform(0, 10))
+    target.start()
+    while target.running() and time.monotonic() < patience and (wanted is None or target.phase() != wanted):
+        time.sleep(0.001)
+    if wanted in (START, STEP, EPOCH):
+        time.sleep(numbers.choice([0.0, numbers.uniform(0, 0.5)]))
+    name = numbers.choice(list(SIGNALS))
+    phase = target.phase()
+    for number in SIGNALS[name]:
+        if target.running():
+            target.kill(number)
+        if number == signal.SIGTERM:
+            time.sleep(numbers.uniform(0, 0.3))
+    code = target.wait()
+    assert code in (0, 143, -signal.SIGTERM, -signal.SIGKILL), f"exit code {code}:\n{target.log()}"
+    if code == 0:
+        return False
+    kills.signals[name] += 1
+    kills.phases[phase] += 1
+    kills.codes[code] += 1
+    return True
+
+
+def undisturbed(dataset: Path, runs: Path) -> dict[str, str]:
+    """The outcome of a run that nothing befalls."""
+    target = Local(dataset, runs, "undisturbed")
+    target.start()
+    assert target.wait() == 0, target.log()
+    return outcome(target.folder)
+
+
+def survive(dataset: Path, runs: Path, name: str, *, kills: int, expected: dict[str, str], seed: int) -> Kills:
+    """Kills runs as often as that in all, one after the other; AssertionError if one ends with other bits."""
+    numbers, done, number = random.Random(seed), Kills(), 0
+    while sum(done.signals.values()) < kills:
+        number += 1
+        target = Local(dataset, runs, f"{name}-{number}")
+        while sum(done.signals.values()) < kills and disturb(target, numbers, done):
+            pass
+        target.start()
+        assert target.wait() == 0, target.log()
+        assert outcome(target.folder) == expected, f"seed {seed}: {target.folder} differs"
+    return done
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--runs", type=int, default=4)
+    arguments.add_argument("--kills", type=int, default=25, help="of each run")
+    arguments.add_argument("--seed", type=int, default=1)
+    asked = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kills-") as place:
+        runs = Path(place)
+        demo_reviews.main(sets(output=runs / "reviews.jsonl", reviews=300))
+        dataset = runs / "dataset"
+        small_dataset(runs / "reviews.jsonl", dataset)
+        expected = undisturbed(dataset, runs)
+        for seed in range(asked.seed, asked.seed + asked.runs):
+            done = survive(dataset, runs, f"run-{seed}", kills=asked.kills, expected=expected, seed=seed)
+            print(f"seed {seed}: the same bits after {asked.kills} kills; {done}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Services of Google's that the tests need, answered on this machine.
+
+python -m tests.support.local_service    credentials, as of a machine in Google's cloud, on port 8080 of all addresses
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = Callable[[str, str, bytes], Any]  # method, path and body of a request into what to answer as JSON
+
+
+@contextmanager
+def service(answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Serves JSON; the port. A path for which `answer` raises KeyError is not found, PermissionError forbidden."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            try:
+                code, found = 200, json.dumps(answer(self.command, self.path.partition("?")[0], body)).encode()
+            except KeyError as error:
+                code, found = 404, json.dumps(str(error)).encode()
+            except PermissionError as error:
+                code, found = 403, json.dumps({"error": {"message": str(error)}}).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Metadata-Flavor", "Google")  # without which Google's client does not believe it
+            self.send_header("Content-Length", str(len(found)))
+            self.end_headers()
+            self.wfile.write(found)
+
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 (the standard library's names)
+
+        def log_message(self, format: str, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def metadata(_: str, path: str, __: bytes) -> Any:
+    """Answers what a machine in Google's cloud asks for its credentials; Beam waits 22 s where nobody does."""
+    account = "/computeMetadata/v1/instance/service-accounts/default"
+    return {
+        "/": {},
+        f"{account}/": {"email": "default", "scopes": ["https://www.googleapis.com/auth/cloud-platform"]},
+        f"{account}/token": {"access_token": "secret", "expires_in": 3600, "token_type": "Bearer"},
+    }[path]
+
+
+if __name__ == "__main__":
+    with service(metadata, host="0.0.0.0", port=8080):
+        threading.Event().wait()

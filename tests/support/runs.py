@@ -1,0 +1,95 @@
+"""A small training run: its arguments, the command as a process, and what it leaves."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from preprocessing.storage.urls import open_bucket
+from tests.support.inputs import sets
+
+# Three epochs of 60 steps or so, two checkpoints an epoch and more at random.
+SMALL = {
+    "model.lstm_units": "[12, 8]",
+    "batch_windows": 64,
+    "epochs": 3,
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "warmup_steps": 5,
+    "log_every_steps": 7,
+    "block_windows": 2000,
+    "sample.chars": 30,
+    "sample.prompt_chars": 12,
+    "checkpoint.every_seconds": 0.3,
+}
+
+
+def arguments(dataset: object, runs: object, name: str = "small", **changes: Any) -> list[str]:
+    """Those of jobs.train; `__` in the name of a change stands for a dot."""
+    changed = {key.replace("__", "."): value for key, value in changes.items()}
+    return ["--run", name, *sets(**SMALL | {"dataset": dataset, "runs": runs} | changed)]
+
+
+def start(
+    arguments: Sequence[str], *, log: Path | None = None, job: str = "train", **environment: str
+) -> "subprocess.Popen[str]":
+    """A job as a process; what it says goes to the file `log`, or comes from `finish`."""
+    command = [sys.executable, "-m", f"jobs.{job}", *arguments]
+    variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | environment
+    if log is None:
+        return subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+    with log.open("w") as errors:
+        return subprocess.Popen(command, env=variables, stderr=errors, text=True)
+
+
+def finish(process: "subprocess.Popen[str]", *, code: int = 0) -> str:
+    """What the process said, once it has ended, which has to be with this exit code."""
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == code, errors
+    return errors
+
+
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def newest(run: object) -> dict[str, Any]:
+    """The newest checkpoint's entry in the pointer of the run at this URL; empty without any."""
+    try:
+        found: dict[str, Any] = json.loads(open_bucket(str(run)).read("checkpoint.json"))["checkpoints"][0]
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def saved_step(run: object) -> int:
+    return int(newest(run).get("step", 0))
+
+
+def arrays(run: Path) -> dict[str, np.ndarray]:
+    """The newest checkpoint's."""
+    return dict(safetensors.numpy.load_file(run / newest(run)["file"]))
+
+
+def rows(run: Path, kind: str) -> list[dict[str, float]]:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def outcome(run: object) -> dict[str, str]:
+    """SHA-256 of what must be the same of two runs: the last weights and optimizer, the metrics and each sample."""
+    folder = open_bucket(str(run))
+    names = [newest(run)["file"], "metrics.jsonl", *folder.names("samples/")]
+    return {name: hashlib.sha256(folder.read(name)).hexdigest() for name in names}

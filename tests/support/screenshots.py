@@ -1,0 +1,48 @@
+"""README's pictures of the demo's pages, and of a terminal: make screenshots."""
+
+import io
+import re
+import sys
+from pathlib import Path
+
+from playwright.sync_api import FloatRect
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+
+from jobs import report
+from jobs.history.status import status
+from jobs.terminal.status import view
+from tests.support.browser import SIZES, chromium, shown
+from trainer.runs.folder import open_run
+
+DEMO = Path("demo/runs/demo")
+FOLDER = Path("docs")
+# Of the page's top, so high: figures and curves.
+PICTURES = (("report.png", "desktop", False, 1370), ("report-phone.png", "phone", True, 1195))
+
+
+def main() -> None:
+    report.main([str(DEMO)])
+    terminal(FOLDER / "watch.svg")
+    with chromium() as browser:
+        if browser is None:
+            sys.exit("screenshots: no Chromium: apt-get install chromium, or playwright install chromium")
+        for name, size, dark, height in PICTURES:
+            with shown(browser, DEMO / "report.html", size=size, dark=dark) as seen:
+                top: FloatRect = {"x": 0, "y": 0, "width": SIZES[size][0], "height": height}
+                seen.page.screenshot(path=FOLDER / name, full_page=True, clip=top)
+                print(FOLDER / name)
+
+
+def terminal(file: Path) -> None:
+    """jobs.watch as a terminal shows it."""
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(view(status(open_run(str(DEMO)))))
+    # rich's own format loads fonts from a network, which a picture in a README must not.
+    offline = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.S)
+    console.save_svg(str(file), title="python -m jobs.watch demo/runs/demo", code_format=offline)
+    print(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
+from tests.support.memory import Memory, no_answer
+from trainer.runs.checkpoint_index import POINTER, Retention
+from trainer.runs.checkpoints import Checkpoints, Snapshot, newest
+
+
+def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints:
+    return Checkpoints(store, retention=Retention(2, every_epochs=every_epochs), scratch=folder)
+
+
+def save(checkpoints: Checkpoints, step: int, *, epoch: int = 1, validation: float | None = None) -> None:
+    arrays = {"weights/a": np.full(3, step, np.float32), "optimizer/iteration": np.array(step)}
+    checkpoints.commit(Snapshot(arrays, step, epoch, (0.1, step / 3), validation))
+
+
+def files(store: Memory) -> list[int]:
+    return sorted(int(name.split("-")[1]) for name in store.objects if name != POINTER)
+
+
+def test_what_was_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 7)
+    found = opened(store, tmp_path).restore()
+    assert found is not None
+    assert (found.step, found.epoch, found.losses) == (7, 1, (0.1, 7 / 3))
+    assert found.arrays["weights/a"].tolist() == [7, 7, 7]
+    assert found.arrays["optimizer/iteration"] == 7
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_checkpoints_restores_nothing(tmp_path: Path) -> None:
+    assert opened(Memory(), tmp_path).restore() is None
+    with pytest.raises(InputError, match="memory: no checkpoint.json"):
+        newest(Memory(), tmp_path)
+
+
+def test_the_last_two_are_kept(tmp_path: Path) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path)
+    for step in (1, 2, 3, 4):
+        save(checkpoints, step)
+    assert files(store) == [3, 4]
+    assert [one["step"] for one in store.checkpoints()] == [4, 3]
+
+
+def test_the_pointer_names_only_files_that_are_there_at_any_instant(tmp_path: Path) -> None:
+    def check(verb: str, name: str) -> None:  # noqa: ARG001
+        assert {one["file"] for one in store.checkpoints()} <= store.objects.keys()
+
+    store = Memory(check)
+    checkpoints = opened(store, tmp_path)
+    for step in range(1, 6):
+        save(checkpoints, step)
+
+
+@pytest.mark.parametrize("verb", ["upload", "write"])
+def test_a_save_that_failed_is_not_the_latest_and_the_next_one_is(tmp_path: Path, verb: str) -> None:
+    def fail(what: str, name: str) -> None:
+        if what == verb and failing:
+            raise OSError(f"no {what} of {name}")
+
+    store, failing = Memory(fail), []
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    failing.append(True)
+    with pytest.raises(OSError, match="no "):
+        save(checkpoints, 2)
+    found = opened(store, tmp_path).restore()
+    assert found is not None
+    assert found.step == 1
+    failing.clear()
+    save(checkpoints, 3)
+    found = opened(store, tmp_path).restore()
+    assert found is not None
+    assert found.step == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"?", lambda _: b"", None])
+def test_a_damaged_newest_is_reported_and_the_one_before_used(
+    tmp_path: Path, damage: Callable[[bytes], bytes] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    save(checkpoints, 2)
+    latest = next(name for name in store.objects if "00002" in name)
+    if damage:
+        store.objects[latest] = damage(store.objects[latest])
+    else:
+        del store.objects[latest]
+    with caplog.at_level(logging.ERROR):
+        again = opened(store, tmp_path)
+        found = again.restore()
+    assert found is not None
+    assert found.step == 1
+    assert "step 2 is damaged" in caplog.text
+    save(again, 2)  # training goes on from there and makes the damaged one good again
+    found = opened(store, tmp_path).restore()
+    assert found is not None
+    assert found.step == 2
+
+
+def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1)
+    del store.objects[next(name for name in store.objects if name != POINTER)]
+    with pytest.raises(InputError, match="none of the 1 checkpoints named in checkpoint.json is whole"):
+        opened(store, tmp_path).restore()
+
+
+@pytest.mark.parametrize("pointer", [b"", b"{}", b"[]", b'{"format": 1, "checkpoints": []}', b"\xff"])
+def test_a_pointer_that_cannot_be_read_stops_and_says_so(tmp_path: Path, pointer: bytes) -> None:
+    store = Memory()
+    store.objects[POINTER] = pointer
+    with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint pointer"):
+        opened(store, tmp_path).restore()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"step": "11"}, {"step": 0}, {"epoch": None}, {"file": "../x"}, {"file": "config.yaml"}, {"losses": ["a"]}],
+)
+def test_a_pointer_whose_entry_was_altered_stops_and_says_so(tmp_path: Path, change: dict[str, object]) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1)
+    pointer = json.loads(store.objects[POINTER])
+    pointer["checkpoints"][0] |= change
+    store.objects[POINTER] = json.dumps(pointer).encode()
+    with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint pointer"):
+        opened(store, tmp_path).restore()
+
+
+def test_a_pointer_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    store = Memory()
+    store.objects[POINTER] = b'{"format": 9, "checkpoints": []}'
+    with pytest.raises(InputError, match="format 9, expected at most 2"):
+        opened(store, tmp_path).restore()
+
+
+def test_of_two_owners_of_a_run_the_second_to_write_loses_and_changes_nothing(tmp_path: Path) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1)
+    one, other = opened(store, tmp_path), opened(store, tmp_path)
+    one.restore()
+    other.restore()
+    save(one, 2)
+    before = store.objects[POINTER]
+    with pytest.raises(Conflict):
+        save(other, 3)
+    assert store.objects[POINTER] == before
+    assert {1, 2} <= set(files(store))
+
+
+def test_the_best_by_validation_loss_is_kept_and_remembered_across_restarts(tmp_path: Path) -> None:
+    store = Memory()
+    for step, validation in ((1, 3.0), (2, 1.0), (3, None), (4, 2.0)):
+        checkpoints = opened(store, tmp_path)
+        checkpoints.restore()
+        save(checkpoints, step, validation=validation)
+    assert files(store) == [2, 3, 4]
+    assert [one["validation"] for one in store.checkpoints()] == [2.0, None, 1.0]
+    checkpoints = opened(store, tmp_path)
+    checkpoints.restore()
+    save(checkpoints, 5, validation=1.0)  # as good: the newer one is the best
+    assert files(store) == [4, 5]
+
+
+def test_a_checkpoint_is_kept_for_good_at_the_end_of_each_second_epoch(tmp_path: Path) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path, every_epochs=2)
+    for step in range(1, 13):  # two steps an epoch, of which the second is its end
+        save(checkpoints, step, epoch=(step + 1) // 2, validation=-step if step % 2 == 0 else None)
+    assert files(store) == [4, 8, 11, 12]
+
+
+def test_a_validation_loss_is_added_to_what_stands_without_another_upload(tmp_path: Path) -> None:
+    verbs: list[str] = []
+    store = Memory(lambda verb, _: verbs.append(verb))
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    save(checkpoints, 1, validation=0.5)
+    save(checkpoints, 1)
+    assert verbs.count("upload") == 1
+    assert verbs.count("write") == 2
+    found = opened(store, tmp_path).restore()
+    assert found is not None
+    assert found.validation == 0.5
+
+
+def test_a_damaged_checkpoint_is_not_one_of_the_newest_that_are_kept(tmp_path: Path) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    save(checkpoints, 4)
+    store.objects[next(name for name in store.objects if "00004" in name)] = b"damaged"
+    again = opened(store, tmp_path)
+    again.restore()
+    save(again, 2)
+    assert files(store) == [1, 2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["weights/a", "optimizer/velocity"])
+def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, value: float, name: str) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    before = dict(store.objects)
+    arrays = {"optimizer/iteration": np.array(3), name: np.array([1, value], np.float32)}
+    with pytest.raises(InputError, match=f"{name} is not finite at step 3 of epoch 2: lower learning_rate"):
+        checkpoints.commit(Snapshot(arrays, 3, 2))
+    assert store.objects == before
+
+
+def test_what_a_killed_process_uploaded_and_did_not_name_is_deleted_once_the_next_pointer_stands(
+    tmp_path: Path,
+) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1)
+    left = "checkpoints/step-00000009-0badf00d.safetensors"
+    store.objects[left] = b"left"
+    again = opened(store, tmp_path)
+    again.restore()
+    assert left in store.objects  # it may be another process' that has yet to write its pointer
+    save(again, 2)
+    assert files(store) == [1, 2]
+
+
+@pytest.mark.parametrize("verb", ["delete", "names"])
+def test_a_checkpoint_that_could_not_be_deleted_is_deleted_after_the_next_save(tmp_path: Path, verb: str) -> None:
+    def fail(what: str, _: str) -> None:
+        if what == verb and failing:
+            raise OSError("not now")
+
+    store, failing = Memory(fail), [True]
+    checkpoints = opened(store, tmp_path)
+    for step in (1, 2, 3):
+        save(checkpoints, step)
+    assert {2, 3} <= set(files(store))
+    failing.clear()
+    save(checkpoints, 4)
+    assert files(store) == [3, 4]
+
+
+def test_a_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[int], Path]) -> None:
+    store, disk = Memory(), small_disk(400)
+    checkpoints = opened(store, disk)
+    save(checkpoints, 1)
+    with pytest.raises(OSError, match="saving.safetensors: .*No space left"):
+        checkpoints.commit(Snapshot({"weights/a": np.zeros(10**6)}, 2, 1))
+    assert files(store) == [1]
+    save(checkpoints, 3)
+    assert files(store) == [1, 3]
+    assert list(disk.iterdir()) == []
+
+
+def test_an_upload_that_was_carried_out_and_yet_said_to_have_failed_is_deleted(tmp_path: Path) -> None:
+    store = Memory()
+    checkpoints = opened(store, tmp_path)
+    save(checkpoints, 1)
+    store.after = no_answer
+    with pytest.raises(OSError, match="no answer"):
+        save(checkpoints, 2)
+    store.after = lambda *_: None
+    save(checkpoints, 3)
+    assert files(store) == [1, 3]
+
+
+def test_a_reader_of_a_run_that_trains_on_takes_the_newest_when_its_checkpoints_are_deleted_meanwhile(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def train_on(verb: str, _: str) -> None:
+        for step in later[:2] if verb == "download" else ():
+            later.remove(step)
+            save(writer, step)
+
+    store, later = Memory(), [3, 4, 5, 6]
+    writer = opened(store, tmp_path)
+    save(writer, 1)
+    save(writer, 2)
+    store.before = train_on
+    found = newest(store, tmp_path)
+    assert (found.step, found.arrays["weights/a"].tolist()) == (6, [6, 6, 6])
+    assert "damaged" not in caplog.text

@@ -1,0 +1,97 @@
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from preprocessing.errors import InputError
+from preprocessing.storage.bucket import Conflict
+from preprocessing.storage.urls import open_bucket
+from tests.support.memory import Memory
+from trainer.runs.metrics import Metrics
+from trainer.training.evaluation import Evaluation
+
+
+def test_rows_are_kept_up_to_the_step_that_a_run_continues_from(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    first = Metrics(bucket, step=0, scratch=tmp_path / "a")
+    for step in (10, 20, 30):
+        first.train(step=step, epoch=1, loss=1.0, learning_rate=0.1, chars_per_second=9.0)
+    first.validation(step=30, epoch=1, result=Evaluation(loss=2 * math.log(2), chars=5))
+    first.write(first.text())
+
+    again = Metrics(bucket, step=20, scratch=tmp_path / "b")
+    assert [row.step for row in again.rows] == [10, 20]
+    again.write(again.text())
+    assert len(bucket.read("metrics.jsonl").splitlines()) == 2
+    assert len(bucket.names("tensorboard/")) == 2  # each attempt's events stay
+
+
+def test_of_two_processes_that_write_one_run_s_rows_the_second_changes_nothing(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    one, other = (Metrics(bucket, step=0, scratch=tmp_path / name) for name in ("a", "b"))
+    one.train(step=1, epoch=1, loss=1.0, learning_rate=0.1, chars_per_second=9.0)
+    one.write(one.text())
+    names, rows = bucket.names(), bucket.read("metrics.jsonl")
+    with pytest.raises(Conflict):
+        other.write(other.text())
+    assert (bucket.names(), bucket.read("metrics.jsonl")) == (names, rows)
+
+
+def test_a_row_says_nothing_of_the_clock(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    metrics = Metrics(bucket, step=0, scratch=tmp_path)
+    metrics.train(step=1, epoch=1, loss=math.log(2), learning_rate=0.1, chars_per_second=9.0)
+    metrics.validation(step=1, epoch=1, result=Evaluation(loss=2 * math.log(2), chars=5))
+    metrics.write(metrics.text())
+    assert [json.loads(line) for line in bucket.read("metrics.jsonl").splitlines()] == [
+        {"kind": "train", "step": 1, "epoch": 1, "loss": math.log(2), "bits_per_char": 1.0, "learning_rate": 0.1},
+        {"kind": "validation", "step": 1, "epoch": 1, "loss": 2 * math.log(2), "bits_per_char": 2.0, "chars": 5},
+    ]
+
+
+def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    bucket.write("metrics.jsonl", b'{"kind": "train"}\n')
+    with pytest.raises(InputError, match=f"{bucket.url}/metrics.jsonl: line 1 is no row of metrics"):
+        Metrics(bucket, step=0, scratch=tmp_path)
+
+
+def test_a_full_disk_loses_no_row(tmp_path: Path, small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(8)
+    bucket = open_bucket(str(tmp_path / "run"))
+    metrics = Metrics(bucket, step=0, scratch=disk)
+    for step in range(1, 300):
+        metrics.train(step=step, epoch=1, loss=1.0, learning_rate=0.1, chars_per_second=9.0)
+    metrics.write(metrics.text())
+    assert len(bucket.read("metrics.jsonl").splitlines()) == 299
+    assert not metrics.due
+
+
+def test_the_row_of_a_validation_that_a_killed_process_made_is_replaced(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    for name in ("a", "b"):
+        metrics = Metrics(bucket, step=1, scratch=tmp_path / name)
+        metrics.validation(step=1, epoch=1, result=Evaluation(loss=1.0, chars=5))
+        metrics.write(metrics.text())
+    assert len(bucket.read("metrics.jsonl").splitlines()) == 1
+
+
+def test_of_tensorboard_s_files_those_that_grew_are_written_again_wherever_they_are(tmp_path: Path) -> None:
+    names: list[str] = []
+    store = Memory(lambda verb, name: names.append(name) if verb == "write" else None)
+    metrics = Metrics(store, step=0, scratch=tmp_path, start="20260102T030405Z-abcdef")
+    trace = metrics.folder / "plugins/profile/1/host.xplane.pb"
+    trace.parent.mkdir(parents=True)
+    trace.write_bytes(b"1")
+    metrics.write(metrics.text())
+    [events] = [name for name in names if "tfevents" in name]
+    assert events.startswith("tensorboard/events.out.tfevents.")
+    assert events.endswith(".20260102T030405Z-abcdef")
+    assert sorted(names) == ["metrics.jsonl", events, "tensorboard/plugins/profile/1/host.xplane.pb"]
+    names.clear()
+    trace.write_bytes(b"12")
+    metrics.write(metrics.text())
+    assert names == ["metrics.jsonl", "tensorboard/plugins/profile/1/host.xplane.pb"]
+    assert store.objects["tensorboard/plugins/profile/1/host.xplane.pb"] == b"12"

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from preprocessing.errors import InputError
+from tests.support.memory import Memory
+from trainer.runs.samples import Epoch, Sample, as_json, as_text, from_json, last, name_of, read
+
+SAMPLES = [Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}")]
+
+
+def test_the_text_shows_a_shared_prompt_once_and_each_diversity() -> None:
+    assert as_text(SAMPLES, title="epoch 1, step 9") == (
+        "epoch 1, step 9\n\nprompt:\n{a\n\ndiversity 0.2:\n cat}\n\ndiversity 0.8:\n dog}\n"
+    )
+
+
+def test_the_json_holds_the_same() -> None:
+    assert json.loads(as_json(SAMPLES, epoch=1, step=9)) == {
+        "epoch": 1,
+        "step": 9,
+        "samples": [
+            {"diversity": 0.2, "prompt": "{a", "text": " cat}"},
+            {"diversity": 0.8, "prompt": "{a", "text": " dog}"},
+        ],
+    }
+
+
+def test_the_json_is_read_back_as_it_was_written() -> None:
+    written = as_json(SAMPLES, epoch=1, step=9).encode()
+    assert from_json(written, place="epoch-001.json") == Epoch(1, 9, tuple(SAMPLES))
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"samples": [{"diversity": 1}]}', b'{"samples": [1]}'])
+def test_what_is_no_epoch_s_samples_is_named(data: bytes) -> None:
+    with pytest.raises(InputError, match="s.json: not an epoch's samples"):
+        from_json(data, place="s.json")
+
+
+def test_a_run_s_epochs_are_read_in_order_and_the_last_alone() -> None:
+    store = Memory()
+    assert (read(store), last(store)) == ([], None)
+    for epoch in (1000, 999, 2):
+        store.write(f"{name_of(epoch)}.txt", as_text(SAMPLES, title="").encode())
+        store.write(f"{name_of(epoch)}.json", as_json(SAMPLES, epoch=epoch, step=9).encode())
+    assert [one.epoch for one in read(store)] == [2, 999, 1000]
+    store.write("samples/epoch-002.json", b"{}")
+    assert last(store) == Epoch(1000, 9, tuple(SAMPLES))
+    with pytest.raises(InputError, match="memory/samples/epoch-002.json: not an epoch's samples"):
+        read(store)

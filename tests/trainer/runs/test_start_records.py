@@ -1,0 +1,106 @@
+"""What each start leaves of itself, whatever becomes of it."""
+
+import json
+import logging
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
+from tests.support.memory import Memory
+from trainer.runs.start_records import EVICTED, FAILED, FINISHED, STALLED, STOPPED, OwnStart, Record, read
+from trainer.stop import Stopped
+
+MACHINE = {"host": "a", "CPU": "b"}
+
+
+def record(store: Memory) -> Record:
+    [found] = read(store).values()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ending", "signal", "how", "why"),
+    [
+        (None, "", FINISHED, ""),
+        (Stopped(), "SIGTERM", EVICTED, "SIGTERM"),
+        (Stopped(), "SIGINT", STOPPED, "SIGINT"),
+        (Stopped(), "", STOPPED, ""),  # another worker was asked to
+        (OSError("no\nroom"), "", FAILED, "OSError: no room"),
+    ],
+)
+def test_a_start_says_where_it_began_and_how_it_ended(
+    ending: BaseException | None, signal: str, how: str, why: str
+) -> None:
+    store, steps = Memory(), iter([7])
+
+    def work() -> None:
+        begun = record(store)
+        assert (begun.step, begun.machine, begun.ended, begun.how) == (3, MACHINE, None, None)
+        if ending:
+            raise ending
+
+    start = OwnStart(store, step=3, machine=MACHINE)
+    with (
+        pytest.raises(type(ending)) if ending else nullcontext(),
+        start.told(lambda: next(steps), asked_by=lambda: signal),
+    ):
+        work()
+    ended = record(store)
+    assert (ended.step, ended.ended_step, ended.how, ended.why) == (3, 7, how, why)
+    assert ended.ended is not None
+    assert ended.ended >= ended.began
+
+
+def test_one_that_stalls_says_so_before_it_is_ended() -> None:
+    store = Memory()
+    start = OwnStart(store, step=3, machine=MACHINE)
+    with start.told(lambda: 9, asked_by=str):
+        start.stalled()
+        assert (record(store).how, record(store).ended_step) == (STALLED, 9)
+    assert record(store).how == FINISHED  # it went on after all
+
+
+def test_of_a_process_that_hangs_it_is_there_when_the_watch_has_ended_it(tmp_path: Path) -> None:
+    script = f"""
+import threading
+from preprocessing.storage.urls import open_bucket
+from trainer.runtime.watchdog import watched
+from trainer.runs.start_records import OwnStart
+
+own = OwnStart(open_bucket({str(tmp_path)!r}), step=3, machine={{}})
+with watched(5) as alive, own.told(lambda: 8, asked_by=str):
+    alive.tell(own.stalled)
+    threading.Event().wait()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "Timeout (0:00:05)!")
+    [found] = read(open_bucket(str(tmp_path))).values()
+    assert (found.how, found.step, found.ended_step) == (STALLED, 3, 8)
+
+
+@pytest.mark.parametrize("fault", [OSError("down"), InputError("no permission")])
+def test_a_store_that_does_not_take_it_costs_a_line(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    def down(verb: str, _: str) -> None:
+        if verb == "write":
+            raise fault
+
+    done = []
+    with caplog.at_level(logging.WARNING):
+        start = OwnStart(Memory(down), step=0, machine={})
+        with start.told(lambda: 1, asked_by=str):
+            done.append(1)
+    assert done
+    assert [line.getMessage() for line in caplog.records] == [f"what is known of this start is not kept: {fault}"] * 2
+
+
+def test_starts_come_in_order_and_a_damaged_one_is_left_out() -> None:
+    store = Memory()
+    whole = json.dumps({"began": 1.5, "step": 2, "machine": {}})
+    for name, data in (("2", whole), ("1", whole), ("3", "{"), ("4", "[]"), ("5", whole.replace("1.5", '"x"'))):
+        store.write(f"starts/{name}.json", data.encode())
+    assert read(store) == {"1": Record(1.5, 2, {}), "2": Record(1.5, 2, {})}

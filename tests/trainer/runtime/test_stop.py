@@ -1,0 +1,73 @@
+"""How a run ends when it is asked to, as its caller sees it."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+SCRIPT = """
+import os, signal, threading, time
+from jobs.cli import command
+from trainer.runtime.stop import Stop
+
+def main():
+    stop = Stop(grace_seconds={grace})
+    {body}
+
+command.run(main)
+"""
+FOREVER = "threading.Event().wait()"
+
+
+def ended(body: Sequence[str], *, grace: float = 60, signals: Sequence[int] = (signal.SIGTERM,)) -> tuple[int, str]:
+    """Exit code and last line of a run that does this and says `ready`, and of one signal each time it does."""
+    script = SCRIPT.format(grace=grace, body="\n    ".join(body))
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        for number in signals:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+        errors = process.stderr.read()
+        return process.wait(timeout=60), errors.splitlines()[-1]
+
+
+READY = "print('ready', flush=True)"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_before_there_is_something_to_save_it_ends_at_once(number: int) -> None:
+    code, last = ended([READY, FOREVER], signals=[number])
+    assert (code, last[9:]) == (143, "stopped, as asked")
+
+
+def test_a_library_that_does_not_let_go_is_left_after_the_grace() -> None:
+    hanging = ["try:", f"    {READY}; {FOREVER}", "finally:", f"    {FOREVER}"]
+    code, last = ended(hanging, grace=0.1)
+    assert (code, last[9:]) == (143, "stopped, as asked")
+
+
+def test_once_there_is_something_to_save_it_is_only_asked() -> None:
+    body = ["stop.save_first(lambda: False)", READY, "while not stop(): time.sleep(0.01)", "raise OSError('saving')"]
+    code, last = ended(body)
+    assert (code, last[9:]) == (1, "stopped by a fault of the machine or the network: saving")
+
+
+@pytest.mark.parametrize(
+    ("saved", "code", "line"),
+    [(False, 1, "stopped before all was saved"), (True, 143, "stopped, as asked")],
+)
+def test_after_the_grace_it_ends_with_143_only_if_all_is_saved(saved: bool, code: int, line: str) -> None:
+    found, last = ended([f"stop.save_first(lambda: {saved})", READY, FOREVER], grace=0.1)
+    assert found == code
+    assert line in last
+
+
+def test_a_second_sigterm_changes_nothing_and_a_second_ctrl_c_ends_it() -> None:
+    body = ["stop.save_first(lambda: False)", f"while True: {READY}; time.sleep(0.05)"]
+    code, last = ended(body, signals=[signal.SIGTERM, signal.SIGTERM, signal.SIGINT])
+    assert code == 1
+    assert "stopped before all was saved" in last

@@ -1,0 +1,71 @@
+"""A real process whose step hangs."""
+
+import subprocess
+import sys
+import threading
+
+from trainer.runtime.watchdog import watched
+
+
+def ended(seconds: float, step: str, stalled: str = "None") -> subprocess.CompletedProcess[str]:
+    """A process of three steps within the watch."""
+    script = f"""
+import threading
+from trainer.runtime.watchdog import watched
+
+def step():
+    {step}
+
+with watched({seconds}) as alive:
+    if {stalled}:
+        alive.tell({stalled})
+    for _ in range(3):
+        step()
+        alive()
+threading.Event().wait({2 * seconds})
+"""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_step_that_hangs_ends_the_process_with_1_and_each_thread_s_stack() -> None:
+    hanging = "threading.Thread(target=threading.Event().wait, daemon=True).start(); threading.Event().wait()"
+    done = ended(0.5, hanging)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Timeout (0:00:00.500000)!")
+    assert done.stderr.count("most recent call first") == 2
+    assert " in step\n" in done.stderr
+
+
+def test_steps_that_end_are_left_alone_and_so_is_what_comes_after_them() -> None:
+    done = ended(0.5, "pass")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_one_that_hangs_can_say_so_first_and_one_that_does_not_says_nothing() -> None:
+    say = 'lambda: print("stalled", flush=True)'
+    done = ended(1, "threading.Event().wait()", say)
+    assert (done.returncode, done.stdout) == (1, "stalled\n")
+    done = ended(1, "pass", say)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_without_a_limit_nothing_is_watched() -> None:
+    with watched(0) as alive:
+        alive()
+        alive.tell(lambda: None)
+        assert not [thread for thread in threading.enumerate() if thread.name == "stall"]
+
+
+def test_without_a_sign_for_half_of_the_time_progress_is_no_longer_regular() -> None:
+    script = """
+import time
+from trainer.runtime.watchdog import watched
+with watched(2) as watch, watched(0) as blind:
+    regular = [watch.regular]
+    time.sleep(1.1)
+    regular += [watch.regular, blind.regular, watch.quiet_seconds > 1]
+    watch()
+    print(*regular, watch.regular)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False", "True", "True", "True"]

@@ -1,0 +1,83 @@
+"""The order of a run that moves between machines: the same windows in the same order on any number of replicas."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.elastic import BATCH_WINDOWS, COUNTS, EPOCHS, REPLICAS
+from trainer.data.order import Order
+
+STEPS_PER_EPOCH = -(-sum(COUNTS) // BATCH_WINDOWS)
+STEPS = EPOCHS * STEPS_PER_EPOCH
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What was seen of runs on 1, 2, 4 and 8 replicas, and of the parts of one that moved from 4 to 2 to 1."""
+    folder = tmp_path_factory.mktemp("elastic")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.elastic", str(folder)],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def expected() -> dict[str, list[int]]:
+    """By step, counted from 1: the windows of the global batch in order, those that only fill it up at its end."""
+    order = Order(COUNTS, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
+    starts = np.cumsum([0, *COUNTS])
+    batches = {}
+    for step in range(STEPS):
+        shards, rows = order.batch(*divmod(step, STEPS_PER_EPOCH))
+        numbers = (starts[shards] + rows).tolist()
+        batches[str(step + 1)] = numbers + numbers[:1] * (BATCH_WINDOWS - len(numbers))
+    return batches
+
+
+def test_the_replicas_are_given_the_same_windows_in_the_same_order_whatever_their_number(runs: dict[str, Any]) -> None:
+    assert [run["replicas"] for run in runs["undisturbed"]] == list(REPLICAS)
+    for run in runs["undisturbed"]:
+        assert run["windows"] == expected()
+
+
+def test_losses_agree_whatever_the_number_of_replicas(runs: dict[str, Any]) -> None:
+    one, *others = ([run["losses"][str(step)] for step in range(1, STEPS + 1)] for run in runs["undisturbed"])
+    for other in others:
+        np.testing.assert_allclose(other, one, rtol=1e-5)
+    assert one[-1] < one[0]
+
+
+def test_a_run_that_is_stopped_and_crashes_and_moves_to_fewer_replicas_trains_on_each_window_in_its_turn(
+    runs: dict[str, Any],
+) -> None:
+    moved = runs["moved"]
+    assert [(part["replicas"], part["start"]) for part in moved] == [(4, 0), (2, 5), (2, 5), (1, 11), (1, 13)]
+    # What counts of a part is what came before the next one's start: the rest was lost and was done again.
+    ends = [part["start"] for part in moved[1:]] + [STEPS]
+    counted = [
+        (step, part["windows"][str(step)])
+        for part, end in zip(moved, ends, strict=True)
+        for step in range(part["start"] + 1, end + 1)
+    ]
+    assert counted == [(int(step), windows) for step, windows in expected().items()]
+    for part in moved:
+        assert part["windows"].items() <= expected().items()
+    for epoch in range(EPOCHS):
+        ordered = [number for step, windows in counted if (step - 1) // STEPS_PER_EPOCH == epoch for number in windows]
+        assert sorted(ordered[: sum(COUNTS)]) == list(range(sum(COUNTS)))
+
+
+def test_a_run_that_moves_has_the_losses_of_one_that_does_not(runs: dict[str, Any]) -> None:
+    one = runs["undisturbed"][0]["losses"]
+    for part in runs["moved"]:
+        np.testing.assert_allclose(list(part["losses"].values()), [one[step] for step in part["losses"]], rtol=1e-5)

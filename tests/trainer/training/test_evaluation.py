@@ -1,0 +1,60 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trainer.data.test_windows import MANIFEST
+from trainer.data.windows import Batch
+from trainer.stop import Stopped
+from trainer.training.evaluation import evaluate, window_step
+
+
+class FiveWindows:
+    """Windows whose ids are their number."""
+
+    def every(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.arange(0, 5, step)
+        return np.zeros_like(rows), rows
+
+    def read(self, shards: np.ndarray, rows: np.ndarray, ahead: Sequence[int]) -> np.ndarray:
+        assert len(shards) == len(rows)
+        assert list(ahead) == [0]
+        return rows[:, None].repeat(3, axis=1)
+
+
+def steps(seen: list[list[int]]) -> Any:
+    def judge(batch: Batch) -> tuple[float, float]:
+        seen.append(batch.ids[:, 0].tolist())
+        return float(batch.ids[:, 0] @ batch.weights), 2 * float(batch.weights.sum())
+
+    return SimpleNamespace(batch_windows=2, evaluate=judge)
+
+
+def test_every_window_counts_once_and_the_last_batch_is_filled_up() -> None:
+    seen: list[list[int]] = []
+    found = evaluate(steps(seen), FiveWindows(), step=1, should_stop=lambda: False)  # type: ignore[arg-type]
+    assert seen == [[0, 1], [2, 3], [4, 4]]
+    assert (found.loss, found.chars) == ((0 + 1 + 2 + 3 + 4) / 10, 10)
+
+
+def test_overlapping_windows_are_left_out() -> None:
+    seen: list[list[int]] = []
+    evaluate(steps(seen), FiveWindows(), step=3, should_stop=lambda: False)  # type: ignore[arg-type]
+    assert seen == [[0, 3]]
+
+
+def test_evaluation_stops_between_batches_when_asked() -> None:
+    asked = iter([False, True])
+    with pytest.raises(Stopped):
+        evaluate(steps([]), FiveWindows(), step=1, should_stop=lambda: next(asked))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("objective", "stride", "step"), [("every", 256, 1), ("every", 128, 2), ("every", 3, 86), ("last", 3, 1)]
+)
+def test_no_character_is_predicted_twice(objective: str, stride: int, step: int) -> None:
+    assert window_step(objective, replace(MANIFEST, window_chars=256, stride_chars=stride)) == step
+    assert objective == "last" or step * stride >= 256

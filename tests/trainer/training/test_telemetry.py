@@ -1,0 +1,161 @@
+"""What Prometheus reads of a run, and the queries that the documentation makes of it."""
+
+import json
+import math
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.memory import Memory
+from tests.support.ports import free_port
+from tests.support.runs import arguments, finish, start
+from tests.trainer.training.test_loop import Counted
+from trainer.training.endpoint import served
+from trainer.training.exporter import Exporter
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def numbers(text: str) -> dict[str, float]:
+    """Each sample's value by its name, with the split behind it where it has one."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {" ".join(filter(None, [one.name, one.labels.get("split")])): one.value for one in samples}
+
+
+def exported(exporter: Exporter) -> dict[str, float]:
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    return numbers(generate_latest(registry).decode())
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Counted:
+    return Counted(Memory(), tmp_path)
+
+
+def test_before_the_first_step_there_is_a_plan_and_no_loss(counted: Counted) -> None:
+    found = exported(Exporter(counted.loop, run="night", restarts=0))
+    assert (found["trainer_step"], found["trainer_steps"], found["trainer_characters_total"]) == (0, 6, 0)
+    assert (found["trainer_checkpoint_step"], found["trainer_goodput_ratio"]) == (0, 0)
+    assert not [name for name in found if "loss" in name]
+
+
+def test_a_run_s_numbers_are_those_of_its_loop(counted: Counted) -> None:
+    exporter = Exporter(counted.loop, run="night", restarts=2)
+    counted.run()
+    found = exported(exporter)
+    assert (found["trainer_step"], found["trainer_epochs"], found["trainer_restarts"]) == (6, 2, 2)
+    assert found["trainer_characters_total"] == 60
+    assert found["trainer_checkpoint_step"] == 6
+    assert found["trainer_loss_bits_per_character train"] == pytest.approx((1 / 5 + 1 / 6) / 2 / math.log(2), rel=0.2)
+    assert found["trainer_loss_bits_per_character validation"] == pytest.approx(2 / 6 / math.log(2))
+    assert 0 < found["trainer_goodput_ratio"] <= 1
+    assert found["trainer_checkpoint_seconds"] > 0
+    assert 0 <= found["trainer_checkpoint_age_seconds"] < 60
+
+
+def test_characters_count_from_where_the_process_began(counted: Counted, tmp_path: Path) -> None:
+    counted.run()
+    later = Counted(counted.store, tmp_path)
+    found = exported(Exporter(later.loop, run="night", restarts=1))
+    assert (found["trainer_step"], found["trainer_characters_total"], found["trainer_checkpoint_step"]) == (6, 0, 6)
+
+
+def test_a_worker_that_saves_nothing_tells_nothing_of_checkpoints(counted: Counted) -> None:
+    chief, other = (exported(Exporter(counted.loop, run="night", restarts=0, saves=saves)) for saves in (True, False))
+    assert {name for name in chief if name not in other} == {
+        f"trainer_checkpoint_{what}" for what in ("step", "age_seconds", "seconds")
+    }
+
+
+def test_the_endpoint_has_the_metrics_and_the_health_and_nothing_else(counted: Counted) -> None:
+    well = [True]
+    exporter = Exporter(counted.loop, run="night", restarts=0)
+    with served(exporter, lambda: (well[0], "step 1 of 6"), port=0) as port:
+        code, text = get(port, "/metrics")
+        assert code == 200
+        assert 'trainer_steps{run="night"} 6.0' in text.splitlines()
+        assert get(port, "/healthz") == (200, "step 1 of 6\n")
+        well[0] = False
+        assert get(port, "/healthz") == (503, "step 1 of 6\n")
+        assert get(port, "/other")[0] == 404
+
+
+def test_a_run_is_scraped_while_it_trains(dataset: Path, tmp_path: Path) -> None:
+    port = free_port()
+    process = start(arguments(dataset, tmp_path, metrics_port=port, epochs=50))
+    found: dict[str, float] = {}
+    while found.get("trainer_loss_bits_per_character train") is None:
+        assert process.poll() is None
+        try:
+            found = numbers(get(port, "/metrics")[1])
+        except OSError:
+            continue  # not there yet
+    code, text = get(port, "/healthz")
+    assert code == 200
+    assert re.fullmatch(r"step \d+ of \d+, last sign of progress \d+\.\d s ago\n", text)
+    process.terminate()
+    finish(process, code=143)
+    assert found["trainer_step"] >= 7
+    assert found["trainer_restarts"] == 0
+
+
+def test_a_port_that_is_taken_costs_the_metrics_and_not_the_run(
+    dataset: Path, tmp_path: Path, counted: Counted
+) -> None:
+    with served(Exporter(counted.loop, run="other", restarts=0), lambda: (True, ""), port=0) as port:
+        errors = finish(start(arguments(dataset, tmp_path, metrics_port=port, epochs=1)))
+    assert f"metrics_port={port}: no /metrics and /healthz: " in errors
+    assert (tmp_path / "small/checkpoint.json").exists()
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Each query of the alerts and of the dashboard, with where it stands."""
+    for group in yaml.safe_load((DOCS / "alerts.yaml").read_text())["groups"]:
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+    for panel in json.loads((DOCS / "dashboard.json").read_text())["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"].replace("$run", ".*")
+
+
+def selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
+    """The selectors in a parsed query."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(one: Any) -> bool:
+        if isinstance(one, promql_parser.VectorSelector):
+            found.append(one)
+        return True
+
+    promql_parser.walk(node, visit)
+    return iter(found)
+
+
+@pytest.mark.parametrize(("place", "query"), list(queries()), ids=lambda value: value[:30])
+def test_a_query_asks_for_what_is_exported(place: str, query: str, counted: Counted) -> None:
+    exporter = Exporter(counted.loop, run="night", restarts=0)
+    counted.run()
+    known = {sample.name: set(sample.labels) for family in exporter.collect() for sample in family.samples}
+    asked = list(selectors(promql_parser.parse(query)))
+    assert asked, place
+    for selector in asked:
+        assert selector.name in known
+        assert {matcher.name for matcher in selector.matchers.matchers} <= known[selector.name]
