@@ -18,16 +18,14 @@ from pathlib import Path
 from jobs.cli import command
 from jobs.terminal.table import table
 from preprocessing.dataset.manifest import Manifest
-from preprocessing.errors import InputError
+from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.pipeline.publish import Build, whole
 from preprocessing.pipeline.recipe import Recipe, read_recipe, read_sources
 from preprocessing.pipeline.shard_count import partition_count
 from preprocessing.pipeline.summary import check_counts, summed_up
 from preprocessing.sources.find import changes, described
-from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer import config as schema
-from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)
 

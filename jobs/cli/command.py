@@ -18,13 +18,9 @@ from typing import NoReturn
 
 from jobs.cli.config import Job, load
 from jobs.cli.help import describe
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Conflict
-from trainer.stop import Stopped
+from preprocessing.errors import Conflict, InputError, Stopped
 
 log = logging.getLogger(__name__)
-
-STOPPED = 128 + signal.SIGTERM
 
 
 class Parser(argparse.ArgumentParser):
@@ -79,7 +75,7 @@ def leave_at_once() -> NoReturn:
     """Ends the process as stopped, with whatever other threads it has."""
     log.info("stopped, as asked")
     logging.shutdown()
-    os._exit(STOPPED)
+    os._exit(Stopped.exit_code)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -95,13 +91,13 @@ def run(main: Callable[[], None]) -> None:
         main()
     except InputError as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(InputError.exit_code)
     except Stopped:
         log.info("stopped, as asked")
-        sys.exit(STOPPED)
+        sys.exit(Stopped.exit_code)
     except Conflict as error:
         log.error("another process was first, nothing of its work was changed: %s", error)
-        sys.exit(1)
+        sys.exit(Conflict.exit_code)
     except BrokenPipeError:  # nobody reads on, as after `| head`; Python would say so once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

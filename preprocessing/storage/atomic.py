@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import ABSENT, Conflict, Version
+from preprocessing.errors import Conflict, InputError
+from preprocessing.storage.bucket import ABSENT, Version
 
 NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 

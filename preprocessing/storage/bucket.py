@@ -7,10 +7,6 @@ Version = str  # of an object; another after each write that changes it
 ABSENT: Version = "0"  # the version of an object that is not there
 
 
-class Conflict(Exception):
-    """A conditional write found another version than it was told to, and wrote nothing."""
-
-
 class Store(Protocol):
     """Objects by name. FileNotFoundError where there is none; a write is whole or not at all."""
 

@@ -1,6 +1,7 @@
 """An object that one process at a time writes, and how two that do find out about each other."""
 
-from preprocessing.storage.bucket import ABSENT, Conflict, Store, Version
+from preprocessing.errors import Conflict
+from preprocessing.storage.bucket import ABSENT, Store, Version
 
 
 class Owned:

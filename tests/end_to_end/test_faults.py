@@ -22,8 +22,8 @@ import pytest
 from jobs import preprocess, verify
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import open_dataset
+from preprocessing.errors import Conflict
 from preprocessing.pipeline.publish import OURS, Build
-from preprocessing.storage.bucket import Conflict
 from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Mended, emulator
 from tests.support.inputs import json_line, reviews, sets

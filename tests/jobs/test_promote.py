@@ -15,8 +15,7 @@ from jobs.evaluate import main as evaluate
 from jobs.promotion.decision import earlier
 from jobs.promotion.registry import Model, Models
 from preprocessing.dataset.folder import open_dataset
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Conflict
+from preprocessing.errors import Conflict, InputError
 from tests.jobs.promotion.test_registry import model
 from tests.support.runs import arguments, newest
 from trainer.config import Promote

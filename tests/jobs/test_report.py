@@ -337,7 +337,7 @@ def python(line: str, run: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def command(before: str, call: str, after: str = "") -> str:
-    return f"{before}\nfrom jobs import command, report\ncommand.run({call})\n{after}"
+    return f"{before}\nfrom jobs import report\nfrom jobs.cli import command\ncommand.run({call})\n{after}"
 
 
 def test_a_report_is_made_without_tensorflow(run: Path) -> None:

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
+from preprocessing.errors import Stopped
 from preprocessing.storage.urls import open_bucket
 from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.order import Order
@@ -33,7 +34,6 @@ from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
 from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import mirrored
-from trainer.stop import Stopped
 from trainer.training import loop
 from trainer.training.evaluation import Evaluation
 from trainer.training.saver import Saver

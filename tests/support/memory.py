@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from preprocessing.storage.bucket import ABSENT, Conflict
+from preprocessing.errors import Conflict
+from preprocessing.storage.bucket import ABSENT
 from trainer.runs.checkpoint_index import POINTER
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from preprocessing.dataset.manifest import Shard
-from trainer.stop import Stopped
+from preprocessing.errors import Stopped
 
 THREADS = 8
 POLL_SECONDS = 0.5  # how often a reader that waits asks whether to stop

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
-from preprocessing.errors import InputError
+from preprocessing.errors import InputError, Stopped
 from preprocessing.storage.bucket import Store
-from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from preprocessing.errors import Stopped
 from trainer.runtime.workers import Workers
-from trainer.stop import Stopped
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from threading import Timer
 from typing import NoReturn
 
 from jobs.cli.command import leave_at_once
-from trainer.stop import Stopped
+from preprocessing.errors import Stopped
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
-from trainer.stop import Stopped
+from preprocessing.errors import Stopped
 
 
 class Agreement:

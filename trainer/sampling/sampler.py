@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from preprocessing.errors import Stopped
 from trainer.data.order import uniform
 from trainer.model.weights import weights_of
 from trainer.sampling.truncation import ALL, Limits
-from trainer.stop import Stopped
 
 GROUP_ROWS = 8
 State = Any

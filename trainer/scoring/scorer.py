@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from preprocessing.errors import Stopped
 from trainer.model.lstm import steps_from
 from trainer.model.weights import Weights, weights_of
 from trainer.scoring.scores import Scores
-from trainer.stop import Stopped
 
 ROWS, CHARS = 32, 64
 TOLERANCE = 0.001

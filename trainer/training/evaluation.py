@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from preprocessing.dataset.manifest import Manifest
+from preprocessing.errors import Stopped
 from trainer.data.windows import Windows, fill_up
-from trainer.stop import Stopped
 from trainer.training.steps import Steps
 
 AHEAD_SHARDS = 8  # fetched while one is read

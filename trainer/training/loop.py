@@ -17,14 +17,13 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from preprocessing.errors import InputError
+from preprocessing.errors import InputError, Stopped
 from trainer.data.order import Order
 from trainer.data.plan import Plan
 from trainer.data.windows import Windows, fill_up
 from trainer.model.state import snapshot
 from trainer.runs.checkpoints import Snapshot, not_finite
 from trainer.runs.metrics import Metrics
-from trainer.stop import Stopped
 from trainer.training.evaluation import Evaluation
 from trainer.training.saver import Saver
 from trainer.training.steps import Steps

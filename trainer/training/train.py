@@ -11,7 +11,7 @@ import keras
 from jobs.terminal.progress import progress
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
-from preprocessing.errors import InputError
+from preprocessing.errors import InputError, Stopped
 from preprocessing.storage.urls import Bucket
 from trainer import config as schema
 from trainer.data.order import Order
@@ -31,7 +31,6 @@ from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import no_worker_lost
 from trainer.runtime.watchdog import Watch
 from trainer.runtime.workers import Workers
-from trainer.stop import Stopped
 from trainer.training import loop
 from trainer.training.evaluation import evaluate, window_step
 from trainer.training.initial_weights import set_first_weights

@@ -12,7 +12,7 @@ from preprocessing.errors import InputError
 
 def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
     """Exit code, output and the lines on standard error of a command whose main does this."""
-    script = f"from jobs import command\ndef main():\n    {body}\ncommand.run(main)"
+    script = f"from jobs.cli import command\ndef main():\n    {body}\ncommand.run(main)"
     done = subprocess.run(
         ["bash", "-c", f'"$0" -c "$1" {pipe}; exit ${{PIPESTATUS[0]}}', sys.executable, script],
         capture_output=True,
@@ -27,9 +27,9 @@ def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
     [
         ("print('done')", 0, None),
         ("from preprocessing.errors import InputError; raise InputError('a\\nb')", 2, "-c: a b"),
-        ("from trainer.stop import Stopped; raise Stopped", 143, "stopped, as asked"),
+        ("from preprocessing.errors import Stopped; raise Stopped", 143, "stopped, as asked"),
         (
-            "from preprocessing.storage.bucket import Conflict; raise Conflict('x')",
+            "from preprocessing.errors import Conflict; raise Conflict('x')",
             1,
             "another process was first, nothing of its work was changed: x",
         ),

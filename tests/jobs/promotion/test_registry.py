@@ -9,8 +9,7 @@ import pytest
 
 from jobs import promote
 from jobs.promotion.registry import Model, Models
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Conflict
+from preprocessing.errors import Conflict, InputError
 
 FILE = "checkpoints/step-00000001-aa.safetensors"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import ABSENT, Conflict
+from preprocessing.errors import Conflict, InputError
+from preprocessing.storage.bucket import ABSENT
 from preprocessing.storage.urls import Bucket, open_bucket
 from tests.support.gcs_emulator import Mended, emulator
 

@@ -1,6 +1,6 @@
 import pytest
 
-from preprocessing.storage.bucket import Conflict
+from preprocessing.errors import Conflict
 from preprocessing.storage.versioned_object import Owned
 from tests.support.memory import Memory, no_answer
 

@@ -9,12 +9,11 @@ import pytest
 
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Shard
-from preprocessing.errors import InputError
+from preprocessing.errors import InputError, Stopped
 from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
-from trainer.stop import Stopped
 
 BYTES = 100
 SHARDS = [Shard(name=f"{k}", split="train", records=1, bytes=BYTES, sha256="", crc32c="") for k in range(10)]

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Conflict
+from preprocessing.errors import Conflict, InputError
 from tests.support.memory import Memory, no_answer
 from trainer.runs.checkpoint_index import POINTER, Retention
 from trainer.runs.checkpoints import Checkpoints, Snapshot, newest

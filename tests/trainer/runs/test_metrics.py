@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Conflict
+from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.memory import Memory
 from trainer.runs.metrics import Metrics

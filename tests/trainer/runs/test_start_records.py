@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from preprocessing.errors import InputError
+from preprocessing.errors import InputError, Stopped
 from preprocessing.storage.urls import open_bucket
 from tests.support.memory import Memory
 from trainer.runs.start_records import EVICTED, FAILED, FINISHED, STALLED, STOPPED, OwnStart, Record, read
-from trainer.stop import Stopped
 
 MACHINE = {"host": "a", "CPU": "b"}
 

@@ -2,10 +2,10 @@ import socket
 
 import pytest
 
+from preprocessing.errors import Stopped
 from tests.support.ports import free_port
 from trainer.runtime.rendezvous import wait_for_all
 from trainer.runtime.workers import Workers
-from trainer.stop import Stopped
 
 
 def test_a_worker_waits_for_a_name_and_a_port_and_says_who_is_missing(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from preprocessing.errors import Stopped
 from trainer.model import network
 from trainer.sampling.sampler import choose, draws, generate, stepper
-from trainer.stop import Stopped
 
 LOGITS = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))
 

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from preprocessing.errors import Stopped
 from trainer.data.windows import Batch
 from trainer.model import network as model
 from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import mirrored
 from trainer.scoring.scorer import CHARS, ROWS, TOLERANCE, Scorer
 from trainer.scoring.scores import Scores
-from trainer.stop import Stopped
 from trainer.training.steps import Steps
 
 SYMBOLS = 9

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from preprocessing.errors import Stopped
 from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.windows import Batch
-from trainer.stop import Stopped
 from trainer.training.evaluation import evaluate, window_step
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Conflict
+from preprocessing.errors import Conflict, InputError, Stopped
 from tests.support.memory import Memory
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
@@ -20,7 +19,6 @@ from trainer.data.windows import Batch
 from trainer.runs.checkpoint_index import POINTER, Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
-from trainer.stop import Stopped
 from trainer.training.evaluation import Evaluation
 from trainer.training.loop import Loop
 from trainer.training.saver import Saver
