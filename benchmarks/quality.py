@@ -33,7 +33,7 @@ def prepare(source: str, folder: Path) -> Path:
     dataset = folder / "dataset"
     windows = [f"window_chars={WINDOW_CHARS}", f"stride_chars={WINDOW_CHARS}"]
     job("preprocess", *sets(f"input={source}", f"output={dataset}", *windows))
-    made = manifest.from_json((dataset / manifest.NAME).read_bytes(), place=manifest.NAME)
+    made = manifest.parse_manifest((dataset / manifest.NAME).read_bytes(), where=manifest.NAME)
     for split in ("train", "validation", "test"):
         parts = []
         for shard in made.of(split):

@@ -79,7 +79,7 @@ def open_dataset(url: str) -> Dataset:
     """
     bucket = open_bucket(url)
     try:
-        found = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
+        found = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
         near = nearest(url, is_dataset) or ": make one with python -m jobs.preprocess"
         raise InputError(

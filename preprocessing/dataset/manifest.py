@@ -1,17 +1,17 @@
 """manifest.json: what a dataset holds. It is written last, so a folder without it is not a dataset."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, with_config
 
 from preprocessing.dataset.records import record_bytes
 from preprocessing.dataset.vocabulary import Vocabulary
-from preprocessing.errors import InputError
+from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveInt, encode_json, has_fields_of, parse_json
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -20,17 +20,55 @@ SPLIT_COUNTS = ("reviews", "characters", "tail", "windows")
 
 
 @dataclass(frozen=True)
+class _Settings:
+    lowercase: bool  # the other settings differ between versions
+
+
+@dataclass(frozen=True)
+class _Source:
+    name: str
+    bytes: int
+    crc32c: str
+
+
+@dataclass(frozen=True)
+class _Counts:
+    read: Count
+    kept: Count
+    duplicate: Count
+    rejected: Mapping[str, Count]
+    dropped: Mapping[str, Count]
+
+
+@dataclass(frozen=True)
+class _SplitCounts:
+    reviews: Count
+    characters: Count
+    tail: Count
+    windows: Count
+
+
+@dataclass(frozen=True)
+class _Splits:
+    train: _SplitCounts
+    validation: _SplitCounts
+    test: _SplitCounts
+
+
+@with_config(FORBID_UNKNOWN_KEYS)
+@dataclass(frozen=True)
 class Shard:
     """One TFRecord file: record k lies at k * record_bytes."""
 
-    name: str
-    split: str
-    records: int
-    bytes: int
+    name: Annotated[str, Field(pattern=r"^[^./][^/]*$")]
+    split: Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
+    records: Count
+    bytes: Count
     sha256: str
     crc32c: str  # of the whole file, in base64 as Cloud Storage gives it
 
 
+@with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True)
 class Manifest:
     """All that a reader of the dataset needs to know, and what became of each line read.
@@ -40,18 +78,18 @@ class Manifest:
     splits: for each split its reviews, characters, windows and the `tail` of characters in no window.
     """
 
-    format: int
+    format: Annotated[int, Field(ge=FORMAT)]
     fingerprint: str
-    settings: Mapping[str, Any]
-    sources: tuple[Mapping[str, Any], ...]
+    settings: Annotated[Mapping[str, Any], has_fields_of(_Settings)]
+    sources: tuple[Annotated[Mapping[str, Any], has_fields_of(_Source)], ...]
     shard_rule: str
     vocabulary: str
-    window_chars: int
-    stride_chars: int
+    window_chars: PositiveInt
+    stride_chars: PositiveInt
     dtype: str
-    record_bytes: int
-    counts: Mapping[str, Any]
-    splits: Mapping[str, Mapping[str, int]]
+    record_bytes: PositiveInt
+    counts: Annotated[Mapping[str, Any], has_fields_of(_Counts)]
+    splits: Annotated[Mapping[str, Mapping[str, int]], has_fields_of(_Splits)]
     shards: tuple[Shard, ...]
 
     def of(self, split: str) -> tuple[Shard, ...]:
@@ -79,7 +117,7 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """The file's bytes, the same for the same dataset."""
-        return (json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        return encode_json(self)
 
 
 def fingerprint_of(settings: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> str:
@@ -87,59 +125,26 @@ def fingerprint_of(settings: Mapping[str, Any], sources: Sequence[Mapping[str, A
     return hashlib.sha256(json.dumps([FORMAT, settings, sources]).encode()).hexdigest()
 
 
-def from_json(data: bytes, *, place: str) -> Manifest:
-    """The manifest in a file's bytes; InputError, naming `place`, if it is none or of a newer format."""
-    try:
-        values = json.loads(data)
-        found = values["format"]
-        if type(found) is int and found > FORMAT:
-            raise InputError(f"format {found}, expected at most {FORMAT}: made by a newer version")
-        shards = tuple(Shard(**shard) for shard in values.pop("shards"))
-        manifest = Manifest(**(values | {"shards": shards, "sources": tuple(values["sources"])}))
-        _check(manifest)
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise InputError(f"{place}: not a dataset's manifest: {type(error).__name__} {error}") from None
-    return manifest
+def parse_manifest(data: bytes, *, where: str) -> Manifest:
+    """Return the manifest in a file's bytes. Raises InputError, which names `where`, for a damaged or newer file."""
+    return parse_json(
+        Manifest, data, what="a dataset's manifest", where=where, newest_format=FORMAT, check=_check_consistency
+    )
 
 
-def _check(manifest: Manifest) -> None:
-    if type(manifest.format) is not int or manifest.format != FORMAT:
-        raise ValueError(f"format={manifest.format!r}, expected {FORMAT}")
-    for name in ("window_chars", "stride_chars", "record_bytes"):
-        value = getattr(manifest, name)
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name}={value!r}, expected a whole number above 0")
+def _check_consistency(manifest: Manifest) -> None:
     dtype = manifest.symbols().dtype
-    if manifest.id_dtype() != dtype:
-        raise ValueError(f"dtype={manifest.dtype}, expected {dtype}")
+    if manifest.dtype != dtype.name:
+        raise ValueError(f"dtype={manifest.dtype}, expected {dtype.name}")
     size = record_bytes((manifest.window_chars + 1) * dtype.itemsize)
     if manifest.record_bytes != size:
         raise ValueError(
             f"record_bytes={manifest.record_bytes}, expected {size} for windows of {manifest.window_chars} characters"
         )
     for shard in manifest.shards:
-        if shard.split not in SPLITS or shard.bytes != shard.records * size:
+        if shard.bytes != shard.records * size:
             raise ValueError(f"shard {shard.name}: {shard.records} records do not make {shard.bytes} bytes")
-        if not shard.name or "/" in shard.name or shard.name.startswith("."):
-            raise ValueError(f"shard {shard.name!r}: expected a file's plain name")
-    if type(manifest.settings.get("lowercase")) is not bool:
-        raise ValueError("settings: no lowercase")
-    counts = manifest.counts
-    numbers = {f"counts.{what}": counts[what] for what in ("read", "kept", "duplicate")}
-    numbers |= {f"counts.{what}.{key}": n for what in ("rejected", "dropped") for key, n in counts[what].items()}
-    for split in SPLITS:
-        numbers |= {f"{split}.{what}": manifest.splits[split][what] for what in SPLIT_COUNTS}
-    for name, number in numbers.items():
-        if type(number) is not int or number < 0:
-            raise ValueError(f"{name}={number!r}, expected a whole number")
     for split in SPLITS:
         windows = sum(shard.records for shard in manifest.of(split))
         if manifest.splits[split]["windows"] != windows:
             raise ValueError(f"{split}: {manifest.splits[split]['windows']} windows, its shards hold {windows}")
-    texts = [manifest.fingerprint, manifest.shard_rule, manifest.vocabulary]
-    texts += [text for shard in manifest.shards for text in (shard.sha256, shard.crc32c)]
-    texts += [source[key] for source in manifest.sources for key in ("name", "crc32c")]
-    if not all(isinstance(text, str) for text in texts) or any(type(s["bytes"]) is not int for s in manifest.sources):
-        raise ValueError("a source or a shard without its name, size or checksum")

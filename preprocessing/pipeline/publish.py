@@ -119,7 +119,7 @@ def _standing(output: Bucket) -> tuple[Manifest | None, Version]:
     except FileNotFoundError:
         return None, ABSENT
     try:
-        return manifest.from_json(data, place=manifest.NAME), version
+        return manifest.parse_manifest(data, where=manifest.NAME), version
     except InputError as error:
         raise InputError(f"output={output.url}: {error}; remove it, or choose another folder") from None
 

@@ -23,7 +23,7 @@ def test_the_snippet_reads_the_shards_with_tensorflow_alone(dataset: Path, tmp_p
     done = subprocess.run(
         [sys.executable, "-I", "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    made = manifest.from_json((dataset / "manifest.json").read_bytes(), place="manifest.json")
+    made = manifest.parse_manifest((dataset / "manifest.json").read_bytes(), where="manifest.json")
     windows = Windows(made.of("train"), made, lambda shard, _: np.fromfile(dataset / shard.name, np.uint8))
     shards, rows = windows.every(1)
     expected = [made.symbols().decode(ids) for ids in windows.read(shards[:3], rows[:3])]

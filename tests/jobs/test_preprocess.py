@@ -54,7 +54,7 @@ def run(source: Path | str, output: Path, **changes: object) -> Manifest:
 
 
 def read(output: Path) -> Manifest:
-    return manifest.from_json((output / manifest.NAME).read_bytes(), place="manifest")
+    return manifest.parse_manifest((output / manifest.NAME).read_bytes(), where="manifest")
 
 
 def error(source: Path | str, output: Path, **changes: object) -> str:

@@ -81,7 +81,7 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
         return bucket
     try:
         found = _read_config(bucket)
-        before = manifest.from_json(bucket.read(manifest.NAME), place=f"{bucket.url}/{manifest.NAME}")
+        before = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{bucket.url}/{manifest.NAME}")
     except FileNotFoundError as error:
         name = str(error).rpartition("/")[2]
         raise InputError(
@@ -130,7 +130,7 @@ def open_run(url: str) -> Run:
     bucket = open_bucket(url)
     try:
         config = _read_config(bucket)
-        dataset = manifest.from_json(bucket.read(manifest.NAME), place=f"{url}/{manifest.NAME}")
+        dataset = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
         if is_dataset(bucket) and not holds(bucket, POINTER):
             raise InputError(

@@ -9,6 +9,7 @@ from preprocessing.dataset.manifest import Manifest, Shard, fingerprint_of
 from preprocessing.errors import InputError
 
 SIZE = records.record_bytes(3)
+NOT = "not a dataset's manifest: "
 SHARDS = (
     Shard(name="train-0.tfrecord", split="train", records=2, bytes=2 * SIZE, sha256="aa", crc32c=""),
     Shard(name="train-1.tfrecord", split="train", records=1, bytes=SIZE, sha256="bb", crc32c=""),
@@ -40,17 +41,17 @@ def values(**changes: Any) -> dict[str, Any]:
 
 def error(data: bytes | dict[str, Any]) -> str:
     with pytest.raises(InputError) as raised:
-        manifest.from_json(data if isinstance(data, bytes) else json.dumps(data).encode(), place="d/manifest.json")
+        manifest.parse_manifest(data if isinstance(data, bytes) else json.dumps(data).encode(), where="d/manifest.json")
     assert str(raised.value).startswith("d/manifest.json: ")
     return str(raised.value).removeprefix("d/manifest.json: ")
 
 
 def test_a_manifest_comes_back_from_its_bytes() -> None:
-    assert manifest.from_json(MANIFEST.to_json(), place="m") == MANIFEST
+    assert manifest.parse_manifest(MANIFEST.to_json(), where="m") == MANIFEST
 
 
 def test_the_same_dataset_has_the_same_bytes() -> None:
-    assert manifest.from_json(MANIFEST.to_json(), place="m").to_json() == MANIFEST.to_json()
+    assert manifest.parse_manifest(MANIFEST.to_json(), where="m").to_json() == MANIFEST.to_json()
 
 
 def test_the_vocabulary_stands_as_one_string() -> None:
@@ -73,21 +74,21 @@ def test_ids_of_two_bytes_are_little_endian_everywhere() -> None:
     wide = "".join(map(chr, range(0x4E00, 0x4E00 + 300))) + "{}"
     none = {split: dict.fromkeys(manifest.SPLIT_COUNTS, 0) for split in manifest.SPLITS}
     fields = values(vocabulary=wide, dtype="uint16", record_bytes=records.record_bytes(6), shards=[], splits=none)
-    found = manifest.from_json(json.dumps(fields).encode(), place="m")
+    found = manifest.parse_manifest(json.dumps(fields).encode(), where="m")
     assert found.id_dtype() == np.dtype("<u2")
 
 
 def test_a_newer_format_is_an_error_that_says_so() -> None:
-    assert error(values(format=2)) == "format 2, expected at most 1: made by a newer version"
+    assert error(values(format=2)) == f"{NOT}format 2, expected at most 1: written by a newer version"
 
 
 def test_a_newer_format_says_so_even_if_nothing_else_is_as_expected() -> None:
-    assert error(b'{"format": 3, "columns": []}') == "format 3, expected at most 1: made by a newer version"
+    assert error(b'{"format": 3, "columns": []}') == f"{NOT}format 3, expected at most 1: written by a newer version"
 
 
 @pytest.mark.parametrize("format", [0, "1", None, True, 1.5])
 def test_a_format_that_never_was_is_an_error(format: object) -> None:
-    assert error(values(format=format)).startswith("not a dataset's manifest: ")
+    assert error(values(format=format)).startswith(NOT)
 
 
 @pytest.mark.parametrize(
@@ -108,41 +109,40 @@ def test_a_format_that_never_was_is_an_error(format: object) -> None:
     ],
 )
 def test_damaged_json_is_an_error(data: bytes) -> None:
-    assert error(data).startswith("not a dataset's manifest: ")
+    assert error(data).startswith(NOT)
 
 
 @pytest.mark.parametrize("field", list(values()))
 def test_a_missing_field_is_named(field: str) -> None:
     found = values()
     del found[field]
-    wrong = error(found)
-    assert wrong.startswith("not a dataset's manifest: ")
-    assert f"'{field}'" in wrong
+    assert error(found) == f"{NOT}{field}: missing"
 
 
 def test_an_unknown_field_is_named() -> None:
-    assert "'colour'" in error(values(colour="red"))
+    assert error(values(colour="red")) == f"{NOT}colour='red': unknown key"
 
 
 def test_a_shard_with_a_missing_or_an_unknown_field_is_an_error() -> None:
     whole = values()["shards"][0]
-    assert "'sha256'" in error(values(shards=[{key: whole[key] for key in whole if key != "sha256"}]))
-    assert "'crc'" in error(values(shards=[whole | {"crc": 1}]))
+    without = {key: whole[key] for key in whole if key != "sha256"}
+    assert error(values(shards=[without])) == f"{NOT}shards.0.sha256: missing"
+    assert error(values(shards=[whole | {"crc": 1}])) == f"{NOT}shards.0.crc=1: unknown key"
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"window_chars": 0}, "window_chars=0, expected a whole number above 0"),
-        ({"window_chars": "2"}, "window_chars='2', expected a whole number above 0"),
-        ({"stride_chars": 2.0}, "stride_chars=2.0, expected a whole number above 0"),
-        ({"record_bytes": None}, "record_bytes=None, expected a whole number above 0"),
+        ({"window_chars": 0}, "window_chars=0: expected greater than or equal to 1"),
+        ({"window_chars": "2"}, "window_chars='2': expected a valid integer"),
+        ({"stride_chars": 2.0}, "stride_chars=2.0: expected a valid integer"),
+        ({"record_bytes": None}, "record_bytes=None: expected a valid integer"),
         ({"dtype": "uint16"}, "dtype=uint16, expected uint8"),
         ({"dtype": "float32"}, "dtype=float32, expected uint8"),
-        ({"dtype": "text"}, "data type 'text' not understood"),
+        ({"dtype": "text"}, "dtype=text, expected uint8"),
         ({"vocabulary": "abca{}"}, "symbol 'a' occurs twice"),
         ({"vocabulary": "abc"}, "no '{', which marks"),
-        ({"vocabulary": 7}, "TypeError"),
+        ({"vocabulary": 7}, "vocabulary=7: expected a valid string"),
     ],
 )
 def test_fields_that_contradict_each_other_are_an_error(changes: dict[str, Any], expected: str) -> None:
@@ -153,12 +153,12 @@ def test_fields_that_contradict_each_other_are_an_error(changes: dict[str, Any],
     ("changes", "expected"),
     [
         ({"records": 3}, f"shard train-0.tfrecord: 3 records do not make {2 * SIZE} bytes"),
-        ({"split": "dev"}, "shard train-0.tfrecord"),
-        ({"name": "../train-0.tfrecord"}, "expected a file's plain name"),
-        ({"name": "/etc/passwd"}, "expected a file's plain name"),
-        ({"name": ".."}, "expected a file's plain name"),
-        ({"name": ""}, "expected a file's plain name"),
-        ({"name": 5}, "TypeError"),
+        ({"split": "dev"}, "shards.0.split='dev'"),
+        ({"name": "../train-0.tfrecord"}, "shards.0.name='../train-0.tfrecord'"),
+        ({"name": "/etc/passwd"}, "shards.0.name='/etc/passwd'"),
+        ({"name": ".."}, "shards.0.name='..'"),
+        ({"name": ""}, "shards.0.name=''"),
+        ({"name": 5}, "shards.0.name=5: expected a valid string"),
     ],
 )
 def test_a_shard_that_cannot_be_is_an_error(changes: dict[str, Any], expected: str) -> None:
@@ -175,7 +175,7 @@ def test_a_record_of_another_size_than_its_window_is_an_error() -> None:
     "splits", [{}, {"train": {}}, {**MANIFEST.splits, "train": {**MANIFEST.splits["train"], "windows": 99}}]
 )
 def test_a_split_counts_the_windows_that_its_shards_hold(splits: dict[str, Any]) -> None:
-    assert "not a dataset's manifest" in error(values(splits=splits))
+    assert error(values(splits=splits)).startswith(NOT)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_split_counts_the_windows_that_its_shards_hold(splits: dict[str, Any])
     ids=str,
 )
 def test_a_value_of_another_kind_is_an_error(changes: dict[str, Any]) -> None:
-    assert error(values(**changes)).startswith(("not a dataset's manifest: ", "vocabulary: "))
+    assert error(values(**changes)).startswith(NOT)
 
 
 def test_the_fingerprint_changes_with_settings_and_sources() -> None:
@@ -220,4 +220,4 @@ def test_the_fingerprint_changes_with_settings_and_sources() -> None:
 
 
 def test_how_a_prompt_is_to_be_cased_is_in_the_settings() -> None:
-    assert "settings: no lowercase" in error(values(settings={}))
+    assert error(values(settings={})) == f"{NOT}settings: lowercase: missing"
