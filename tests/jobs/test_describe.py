@@ -554,7 +554,8 @@ def test_a_page_is_a_local_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def command(*arguments: object, before: str = "", after: str = "") -> tuple[int, str, str]:
     """Exit code, standard output and error of the command, with a line of Python before it and after."""
-    line = f"import sys; {before}\nfrom jobs import describe\nfrom jobs.cli import command\ncommand.run(describe.main)\n{after}"
+    imports = "from jobs import describe\nfrom jobs.cli import command"
+    line = f"import sys; {before}\n{imports}\ncommand.run(describe.main)\n{after}"
     ended = subprocess.run(
         [sys.executable, "-c", line, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
     )
