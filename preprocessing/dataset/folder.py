@@ -9,9 +9,10 @@ from preprocessing.dataset import manifest
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
-from preprocessing.storage.nearby import CONFIG, is_dataset, nearest
 from preprocessing.storage.urls import Bucket, is_local, open_bucket
 from trainer.data.staging import Staging
+
+RUN_CONFIG = "config.yaml"  # in the folder of every run, and of no dataset
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,20 @@ class Dataset:
 def open_dataset(url: str) -> Dataset:
     """The dataset in a folder; InputError if it has no manifest, one of a newer format, or a shard too few.
 
-    It says if the folder is a run's, which holds a manifest too, and which dataset is near where there is none.
+    The message says if the folder is a run's, which has a manifest too.
     """
     bucket = open_bucket(url)
     try:
         found = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
-        near = nearest(url, is_dataset) or ": make one with python -m jobs.preprocess"
         raise InputError(
-            f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished{near}"
+            f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished: "
+            "make one with python -m jobs.preprocess"
         ) from None
     names = set(bucket.names())
     missing = next((shard.name for shard in found.shards if shard.name not in names), None)
-    if missing and CONFIG in names:
-        raise InputError(f"dataset={url}: a run, expected a dataset, such as the one that its {CONFIG} names")
+    if missing and RUN_CONFIG in names:
+        raise InputError(f"dataset={url}: a run, expected a dataset, such as the one that its {RUN_CONFIG} names")
     if missing:
         raise InputError(f"{url}/{missing}: missing, but named in {manifest.NAME}")
     return Dataset(bucket, found)

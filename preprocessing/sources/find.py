@@ -13,8 +13,7 @@ from preprocessing.dataset.vocabulary import SEED, Vocabulary, from_table
 from preprocessing.errors import InputError
 from preprocessing.sources.reader import check_name
 from preprocessing.storage.atomic import checked
-from preprocessing.storage.nearby import holds
-from preprocessing.storage.urls import Bucket, absolute, open_bucket
+from preprocessing.storage.urls import Bucket, absolute, exists, open_bucket
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def find(urls: str | Sequence[str]) -> list[Source]:
 def _behind(url: str) -> Iterator[Source]:
     folder, pattern = split_url(url)
     names = [pattern]
-    if re.search(r"[*?\[]", pattern) and not holds(folder, pattern):
+    if re.search(r"[*?\[]", pattern) and not exists(folder, pattern):
         names = [name for name in folder.names(below="/" in pattern) if _matches(name, pattern)]
         if not names:
             raise InputError(f"input={url}: no file matches")

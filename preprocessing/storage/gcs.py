@@ -90,13 +90,6 @@ class GoogleBucket:
         # The console's "create folder" makes an empty object NAME/.
         return sorted(name for name in found if not name.endswith("/") and not hidden(name) and name)
 
-    def folders(self) -> list[str]:
-        with self._errors():
-            listed = self._bucket.list_blobs(prefix=self._prefix, delimiter="/", retry=self._retry)
-            for _ in listed.pages:  # of which each brings some of the prefixes
-                pass
-        return sorted(prefix.removeprefix(self._prefix).rstrip("/") for prefix in listed.prefixes)
-
     def size(self, name: str) -> int:
         return int(self._existing(name).size)
 

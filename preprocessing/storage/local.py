@@ -59,10 +59,6 @@ class Folder:
                 folders.clear()
         return sorted(name for name in found if name.startswith(prefix) and (self._root / name).is_file())
 
-    def folders(self) -> list[str]:
-        with as_input_error(self._root):
-            return sorted(path.name for path in self._root.iterdir() if path.is_dir()) if self._root.is_dir() else []
-
     def size(self, name: str) -> int:
         with self._reading(name) as file:
             return os.fstat(file.fileno()).st_size

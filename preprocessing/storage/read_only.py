@@ -14,7 +14,6 @@ class ReadOnly:
         self.url = bucket.url
         self.read, self.read_versioned, self.names = bucket.read, bucket.read_versioned, bucket.names
         self.size, self.checksum, self.written = bucket.size, bucket.checksum, bucket.written
-        self.folders = bucket.folders
         self.download, self.local = bucket.download, bucket.local
 
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:  # noqa: ARG002

@@ -19,13 +19,11 @@ class Bucket(Store, Protocol):
     """A folder of objects. FileNotFoundError with the object's URL where there is none of a name.
 
     `names` are all that begin with the prefix; not `below`: those without a / after it.
-    `folders` are those right in it.
     InputError where the place itself is wrong: no such bucket, no permission, a file where a folder should be.
     """
 
     def read(self, name: str) -> bytes: ...
     def names(self, prefix: str = "", *, below: bool = True) -> list[str]: ...
-    def folders(self) -> list[str]: ...
     def size(self, name: str) -> int: ...
     def checksum(self, name: str) -> str: ...
     def written(self, name: str) -> float: ...
@@ -50,6 +48,15 @@ def open_bucket(url: str) -> Bucket:
 def is_local(url: str) -> bool:
     """Whether its objects are files, to be read where they are."""
     return not url.startswith("gs://")
+
+
+def exists(bucket: Bucket, name: str) -> bool:
+    """Return whether the bucket has an object of this name."""
+    try:
+        bucket.size(name)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def absolute(url: str) -> str:

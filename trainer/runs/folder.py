@@ -16,12 +16,12 @@ import yaml
 
 from jobs.cli import config as configuration
 from preprocessing.dataset import manifest
+from preprocessing.dataset.folder import RUN_CONFIG as CONFIG
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.storage.nearby import CONFIG, holds, is_dataset, is_run, nearest
 from preprocessing.storage.read_only import ReadOnly
-from preprocessing.storage.urls import Bucket, open_bucket
+from preprocessing.storage.urls import Bucket, exists, open_bucket
 from trainer import config as schema
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
@@ -74,7 +74,7 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
     if not writes:
         bucket = ReadOnly(bucket)
     text = configuration.as_yaml(config)
-    if not holds(bucket, POINTER):
+    if not exists(bucket, POINTER):
         # A mistake that shows only later, in warm_start say, must not use the name up.
         bucket.write(CONFIG, text.encode())
         bucket.write(manifest.NAME, dataset.to_json())
@@ -126,19 +126,20 @@ def plan_of(config: schema.Train, dataset: Manifest) -> Plan:
 
 
 def open_run(url: str) -> Run:
-    """A run's folder as it is; InputError if it is none, with what it is instead or which run is near it."""
+    """A run's folder as it is; InputError if it is none; the message says if it is a dataset's."""
     bucket = open_bucket(url)
     try:
         config = _read_config(bucket)
         dataset = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
-        if is_dataset(bucket) and not holds(bucket, POINTER):
+        if exists(bucket, manifest.NAME) and not exists(bucket, POINTER):
             raise InputError(
                 f"{url}: a dataset, expected a run: train one on it with "
                 f"python -m jobs.train --run NAME --set dataset={url} --set runs=URL"
             ) from None
-        near = nearest(url, is_run) or ": train one with python -m jobs.train"
-        raise InputError(f"{url}: no {CONFIG} and {manifest.NAME}: not a run{near}") from None
+        raise InputError(
+            f"{url}: no {CONFIG} and {manifest.NAME}: not a run: train one with python -m jobs.train"
+        ) from None
     try:
         return Run(bucket, configuration.validated(schema.Train, _completed(config)), dataset)
     except InputError as error:

@@ -348,12 +348,3 @@ def test_names_may_leave_out_what_is_further_down(bucket: Bucket) -> None:
     assert bucket.names("b") == ["b/c", "b/d/e", "bc"]
     assert bucket.names("b/") == ["b/c", "b/d/e"]
     assert bucket.names("none/") == []
-
-
-def test_folders_are_those_right_in_the_bucket(bucket: Bucket) -> None:
-    assert bucket.folders() == []
-    for name in ("a", "b/c", "b/d/e", "f/g"):
-        bucket.write(name, b"x")
-    assert bucket.folders() == ["b", "f"]
-    assert open_bucket(f"{bucket.url}/b").folders() == ["d"]
-    assert open_bucket(f"{bucket.url}/a").folders() == []

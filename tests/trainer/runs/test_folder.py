@@ -7,7 +7,6 @@ from jobs import train
 from jobs.cli.config import load
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
-from preprocessing.storage.urls import open_bucket
 from trainer import config as schema
 from trainer.runs.folder import begin, identity, open_run
 from trainer.runtime.devices import trained
@@ -90,17 +89,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path) if request.param == "folder" else f"{request.getfixturevalue('store')}/place"
 
 
-def test_a_run_s_name_mistyped_is_answered_with_the_nearest_that_is_there(dataset: Path, place: str) -> None:
-    made = open_dataset(str(dataset)).manifest
-    for name in ("first", "second"):
-        begin(f"{place}/runs", name, config(1), made)
-    open_bucket(f"{place}/runs").write("secondary/notes.txt", b"no run, whatever its name")
-    for typed, found in (("secnd", "second"), ("secondary", "second"), ("frist/", "first"), ("", "")):
-        with pytest.raises(InputError, match=f"not a run; the nearest is {place}/runs/{found}"):
-            open_run(f"{place}/runs/{typed}")
-
-
-def test_where_no_run_is_near_none_is_named(place: str) -> None:
+def test_a_url_of_no_run_is_answered_with_the_command_that_trains_one(place: str) -> None:
     for url in (f"{place}/no/run", "gs://reviews" if place.startswith("gs:") else f"{place}/run"):
         with pytest.raises(InputError, match="not a run: train one with python -m jobs.train$"):
             open_run(url)
@@ -117,11 +106,8 @@ def test_a_run_in_place_of_a_dataset_is_told_as_one(dataset: Path, place: str) -
         open_dataset(run.url)
 
 
-def test_a_dataset_s_name_mistyped_is_answered_with_the_nearest_that_is_there(dataset: Path, place: str) -> None:
-    made = open_dataset(str(dataset)).manifest
-    begin(place, "datasets", config(1), made)  # a run, which has a manifest too
-    open_bucket(place).write("data/manifest.json", made.to_json())
-    with pytest.raises(InputError, match=f"or one that was not finished; the nearest is {place}/data$"):
+def test_a_url_of_no_dataset_is_answered_with_the_command_that_makes_one(place: str) -> None:
+    with pytest.raises(InputError, match="or one that was not finished: make one with python -m jobs.preprocess$"):
         open_dataset(f"{place}/dataset")
 
 
