@@ -4,7 +4,7 @@
 
 The peers are Keras' LSTM cells stepped in a `tf.function`, all texts as one batch, and the seed script's `predict` of
 the whole window for each character. The contenders take turns in each round; medians are printed, and the ratios.
-This project computes eight texts in one matrix product, as a text must not depend on how many others are asked for.
+This project computes eight texts in one matrix product, each at a fixed row, as a text must not depend on the others.
 """
 
 import argparse

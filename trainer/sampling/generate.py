@@ -1,12 +1,14 @@
 """Many texts that continue one prompt, each of its own length.
 
-They are made side by side, some at a time. One that has ended leaves its row to the next at once: so texts that end
-early cost no more than they are long.
+The texts are made side by side, AT_ONCE at a time. A text that has ended leaves its place to a waiting text at once, so
+a text costs no more than it is long. A place takes only texts of its own row: text n always stands in row
+n % GROUP_ROWS of a group, because a row's rounding may depend on its position (sampler.stepper). So the texts
+of one row may be some way ahead of the texts of another.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, tee
 
 import keras
 import numpy as np
@@ -44,16 +46,19 @@ def texts(
 
     Text number n is that of row n that `generate` makes of draws(seed, 0, ...), whatever the others are.
     """
-    waiting = (
-        Text(number, diversity, draws(seed, 0, rows=1, chars=chars, first=number)[0])
-        for number, diversity in enumerate(diversities)
-    )
-    places: list[Text | None] = list(islice(waiting, AT_ONCE))
+    # Each row's own texts. `tee` keeps what some rows have passed and others have not: eight bytes a text.
+    waiting = [
+        _texts(islice(enumerate(every), row, None, GROUP_ROWS), chars=chars, seed=seed)
+        for row, every in enumerate(tee(diversities, GROUP_ROWS))
+    ]
+    begin = (next(waiting[place % GROUP_ROWS], None) for place in range(AT_ONCE))
+    places: list[Text | None] = [text for text in begin if text]
     rows = len(places)
-    step, state = stepper(model, GROUP_ROWS)  # of which all are to begin as one does
+    step, state = stepper(model, GROUP_ROWS)  # the prompt, once for each row of a group
     for symbol in prompt:
         logits, state = step(np.full(GROUP_ROWS, symbol, np.int32), state)
-    logits, state = np.repeat(logits[:1], rows, axis=0), state * -(-rows // GROUP_ROWS)
+    groups = -(-rows // GROUP_ROWS)
+    logits, state = np.tile(logits, (groups, 1))[:rows], state * groups
     first_logits, first_state = logits, state
     while any(places):
         drawn = np.array([text.drawn[len(text.ids)] if text else 0.0 for text in places])
@@ -69,13 +74,19 @@ def texts(
             elif len(text.ids) == chars:
                 text.ended = "length"
             if text.ended:
-                ended[place], places[place] = True, next(waiting, None)
+                ended[place], places[place] = True, next(waiting[place % GROUP_ROWS], None)
             yield text
         if any(places):
             logits, state = step(ids, state)
         if ended.any():
             logits = np.where(ended[:, None], first_logits, logits)
             state = with_rows_of(first_state, state, ended)
+
+
+def _texts(numbered: Iterable[tuple[int, float]], *, chars: int, seed: int) -> Iterator[Text]:
+    """Yield a new Text for each number and diversity."""
+    for number, diversity in numbered:
+        yield Text(number, diversity, draws(seed, 0, rows=1, chars=chars, first=number)[0])
 
 
 def in_order(found: Iterable[Text]) -> Iterator[Text]:

@@ -70,10 +70,12 @@ def generate(
 
 
 def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
-    """The model with its weights of now as a Step, and the state of B = rows before the first character.
+    """Return the model with its weights of now as a Step, and the state of B = rows before the first character.
 
-    Rows are computed GROUP_ROWS at a time, filled up: how a matrix product rounds depends on its shape, and a
-    row's characters must not depend on how many others are asked for. A state is a list of the groups' states.
+    A row's bits depend on its number and its own characters alone, not on how many rows there are or what they hold.
+    How a matrix product rounds a row may depend on the product's shape and on the row's position: with AVX2 a kernel
+    takes eight rows as six and two. So row n always stands at n % GROUP_ROWS in a group padded to GROUP_ROWS rows.
+    A state is a list of the groups' states.
     """
     weights = step_weights(model)
     table, layers, _ = weights
@@ -81,9 +83,9 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
     state = [[tf.zeros((GROUP_ROWS, width), table.dtype), tf.zeros((GROUP_ROWS, width))] for width in widths]
 
     def step(ids: npt.NDArray[np.int32], before: State) -> tuple[npt.NDArray[np.float32], State]:
-        filled = np.zeros((len(before), GROUP_ROWS), np.int32)
-        filled.reshape(-1)[: len(ids)] = ids
-        logits, after = _next_of_groups(weights, tf.constant(filled), before)
+        padded = np.zeros((len(before), GROUP_ROWS), np.int32)
+        padded.reshape(-1)[: len(ids)] = ids
+        logits, after = _next_of_groups(weights, tf.constant(padded), before)
         return logits.numpy()[: len(ids)], after
 
     return step, [state] * -(-rows // GROUP_ROWS)

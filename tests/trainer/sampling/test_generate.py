@@ -1,12 +1,15 @@
+from collections.abc import Sequence
+
 import keras
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from trainer.model import network
 from trainer.sampling.conversation import Conversation
-from trainer.sampling.generate import AT_ONCE, texts
-from trainer.sampling.sampler import draws, generate, stepper
-from trainer.sampling.truncation import ALL
+from trainer.sampling.generate import AT_ONCE, in_order, texts
+from trainer.sampling.sampler import GROUP_ROWS, draws, generate, stepper
+from trainer.sampling.truncation import ALL, Limits
 
 ROWS, CHARS = AT_ONCE + 13, 12
 
@@ -42,6 +45,31 @@ def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice
     assert [t.ids for t in sorted(ended, key=lambda t: t.number)] == expected
     assert steps == sum(map(len, expected)) < ROWS * CHARS
     assert {t.ended for t in ended} == {"stop", "length"}
+
+
+class EachBit(Limits):
+    """Weights that change with any bit of the probabilities: texts of which one bit differs become other texts."""
+
+    def kept(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return (probabilities.view(np.uint64) % np.uint64(1009)).astype(np.float64)
+
+
+@pytest.mark.parametrize("net", ["float32", "mixed_bfloat16"], indirect=True)
+def test_a_text_is_the_same_bits_alone_and_among_others_that_end_early(net: keras.Model) -> None:
+    def ids(count: int, modulus: int = 0) -> list[list[int]]:
+        def reached(text: Sequence[int]) -> bool:
+            return modulus > 0 and sum(text) % modulus == 0
+
+        made = texts(net, [1, 2], [0.9] * count, chars=CHARS, seed=3, limits=EachBit(), reached=reached)
+        return [text.ids for text in in_order(made)]
+
+    whole = ids(3 * ROWS)
+    for count in range(1, GROUP_ROWS + 2):
+        assert ids(count) == whole[:count]
+    for modulus in range(2, 8):  # each makes other texts end early
+        ended = ids(3 * ROWS, modulus)
+        assert ended == [text[: len(short)] for text, short in zip(whole, ended, strict=True)]
+        assert len({len(short) for short in ended}) > 3
 
 
 def test_a_conversation_writes_what_follows_from_all_that_was_said() -> None:

@@ -1,10 +1,16 @@
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from preprocessing.errors import Stopped
 from trainer.model import network
-from trainer.sampling.sampler import choose, draws, generate, stepper
+from trainer.sampling.sampler import GROUP_ROWS, choose, draws, generate, stepper
 
 LOGITS = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))
 
@@ -80,16 +86,42 @@ def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: i
 def test_a_row_s_characters_are_the_same_bits_alone_and_among_others(policy: str) -> None:
     keras.mixed_precision.set_global_policy(policy)
     net = network.build(symbols=7, lstm_units=[200, 100], embedding_units=0)
-    rows = 11  # more than are computed together
+    rows = 2 * GROUP_ROWS + 3  # more than are computed together
     drawn, prompts = draws(1, 1, rows=rows, chars=20), (np.arange(rows, dtype=np.int32) % 7)[:, None]
-    (step, state), alone = stepper(net, rows), stepper(net, 1)
+    (step, state), alone = stepper(net, rows), stepper(net, GROUP_ROWS)
     logits, after = step(prompts[:, 0], state)
     found = generate(step, after, prompts, diversities=[0.3] * rows, drawn=drawn)
     for row in range(rows):
-        own, after = alone[0](prompts[row], alone[1])
-        np.testing.assert_array_equal(own[0], logits[row])
-        again = generate(alone[0], after, prompts[row : row + 1], diversities=[0.3], drawn=drawn[row : row + 1])
-        np.testing.assert_array_equal(again[0], found[row])
+        place = row % GROUP_ROWS  # row number `place` of as few rows as have it, the others padding
+        own = (np.arange(place + 1, dtype=np.int32) == place)[:, None]
+        own_logits, after_own = alone[0](own[:, 0] * prompts[row], alone[1])
+        np.testing.assert_array_equal(own_logits[place], logits[row])
+        again = generate(
+            alone[0], after_own, own * prompts[row], diversities=[0.3] * (place + 1), drawn=own * drawn[row]
+        )
+        np.testing.assert_array_equal(again[place], found[row])
+
+
+@pytest.mark.parametrize(
+    ("tensorflow_with_onednn", "policies"),
+    [
+        ("1", "float32"),
+        ("0", "float32 or bfloat16"),  # a CPU without bfloat16 takes TensorFlow's own operations for it
+    ],
+)
+def test_a_cpu_without_avx_512_keeps_the_same_bits_too(tensorflow_with_onednn: str, policies: str) -> None:
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip(f"needs an x86-64 CPU, to use no more of it than AVX2; this is {platform.machine()}")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    found = subprocess.run(
+        [*command, "-k", f"same_bits_alone and ({policies})", "tests/trainer/sampling"],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": tensorflow_with_onednn},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_generation_uses_the_weights_as_they_are_when_it_begins() -> None:
