@@ -1,4 +1,4 @@
-"""TFRecord framing of windows, all at once.
+"""Windows of ids, and their TFRecord framing, all windows at once.
 
 A record is a tf.train.Example with one bytes feature `ids`. All windows of a dataset have one length, so all
 before the ids is constant: the length field, its CRC and the Example's head. Record k lies at
@@ -19,6 +19,17 @@ import numpy.typing as npt
 from preprocessing.dataset.vocabulary import Ids
 
 CRC_BYTES = 4
+
+
+def cut_windows(ids: Ids, *, window_chars: int, stride_chars: int) -> Ids:
+    """Cut ids [n] into windows [m, window_chars + 1], each `stride_chars` after the one before. Return a view.
+
+    A window holds one id more than it predicts: position i is the input, and position i + 1 is its target.
+    Last ids too few for a window are in no window.
+    """
+    if len(ids) <= window_chars:
+        return ids[:0].reshape(0, window_chars + 1)
+    return np.lib.stride_tricks.sliding_window_view(ids, window_chars + 1)[::stride_chars]
 
 
 def masked_crc(data: bytes) -> int:

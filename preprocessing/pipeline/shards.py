@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preprocessing.dataset import records, windows
+from preprocessing.dataset import records
 from preprocessing.dataset.encoder import Encoder
 from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids, Vocabulary
 
@@ -115,7 +115,7 @@ def encode(reviews: Sequence[Keyed], vocabulary: Vocabulary, *, lowercase: bool)
 
 def cut_and_frame(ids: Ids, cut: Cut) -> Iterator[bytes]:
     """The records of a stream of ids, some at a time."""
-    rows = windows.cut(ids, window_chars=cut.window_chars, stride_chars=cut.stride_chars)
+    rows = records.cut_windows(ids, window_chars=cut.window_chars, stride_chars=cut.stride_chars)
     for start in range(0, len(rows), CHUNK_RECORDS):
         yield records.frame(rows[start : start + CHUNK_RECORDS]).tobytes()
 

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from preprocessing.errors import InputError
-from preprocessing.sources import archives, braces, csv_rows, json_lines, plain_text
+from preprocessing.sources import archives, csv_rows, json_lines, text_files
 from preprocessing.sources.review import Rejected, Review
 
 PART_BYTES = 32 << 20
@@ -56,10 +56,10 @@ def read(stream: IO[bytes], part: Part, *, plain: bool = False) -> Iterator[Revi
         match _format(part.name, innermost):
             case ".csv":
                 yield from csv_rows.read(inner, name=part.name)
-            case ".txt" if plain and not plain_text.begins_with_brace(inner):
-                yield from plain_text.read(inner, name=part.name)
+            case ".txt" if plain and not text_files.begins_with_brace(inner):
+                yield from text_files.read_plain_text(inner, name=part.name)
             case ".txt":
-                yield from braces.read(inner, name=part.name)
+                yield from text_files.read_braces(inner, name=part.name)
             case _:
                 yield from json_lines.read(inner)
 

@@ -21,7 +21,7 @@ import pytest
 
 from jobs import describe
 from jobs.terminal.table import columns, named, table
-from preprocessing.dataset import manifest, records, windows
+from preprocessing.dataset import manifest, records
 from preprocessing.dataset import statistics as contents
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.dataset.manifest import Manifest, Shard
@@ -39,7 +39,7 @@ def made(
     record_bytes = records.record_bytes((window + 1) * vocabulary.dtype.itemsize)
     data, shards = [], []
     for k, (split, text) in enumerate(texts):
-        rows = windows.cut(vocabulary.encode(text)[0], window_chars=window, stride_chars=stride)
+        rows = records.cut_windows(vocabulary.encode(text)[0], window_chars=window, stride_chars=stride)
         data.append(records.frame(rows).tobytes())
         digest = hashlib.sha256(data[-1]).hexdigest()
         name, size = f"{split}-{k}.tfrecord", len(data[-1])

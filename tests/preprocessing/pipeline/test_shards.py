@@ -8,7 +8,6 @@ import pytest
 
 from preprocessing.dataset import records
 from preprocessing.dataset.vocabulary import SEED, Vocabulary
-from preprocessing.dataset.windows import cut
 from preprocessing.pipeline.shards import (
     CHUNK_RECORDS,
     Cut,
@@ -194,7 +193,9 @@ def test_reviews_of_which_nothing_is_left_make_no_ids() -> None:
 def test_the_tail_is_what_no_window_reaches(window_chars: int, stride_chars: int) -> None:
     settings = with_settings(window_chars=window_chars, stride_chars=stride_chars)
     for count in range(20):
-        rows = cut(np.arange(count, dtype=np.uint8), window_chars=window_chars, stride_chars=stride_chars)
+        rows = records.cut_windows(
+            np.arange(count, dtype=np.uint8), window_chars=window_chars, stride_chars=stride_chars
+        )
         reached = max((int(row[-1]) + 1 for row in rows), default=0)
         assert tail_chars(count, settings) == count - reached
 
@@ -204,7 +205,7 @@ def test_windows_are_framed_in_order_over_the_borders_of_a_chunk() -> None:
     settings = with_settings(window_chars=3, stride_chars=1)
     chunks = list(cut_and_frame(ids, settings))
     assert [len(chunk) // records.record_bytes(4) for chunk in chunks] == [CHUNK_RECORDS, 7]
-    assert b"".join(chunks) == records.frame(cut(ids, window_chars=3, stride_chars=1)).tobytes()
+    assert b"".join(chunks) == records.frame(records.cut_windows(ids, window_chars=3, stride_chars=1)).tobytes()
 
 
 def test_too_few_ids_make_no_chunk() -> None:
