@@ -19,6 +19,7 @@ from jobs.cli import command
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer import config as schema
+from trainer.data.staging import stage
 from trainer.runs import folder as run
 from trainer.runtime.stop import Stop
 from trainer.runtime.watchdog import watched
@@ -56,7 +57,7 @@ def train(config: schema.Train, name: str) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
         watched(config.stall_seconds) as watch,
-        dataset.staging(Path(scratch), max_bytes=config.staging.max_bytes, should_stop=alone_asked) as staging,
+        stage(dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=alone_asked) as staging,
     ):
         # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
         from trainer.training import train as training

@@ -1,6 +1,6 @@
 """A dataset as a trainer needs it: its manifest, and its shards on the local disk, whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,10 @@ from pathlib import Path
 from preprocessing.dataset import manifest
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.verification import check_file
+from preprocessing.dataset.vocabulary import SEED, Vocabulary, from_table
 from preprocessing.errors import InputError
+from preprocessing.sources.find import split_url
 from preprocessing.storage.urls import Bucket, is_local, open_bucket
-from trainer.data.staging import Staging
 
 RUN_CONFIG = "config.yaml"  # in the folder of every run, and of no dataset
 
@@ -33,18 +34,6 @@ class Dataset:
         if not shards:
             raise InputError(f"dataset={self.bucket.url}: no {split} split")
         return shards
-
-    def staging(self, scratch: Path, *, max_bytes: int, should_stop: Callable[[], bool] = lambda: False) -> Staging:
-        """Its shards as they are needed, copies of at most `max_bytes` in all below `scratch`.
-
-        InputError if that is too little for one shard.
-        """
-        largest = max(self.manifest.shards, key=lambda shard: shard.bytes)
-        if self.copied and largest.bytes > max_bytes:
-            raise InputError(f"staging.max_bytes={max_bytes}: {self.place(largest)} alone has {largest.bytes} bytes")
-        return Staging(
-            self.fetch, scratch / "shards", max_bytes=max_bytes if self.copied else None, should_stop=should_stop
-        )
 
     def fetch(self, shard: Shard, folder: Path) -> Path:
         """A shard as a local file, a copy in `folder` if it is none; InputError if it is not whole."""
@@ -93,3 +82,16 @@ def open_dataset(url: str) -> Dataset:
     if missing:
         raise InputError(f"{url}/{missing}: missing, but named in {manifest.NAME}")
     return Dataset(bucket, found)
+
+
+def load_vocabulary(setting: str) -> Vocabulary | None:
+    """`seed`, a table's URL, or None for `auto`. InputError, with the place, for a table that is none."""
+    if setting == "seed":
+        return SEED
+    if setting == "auto":
+        return None
+    folder, name = split_url(setting)
+    try:
+        return from_table(folder.read(name), place=setting)
+    except FileNotFoundError:
+        raise InputError(f"vocabulary={setting}: no such file; expected seed, auto or a table") from None

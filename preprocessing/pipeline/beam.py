@@ -1,59 +1,85 @@
-"""A Beam pipeline run to its end, on whatever runner its options name, and its errors told apart."""
+"""Beam's runners and file systems. No other module of preprocessing calls them."""
 
 import contextlib
+import hashlib
 import io
+import logging
 import re
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, NamedTuple
 
 import apache_beam as beam
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from preprocessing.errors import InputError
+from preprocessing.storage.checksum import Crc32c
 
-MISTAKE = re.compile(r"InputError: (.*?)(?: \[while running .*\])?$")
-# Errors of disks, networks and object stores, by the names of their classes.
-WORLD = re.compile(
-    r"(RuntimeError: )?(?P<what>(\w+\.)*"
+DEFAULT_OPTIONS = (
+    # Not Beam's default, DirectRunner, which downloads a program and runs it.
+    "--runner=FnApiRunner",
+    "--direct_running_mode=multi_threading",
+    "--direct_num_workers=0",
+    # Seconds, a week. Beam's default gives up on a job server after 300 s, however well the job goes.
+    "--job_server_timeout=604800",
+)
+# These loggers report the ports they open, and repeat the exception of a failed pipeline up to three times.
+NOISY_LOGGERS = (
+    "apache_beam.runners.common",
+    "apache_beam.runners.worker",
+    "apache_beam.runners.portability.fn_api_runner",
+    "apache_beam.runners.portability.local_job_service",
+)
+INPUT_ERROR = re.compile(r"InputError: (.*?)(?: \[while running .*\])?$")
+# Errors of disks, networks and object stores, by their class names.
+OS_ERROR = re.compile(
+    r"(RuntimeError: )?(?P<message>(\w+\.)*"
     r"(OSError|ServiceUnavailable|InternalServerError|BadGateway|TooManyRequests"
     r"|\w*(Connect|Timeout|BeamIO|FileNotFound|Permission|BrokenPipe|Transport|Retry|Chunked|SSL)\w*): .*)"
 )
 
 
-def run(add_steps: Callable[[beam.Pipeline], None], options: Sequence[str], *, urls: Sequence[str]) -> None:
-    """Runs the pipeline of these steps, which read and write at `urls`, and waits for it.
+def run_pipeline(
+    add_steps: Callable[[beam.Pipeline], None], options: Sequence[str] = (), *, urls: Sequence[str]
+) -> None:
+    """Run a pipeline to its end, on DEFAULT_OPTIONS changed by `options`. It reads and writes at `urls`.
 
-    Raises InputError for an option that Beam does not know, or with which it would not run to its end; OSError for
-    a fault of a worker's disk or network.
+    Raises InputError for an option that Beam does not know, or that would return before the pipeline's end.
+    Raises OSError for an error of a worker's disk or network.
     """
-    parsed = _parsed(options)
+    for name in NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    parsed = _parse_options([*DEFAULT_OPTIONS, *options])
     local = [url for url in urls if not url.startswith("gs://")]
     if "Dataflow" in str(parsed.view_as(StandardOptions).runner) and local:
         raise InputError(f"{local[0]}: on this machine, where Dataflow's workers are not; expected gs://bucket/path")
     try:
-        # A worker prints the traceback that the exception brings along as well.
-        with contextlib.redirect_stderr(io.StringIO()), _pipeline(parsed) as pipeline:
+        # A worker also prints the traceback, which is part of the exception.
+        with contextlib.redirect_stderr(io.StringIO()), _create_pipeline(parsed) as pipeline:
             add_steps(pipeline)
     except InputError:
         raise
     except Exception as error:
-        # A worker's error comes as a text, its traceback before it.
-        last = str(error).strip().rpartition("\n")[2]
-        if mistake := MISTAKE.search(last):
-            raise InputError(mistake[1]) from None
-        if fault := WORLD.match(last):
-            raise OSError(fault["what"]) from error
+        # A worker's exception arrives as text: its traceback, then its message.
+        last_line = str(error).strip().rpartition("\n")[2]
+        if match := INPUT_ERROR.search(last_line):
+            raise InputError(match[1]) from None
+        if match := OS_ERROR.match(last_line):
+            raise OSError(match["message"]) from error
         raise
 
 
-def _parsed(options: Sequence[str]) -> PipelineOptions:
-    """Beam itself would only warn of a misspelt option and go on without it."""
-    said = io.StringIO()
+def _parse_options(options: Sequence[str]) -> PipelineOptions:
+    """Return Beam's options. Raise InputError for an unknown option, of which Beam would only warn."""
+    stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(stderr):
             parsed = PipelineOptions(list(options))
             parsed.get_all_options()
-    except SystemExit:  # argparse's way, after a usage text of a hundred lines
-        raise InputError(said.getvalue().strip().rpartition("\n")[2].partition("error: ")[2]) from None
+    except SystemExit:  # argparse exits, after a usage text of a hundred lines
+        raise InputError(stderr.getvalue().strip().rpartition("\n")[2].partition("error: ")[2]) from None
     given = parsed.get_all_options(drop_default=True, retain_unknown_options=True)
     unknown = sorted(given.keys() - parsed.get_all_options(drop_default=True).keys())
     if unknown:
@@ -64,8 +90,53 @@ def _parsed(options: Sequence[str]) -> PipelineOptions:
     return parsed
 
 
-def _pipeline(options: PipelineOptions) -> beam.Pipeline:
+def _create_pipeline(options: PipelineOptions) -> beam.Pipeline:
     try:
         return beam.Pipeline(options=options)
-    except ValueError as error:  # no such runner, or none without an option that is missing
+    except ValueError as error:  # an unknown runner, or a runner without an option that it needs
         raise InputError(str(error)) from None
+
+
+class WrittenFile(NamedTuple):
+    """A file in a build's folder. Its random name is unique to one attempt at the work."""
+
+    file: str
+    bytes: int
+    sha256: str
+    crc32c: str  # base64, as Cloud Storage reports it
+
+
+def open_file(url: str) -> IO[bytes]:
+    """Open a file to read its raw bytes, even if its name ends as a compressed file's."""
+    stream: IO[bytes] = FileSystems.open(url, compression_type=CompressionTypes.UNCOMPRESSED)
+    return stream
+
+
+def create_file(folder: str, name: str) -> IO[bytes]:
+    """Open a file to write. It replaces a file of this name."""
+    url = FileSystems.join(folder, name)
+    stream: IO[bytes] = FileSystems.create(url, compression_type=CompressionTypes.UNCOMPRESSED)
+    return stream
+
+
+def read_file(folder: str, name: str) -> bytes:
+    """Return a file's bytes."""
+    with open_file(FileSystems.join(folder, name)) as stream:
+        return stream.read()
+
+
+def write_file(folder: str, chunks: Iterable[bytes]) -> WrittenFile | None:
+    """Write the chunks to a new file. Return None, and write no file, if there are no chunks."""
+    name = uuid.uuid4().hex
+    size, sha256, crc32c, stream = 0, hashlib.sha256(), Crc32c(), None
+    try:
+        for chunk in chunks:
+            stream = stream or create_file(folder, name)
+            stream.write(chunk)
+            sha256.update(chunk)
+            crc32c.update(chunk)
+            size += len(chunk)
+    finally:
+        if stream:
+            stream.close()
+    return WrittenFile(name, size, sha256.hexdigest(), str(crc32c)) if size else None

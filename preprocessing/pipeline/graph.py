@@ -18,10 +18,9 @@ import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsIter, AsSingleton
 
 from preprocessing.dataset.vocabulary import Vocabulary, covering
-from preprocessing.pipeline import beam as running
-from preprocessing.pipeline import files
+from preprocessing.pipeline.beam import create_file, run_pipeline
 from preprocessing.pipeline.read import Read
-from preprocessing.pipeline.shards import Cut
+from preprocessing.pipeline.shards import WindowSettings
 from preprocessing.pipeline.summary import Counts
 from preprocessing.pipeline.write import WriteShards, write_rejected
 from preprocessing.sources.reader import Part
@@ -42,16 +41,16 @@ class Plan:
     names: Sequence[str]
     folder: str
     tag: str
-    cut: Cut
+    cut: WindowSettings
     vocabulary: Vocabulary | None
     shard_count: int
     partitions: int
 
 
 def run(plan: Plan, options: Sequence[str] = ()) -> None:
-    """Runs the pipeline and waits for it; raises what `running.run` does."""
+    """Runs the pipeline and waits for it; raises what `run_pipeline` does."""
     urls = [plan.folder, *(part.url for part in plan.parts)]
-    running.run(lambda pipeline: _add_steps(pipeline, plan), options, urls=urls)
+    run_pipeline(lambda pipeline: _add_steps(pipeline, plan), options, urls=urls)
 
 
 def _add_steps(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -133,5 +132,5 @@ def write_summary(
         "rejected": sorted(rejected, key=lambda file: file["name"]),
         "faults": sorted(faults),
     }
-    with files.create(folder, SUMMARY) as stream:
+    with create_file(folder, SUMMARY) as stream:
         stream.write(json.dumps(summary).encode())

@@ -10,10 +10,11 @@ from apache_beam.pvalue import TaggedOutput
 
 from preprocessing.dataset.vocabulary import count_symbols
 from preprocessing.errors import InputError
-from preprocessing.pipeline import blocks, files, shards
-from preprocessing.pipeline.blocks import Gathered
+from preprocessing.pipeline import blocks
+from preprocessing.pipeline.beam import open_file, write_file
+from preprocessing.pipeline.blocks import BlockBuffer
+from preprocessing.pipeline.duplicates import SourceLine, add_keys
 from preprocessing.pipeline.rejected import Rejections
-from preprocessing.pipeline.shards import Place
 from preprocessing.pipeline.summary import Counts
 from preprocessing.progress import Progress
 from preprocessing.sources import reader
@@ -38,22 +39,22 @@ class Read(beam.DoFn):
     def process(self, part: Part) -> Iterator[Any]:
         counts: Counts = Counter()
         symbols: Counter[str] = Counter()
-        gathered = Gathered(shards=self._shard_count, partitions=self._partitions)
+        buffer = BlockBuffer(shards=self._shard_count, partitions=self._partitions)
         rejected = Rejections()
         lines = 0
         progress = Progress()
         try:
-            with files.open_to_read(part.url) as stream:
+            with open_file(part.url) as stream:
                 for found in reader.read(stream, part):
                     lines += 1
-                    place = Place(part.source, part.part, found.line)
+                    source_line = SourceLine(part.source, part.part, found.line)
                     if isinstance(found, Rejected):
                         counts["rejected", found.reason] += 1
-                        rejected.add(place, found.reason)
+                        rejected.add(source_line, found.reason)
                     else:
-                        gathered.add(shards.keyed(identity=found.id, text=found.text, place=place))
-                    if gathered.bytes >= blocks.BLOCK_BYTES:
-                        yield from self._written(gathered, symbols)
+                        buffer.add(add_keys(review_id=found.id, text=found.text, source_line=source_line))
+                    if buffer.bytes >= blocks.BLOCK_BYTES:
+                        yield from self._written(buffer, symbols)
                     if rejected.enough:
                         yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
                     if progress.is_due():
@@ -64,21 +65,21 @@ class Read(beam.DoFn):
                         )
         except InputError as error:
             yield TaggedOutput("faults", str(error))
-        yield from self._written(gathered, symbols)
+        yield from self._written(buffer, symbols)
         yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
         counts["read",] = lines
         yield TaggedOutput("lines", ((part.source, part.part), lines))
         yield TaggedOutput("counts", counts)
         yield TaggedOutput("symbols", symbols)
 
-    def _written(self, gathered: Gathered, symbols: Counter[str]) -> Iterator[tuple[int, str]]:
-        for partition, reviews in gathered.taken():
+    def _written(self, buffer: BlockBuffer, symbols: Counter[str]) -> Iterator[tuple[int, str]]:
+        for partition, reviews in buffer.taken():
             if self._count_symbols:
                 for k in range(0, len(reviews), COUNTED_REVIEWS):
                     texts = [review.text.decode() for review in reviews[k : k + COUNTED_REVIEWS]]
                     if self._lowercase:
                         texts = [text.lower() for text in texts]  # each alone, for what stands beside it may matter
                     symbols.update(count_symbols("".join(texts)))
-            written = files.write(self._folder, [blocks.pack(reviews)])
+            written = write_file(self._folder, [blocks.pack(reviews)])
             assert written
             yield partition, written.file

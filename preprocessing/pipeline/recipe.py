@@ -1,17 +1,19 @@
 """What decides a dataset's bytes: its settings and its sources, known before a review is read."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from preprocessing.dataset import manifest, records
+from preprocessing.dataset.folder import load_vocabulary
+from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from preprocessing.pipeline.shard_count import shard_count
-from preprocessing.pipeline.shards import SPLIT_RULE, Cut
-from preprocessing.sources.find import Source, described, find, load_vocabulary
+from preprocessing.pipeline.shards import SPLIT_RULE, WindowSettings
+from preprocessing.sources.find import Source, find
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer import config as schema
 
@@ -20,7 +22,7 @@ from trainer import config as schema
 class Recipe:
     """The `settings` are the manifest's; `vocabulary` is None where the reviews decide it."""
 
-    cut: Cut
+    cut: WindowSettings
     vocabulary: Vocabulary | None
     settings: Mapping[str, Any]
     shard_rule: str
@@ -49,7 +51,7 @@ def read_recipe(config: schema.Preprocess) -> Recipe:
         )
     vocabulary = load_vocabulary(config.vocabulary)
     sources = read_sources(config)
-    cut = Cut(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Cut)})
+    cut = WindowSettings(**{field.name: getattr(config, field.name) for field in dataclasses.fields(WindowSettings)})
     shards, shard_rule = shard_count(config.shards, sources, _record_bytes(cut, vocabulary), cut.stride_chars)
     settings = dataclasses.asdict(cut) | {
         "vocabulary": vocabulary.symbols if vocabulary else "auto",
@@ -65,6 +67,26 @@ def read_sources(config: schema.Preprocess) -> list[Source]:
     return [source for source in find(config.input) if absolute(source.url) != own]
 
 
-def _record_bytes(cut: Cut, vocabulary: Vocabulary | None) -> int:
+def _record_bytes(cut: WindowSettings, vocabulary: Vocabulary | None) -> int:
     """Of the dataset to be; `auto` is taken to find 256 symbols at most."""
     return records.record_bytes((cut.window_chars + 1) * (vocabulary.dtype.itemsize if vocabulary else 1))
+
+
+def described(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """What the manifest says of the sources: not where they were."""
+    return [{"name": source.name, "bytes": source.bytes, "crc32c": source.crc32c} for source in sources]
+
+
+def changes(old: Manifest, settings: Mapping[str, Any], sources: Sequence[Source]) -> str:
+    """What is no longer as it was for the dataset that stands there, in words."""
+    before = {source["name"]: (source["bytes"], source["crc32c"]) for source in old.sources}
+    after = {source.name: (source.bytes, source.crc32c) for source in sources}
+    changed = [
+        f"{key}={old.settings.get(key)!r}, now {settings.get(key)!r}"
+        for key in sorted(old.settings.keys() | settings.keys())
+        if old.settings.get(key) != settings.get(key)
+    ]
+    changed += [f"{name} is new" for name in sorted(after.keys() - before.keys())]
+    changed += [f"{name} is no longer read" for name in sorted(before.keys() - after.keys())]
+    changed += [f"{name} has changed" for name in sorted(after.keys() & before.keys()) if after[name] != before[name]]
+    return "; ".join(changed) or "a shard is missing or damaged"

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from preprocessing.pipeline.shards import Place
+from preprocessing.pipeline.duplicates import SourceLine
 
 LINES = 100_000  # source lines that one file under rejected/ answers for, so that none outgrows memory
 PACKED_ROWS = 10_000
@@ -25,9 +25,9 @@ class Rejections:
         self._rows: defaultdict[Key, list[Any]] = defaultdict(list)
         self._count = 0
 
-    def add(self, place: Place, reason: str | Place) -> None:
-        """A line with its reason, or with the place of the line whose text it repeats."""
-        self._rows[place.source, place.part, place.line // LINES].append((place.line, reason))
+    def add(self, line: SourceLine, reason: str | SourceLine) -> None:
+        """Add a line with its reason, or with the line whose text it repeats."""
+        self._rows[line.source, line.part, line.number // LINES].append((line.number, reason))
         self._count += 1
 
     @property

@@ -9,10 +9,12 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
 from preprocessing.dataset.vocabulary import Vocabulary
-from preprocessing.pipeline import blocks, files, shards
+from preprocessing.pipeline import blocks, shards
 from preprocessing.pipeline import rejected as rejections
+from preprocessing.pipeline.beam import read_file, write_file
+from preprocessing.pipeline.duplicates import KeyedReview, find_duplicates
 from preprocessing.pipeline.rejected import Key, Rejections
-from preprocessing.pipeline.shards import Cut, Keyed
+from preprocessing.pipeline.shards import WindowSettings
 from preprocessing.pipeline.summary import Counts
 from preprocessing.progress import Progress
 
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 class WriteShards(beam.DoFn):
     """The reviews of one partition into a file for each of its shards and splits: `shards`, what was written."""
 
-    def __init__(self, *, folder: str, tag: str, cut: Cut, shard_count: int) -> None:
+    def __init__(self, *, folder: str, tag: str, cut: WindowSettings, shard_count: int) -> None:
         self._folder, self._tag, self._cut, self._shard_count = folder, tag, cut, shard_count
 
     def process(self, group: tuple[int, Iterable[str]], vocabulary: Vocabulary) -> Iterator[Any]:
@@ -30,9 +32,9 @@ class WriteShards(beam.DoFn):
         counts: Counts = Counter()
         rejected = Rejections()
         progress = Progress()
-        by_shard: dict[int, list[Keyed]] = {}
+        by_shard: dict[int, list[KeyedReview]] = {}
         for file in block_files:
-            for review in blocks.unpack(files.read(self._folder, file)):
+            for review in blocks.unpack(read_file(self._folder, file)):
                 by_shard.setdefault(shards.shard_of(review.text_key, self._shard_count), []).append(review)
         for done, number in enumerate(sorted(by_shard), start=1):
             yield from self._shard(number, by_shard.pop(number), vocabulary, counts, rejected)
@@ -48,30 +50,30 @@ class WriteShards(beam.DoFn):
     def _shard(
         self,
         number: int,
-        reviews: list[Keyed],
+        reviews: list[KeyedReview],
         vocabulary: Vocabulary,
         counts: Counts,
         rejected: Rejections,
     ) -> Iterator[dict[str, Any]]:
-        kept: dict[str, list[Keyed]] = {}
-        for review, original in shards.without_duplicates(reviews):
+        kept: dict[str, list[KeyedReview]] = {}
+        for review, original in find_duplicates(reviews):
             if original is None:
                 kept.setdefault(shards.split_of(review.id_key, self._cut), []).append(review)
             else:
                 counts["duplicate",] += 1
-                rejected.add(review.place, original.place)
+                rejected.add(review.source_line, original.source_line)
         for split in sorted(kept):
             encoded = shards.encode(kept[split], vocabulary, lowercase=self._cut.lowercase)
             for review in encoded.empty:
                 counts["rejected", "no symbol of the vocabulary"] += 1
-                rejected.add(review.place, "no symbol of the vocabulary")
+                rejected.add(review.source_line, "no symbol of the vocabulary")
             stayed = len(kept[split]) - len(encoded.empty)
             counts["kept",] += stayed
             counts.update({("dropped", symbol): count for symbol, count in encoded.dropped.items()})
             counts[split, "reviews"] += stayed
             counts[split, "characters"] += len(encoded.ids)
             counts[split, "tail"] += shards.tail_chars(len(encoded.ids), self._cut)
-            written = files.write(self._folder, shards.cut_and_frame(encoded.ids, self._cut))
+            written = write_file(self._folder, shards.cut_and_frame(encoded.ids, self._cut))
             if written:
                 name = shards.shard_name(split, number, self._shard_count, self._tag)
                 yield written._asdict() | {"name": name, "split": split}
@@ -91,6 +93,6 @@ def write_rejected(
     for place in sorted(lines):
         total = total if place[0] == source else 0
         first_lines[place], total, source = total, total + lines[place], place[0]
-    written = files.write(folder, [rejections.as_lines(key, packed, names=names, first_lines=first_lines)])
+    written = write_file(folder, [rejections.as_lines(key, packed, names=names, first_lines=first_lines)])
     assert written
     return {"file": written.file, "name": rejections.file_name(key, tag)}

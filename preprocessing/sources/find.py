@@ -1,15 +1,11 @@
-"""What preprocessing reads: the files behind URLs, a vocabulary, and the fingerprint of it all."""
+"""The input files behind paths, gs:// URLs and globs."""
 
 import fnmatch
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from jobs.cli.config import differences
-from preprocessing.dataset.manifest import Manifest
-from preprocessing.dataset.vocabulary import SEED, Vocabulary, from_table
 from preprocessing.errors import InputError
 from preprocessing.sources.reader import check_name
 from preprocessing.storage.atomic import checked
@@ -82,32 +78,3 @@ def _matches(name: str, pattern: str) -> bool:
     """Part by part, as in a shell: `*.jsonl` must not find rejected/x.jsonl of a dataset further down."""
     parts, patterns = name.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
-
-
-def described(sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """What the manifest says of the sources: not where they were."""
-    return [{"name": source.name, "bytes": source.bytes, "crc32c": source.crc32c} for source in sources]
-
-
-def changes(old: Manifest, settings: Mapping[str, Any], sources: Sequence[Source]) -> str:
-    """What is no longer as it was for the dataset that stands there, in words."""
-    before = {source["name"]: (source["bytes"], source["crc32c"]) for source in old.sources}
-    after = {source.name: (source.bytes, source.crc32c) for source in sources}
-    changed = differences(old.settings, settings)
-    changed += [f"{name} is new" for name in sorted(after.keys() - before.keys())]
-    changed += [f"{name} is no longer read" for name in sorted(before.keys() - after.keys())]
-    changed += [f"{name} has changed" for name in sorted(after.keys() & before.keys()) if after[name] != before[name]]
-    return "; ".join(changed) or "a shard is missing or damaged"
-
-
-def load_vocabulary(setting: str) -> Vocabulary | None:
-    """`seed`, a table's URL, or None for `auto`. InputError, with the place, for a table that is none."""
-    if setting == "seed":
-        return SEED
-    if setting == "auto":
-        return None
-    folder, name = split_url(setting)
-    try:
-        return from_table(folder.read(name), place=setting)
-    except FileNotFoundError:
-        raise InputError(f"vocabulary={setting}: no such file; expected seed, auto or a table") from None

@@ -16,6 +16,7 @@ from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Mended
 from tests.support.inputs import small_dataset
 from tests.support.runs import arguments, finish, outcome, saved_step, start, wait_until
+from trainer.data.staging import stage
 
 CHANGES: dict[str, Any] = {
     "epochs": 2,
@@ -115,7 +116,7 @@ def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(far: str, tm
     dataset = open_dataset(far)
     shard = dataset.manifest.of("train")[3]
     dataset.bucket.write(shard.name, bytes(shard.bytes))
-    with dataset.staging(tmp_path, max_bytes=10**9) as staging:
+    with stage(dataset, tmp_path, max_bytes=10**9) as staging:
         with pytest.raises(InputError, match=f"{shard.name}: SHA-256 .*: the shard is altered"):
             staging.mapped(shard)
         dataset.bucket.delete(shard.name)
@@ -132,7 +133,7 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_nothing(far: str, tmp_path: 
     resource.setrlimit(resource.RLIMIT_FSIZE, (shard.bytes - 1, most))
     try:
         with (
-            dataset.staging(tmp_path, max_bytes=10**9) as staging,
+            stage(dataset, tmp_path, max_bytes=10**9) as staging,
             pytest.raises(OSError, match="File too large"),
         ):
             staging.mapped(shard)

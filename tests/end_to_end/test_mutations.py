@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from preprocessing.dataset.vocabulary import SEED
 from preprocessing.pipeline import graph
-from preprocessing.pipeline.shards import Cut
+from preprocessing.pipeline.shards import WindowSettings
 from preprocessing.sources import reader
 from tests.support.inputs import gzipped, json_line, kaggle_zip, reviews, yelp_tar
 
-CUT = Cut(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)
+CUT = WindowSettings(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)
 FULL, FACTOR, BATCH = 100_000, 50, 500
 MUTATED = FULL * 4 // 5  # the others are hypothesis'
 

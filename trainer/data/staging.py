@@ -14,8 +14,9 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Shard
-from preprocessing.errors import Stopped
+from preprocessing.errors import InputError, Stopped
 
 THREADS = 8
 POLL_SECONDS = 0.5  # how often a reader that waits asks whether to stop
@@ -146,3 +147,18 @@ class Staging:
 
     def _copy(self, shard: Shard) -> Path:
         return self._folder / shard.name
+
+
+def stage(
+    dataset: Dataset, scratch: Path, *, max_bytes: int, should_stop: Callable[[], bool] = lambda: False
+) -> Staging:
+    """Stage a dataset's shards, as copies of at most `max_bytes` in all below `scratch`, or where they are.
+
+    Raises InputError if `max_bytes` is too little for one shard.
+    """
+    largest = max(dataset.manifest.shards, key=lambda shard: shard.bytes)
+    if dataset.copied and largest.bytes > max_bytes:
+        raise InputError(f"staging.max_bytes={max_bytes}: {dataset.place(largest)} alone has {largest.bytes} bytes")
+    return Staging(
+        dataset.fetch, scratch / "shards", max_bytes=max_bytes if dataset.copied else None, should_stop=should_stop
+    )

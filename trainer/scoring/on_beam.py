@@ -15,10 +15,8 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.pvalue import AsDict
 
-from jobs.preprocess import DEFAULTS, NOISY
 from preprocessing.errors import InputError
-from preprocessing.pipeline import beam as running
-from preprocessing.pipeline import files
+from preprocessing.pipeline.beam import create_file, open_file, run_pipeline
 from preprocessing.sources import reader
 from preprocessing.sources.find import find
 from preprocessing.sources.reader import Part
@@ -73,8 +71,6 @@ def score(
     options: Sequence[str],
 ) -> None:
     """Writes the lines of all reviews. InputError where nothing can be scored, or if the folder has scores already."""
-    for noisy in NOISY:
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     folder = open_bucket(output)
     if folder.names(SCORES):
         raise InputError(f"--output {output}: holds scores already: name another folder, or delete them")
@@ -112,7 +108,7 @@ def score(
             | "write summary" >> beam.Map(write_summary, AsDict(counts), beam.pvalue.AsIter(written))
         )
 
-    running.run(add_steps, [*DEFAULTS, *options], urls=[url, output, *(part.url for part in parts)])
+    run_pipeline(add_steps, options, urls=[url, output, *(part.url for part in parts)])
     summary = json.loads(folder.read(SUMMARY))
     log.info("%s: %s", output, "; ".join(f"{count} {what}" for what, count in sorted(summary.items())))
     if SCORED not in summary:
@@ -121,7 +117,7 @@ def score(
 
 def read(part: Part) -> Iterator[Text]:
     """The reviews and rejected lines of one part of a file."""
-    with files.open_to_read(part.url) as stream:
+    with open_file(part.url) as stream:
         for found in reader.read(stream, part, plain=True):
             yield Text(part.name, found)
 
@@ -133,5 +129,5 @@ def outcome(found: Scored | Unread) -> str:
 def write_summary(folder: str, counts: Mapping[str, int], written: Iterable[str]) -> None:
     """Once all files are `written`."""
     list(written)
-    with files.create(folder, SUMMARY) as stream:
+    with create_file(folder, SUMMARY) as stream:
         stream.write(json.dumps(dict(counts)).encode())

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from preprocessing.dataset.folder import load_vocabulary
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.sources.find import load_vocabulary, split_url
+from preprocessing.sources.find import split_url
 from trainer import config as schema
 from trainer.model.state import Arrays, restore, snapshot
 from trainer.runs.checkpoints import Checkpoints, newest

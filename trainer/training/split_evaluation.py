@@ -5,6 +5,7 @@ from pathlib import Path
 
 from preprocessing.dataset.folder import Dataset
 from trainer import config as schema
+from trainer.data.staging import stage
 from trainer.data.windows import Windows
 from trainer.model.state import Arrays, restore
 from trainer.runs.folder import Run
@@ -25,7 +26,7 @@ def evaluate(run: Run, arrays: Arrays, dataset: Dataset, config: schema.Evaluate
     shards = dataset.shards(config.split)
     with (
         tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
-        dataset.staging(Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
+        stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
     ):
         windows = Windows(shards, dataset.manifest, staging.mapped)
         strategy = replicas()

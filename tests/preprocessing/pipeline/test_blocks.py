@@ -1,13 +1,15 @@
 import random
 
-from preprocessing.pipeline.blocks import REVIEW_BYTES, Gathered, pack, unpack
-from preprocessing.pipeline.shards import Keyed, Place, keyed, shard_of
+from preprocessing.pipeline.blocks import REVIEW_BYTES, BlockBuffer, pack, unpack
+from preprocessing.pipeline.duplicates import KeyedReview, SourceLine, add_keys
+from preprocessing.pipeline.shards import shard_of
 
 
-def some(count: int) -> list[Keyed]:
+def some(count: int) -> list[KeyedReview]:
     texts = ["Good soup.", "café", "寿司 \U0001f600", "x" * 10_000, "\x00\n"]
     return [
-        keyed(identity=f"r{n}", text=f"{texts[n % 5]}{n}", place=Place(7, 2, n * 3_000_000_000)) for n in range(count)
+        add_keys(review_id=f"r{n}", text=f"{texts[n % 5]}{n}", source_line=SourceLine(7, 2, n * 3_000_000_000))
+        for n in range(count)
     ]
 
 
@@ -17,32 +19,38 @@ def test_a_block_comes_back_as_it_was_packed() -> None:
 
 
 def test_the_order_of_keyed_reviews_is_that_of_keys_then_characters_then_place() -> None:
-    same = keyed(identity="a", text="Soup", place=Place(0, 0, 2))
+    same = add_keys(review_id="a", text="Soup", source_line=SourceLine(0, 0, 2))
     ordered = [
         same._replace(text_key=b"\x00" * 16),
         same._replace(text_key=b"\x01" * 16, id_key=b"\x00" * 16),
         same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text=b"z"),
         same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\uffff".encode()),
-        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), place=Place(0, 0, 9)),
-        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), place=Place(0, 1, 1)),
-        same._replace(text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), place=Place(1, 0, 1)),
+        same._replace(
+            text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), source_line=SourceLine(0, 0, 9)
+        ),
+        same._replace(
+            text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), source_line=SourceLine(0, 1, 1)
+        ),
+        same._replace(
+            text_key=b"\x01" * 16, id_key=b"\x01" * 16, text="\U0001f600".encode(), source_line=SourceLine(1, 0, 1)
+        ),
     ]
     assert sorted(random.Random(1).sample(ordered, len(ordered))) == ordered
 
 
 def test_a_partition_has_all_reviews_of_its_shards_and_no_others() -> None:
-    gathered = Gathered(shards=7, partitions=3)
+    buffer = BlockBuffer(shards=7, partitions=3)
     for review in some(200):
-        gathered.add(review)
-    assert gathered.bytes == sum(len(review.text) + REVIEW_BYTES for review in some(200))
-    taken = dict(gathered.taken())
+        buffer.add(review)
+    assert buffer.bytes == sum(len(review.text) + REVIEW_BYTES for review in some(200))
+    taken = dict(buffer.taken())
     assert sorted(review for reviews in taken.values() for review in reviews) == sorted(some(200))
     shards = {partition: {shard_of(r.text_key, 7) for r in reviews} for partition, reviews in taken.items()}
     assert shards == {0: {0, 3, 6}, 1: {1, 4}, 2: {2, 5}}
 
 
 def test_what_was_taken_is_gone() -> None:
-    gathered = Gathered(shards=1, partitions=1)
-    gathered.add(some(1)[0])
-    assert len(list(gathered.taken())) == 1
-    assert (list(gathered.taken()), gathered.bytes) == ([], 0)
+    buffer = BlockBuffer(shards=1, partitions=1)
+    buffer.add(some(1)[0])
+    assert len(list(buffer.taken())) == 1
+    assert (list(buffer.taken()), buffer.bytes) == ([], 0)

@@ -1,14 +1,14 @@
 import json
 
+from preprocessing.pipeline.duplicates import SourceLine
 from preprocessing.pipeline.rejected import LINES, Rejections, as_lines, file_name
-from preprocessing.pipeline.shards import Place
 
 
 def test_rows_come_back_in_the_order_of_the_lines_with_their_files_numbers() -> None:
     one, other = Rejections(), Rejections()
-    one.add(Place(1, 2, 9), "not JSON")
-    one.add(Place(1, 2, 3), Place(0, 1, 5))
-    other.add(Place(1, 2, 4), "no text")
+    one.add(SourceLine(1, 2, 9), "not JSON")
+    one.add(SourceLine(1, 2, 3), SourceLine(0, 1, 5))
+    other.add(SourceLine(1, 2, 4), "no text")
     packed = [rows for rejections in (other, one) for _, rows in rejections.taken()]
     first_lines = {(0, 0): 0, (0, 1): 20, (1, 0): 0, (1, 1): 100, (1, 2): 300}
     lines = as_lines((1, 2, 0), packed, names=["a.json", "b.json"], first_lines=first_lines).decode().splitlines()
@@ -21,8 +21,8 @@ def test_rows_come_back_in_the_order_of_the_lines_with_their_files_numbers() -> 
 
 def test_a_file_answers_for_some_lines_of_a_part() -> None:
     rejections = Rejections()
-    for place in (Place(0, 0, LINES - 1), Place(0, 0, LINES), Place(0, 1, 1), Place(1, 0, 1)):
-        rejections.add(place, "not JSON")
+    for line in (SourceLine(0, 0, LINES - 1), SourceLine(0, 0, LINES), SourceLine(0, 1, 1), SourceLine(1, 0, 1)):
+        rejections.add(line, "not JSON")
     keys = [key for key, _ in rejections.taken()]
     assert keys == [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
     assert list(rejections.taken()) == []
@@ -35,7 +35,7 @@ def test_rows_are_handed_on_before_they_are_many() -> None:
     rejections = Rejections()
     added = 0
     while not rejections.enough:
-        rejections.add(Place(0, 0, added), "not JSON")
+        rejections.add(SourceLine(0, 0, added), "not JSON")
         added += 1
     assert added == 10_000
     list(rejections.taken())

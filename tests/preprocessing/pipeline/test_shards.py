@@ -1,5 +1,3 @@
-import itertools
-import random
 from collections import Counter
 from typing import Any
 
@@ -8,64 +6,28 @@ import pytest
 
 from preprocessing.dataset import records
 from preprocessing.dataset.vocabulary import SEED, Vocabulary
+from preprocessing.pipeline.duplicates import KeyedReview
 from preprocessing.pipeline.shards import (
     CHUNK_RECORDS,
-    Cut,
-    Keyed,
-    Place,
+    WindowSettings,
     cut_and_frame,
     encode,
-    keyed,
     shard_name,
     shard_of,
     split_of,
     tail_chars,
-    without_duplicates,
 )
+from tests.preprocessing.pipeline.test_duplicates import review
 
-CUT = Cut(window_chars=4, stride_chars=4, lowercase=True, validation_fraction=0.2, test_fraction=0.1)
-
-
-def with_settings(**changes: Any) -> Cut:
-    return Cut(**(vars(CUT) | changes))
+CUT = WindowSettings(window_chars=4, stride_chars=4, lowercase=True, validation_fraction=0.2, test_fraction=0.1)
 
 
-def review(text: str, *, identity: str = "r", source: int = 0, line: int = 1) -> Keyed:
-    return keyed(identity=identity, text=text, place=Place(source, 0, line))
+def with_settings(**changes: Any) -> WindowSettings:
+    return WindowSettings(**(vars(CUT) | changes))
 
 
-def kept(*reviews: Keyed) -> list[Keyed]:
-    return [found for found, original in without_duplicates(reviews) if original is None]
-
-
-def decoded(reviews: list[Keyed], vocabulary: Vocabulary = SEED, *, lowercase: bool = True) -> str:
+def decoded(reviews: list[KeyedReview], vocabulary: Vocabulary = SEED, *, lowercase: bool = True) -> str:
     return vocabulary.decode(encode(reviews, vocabulary, lowercase=lowercase).ids)
-
-
-def test_a_text_that_occurs_twice_is_kept_once() -> None:
-    once, again = review("Good soup.", identity="a", line=1), review("Good soup.", identity="b", line=2)
-    found = list(without_duplicates([again, once]))
-    original, repeated = found[0][0], found[1]
-    assert {original, repeated[0]} == {once, again}
-    assert found[0][1] is None
-    assert repeated[1] == original
-
-
-@pytest.mark.parametrize("text", ["good soup.", "GOOD SOUP.", " Good  soup.\n", "Good\tsoup.", "Good\u00a0soup."])
-def test_a_text_that_differs_in_case_or_white_space_is_a_duplicate(text: str) -> None:
-    assert len(kept(review("Good soup.", line=1), review(text, line=2))) == 1
-
-
-@pytest.mark.parametrize("text", ["Good soup", "Goodsoup.", "Good soup!", "Good soups.", "Gööd soup."])
-def test_a_near_miss_is_kept(text: str) -> None:
-    assert len(kept(review("Good soup.", line=1), review(text, line=2))) == 2
-
-
-def test_all_copies_name_the_one_that_stays() -> None:
-    copies = [review("Good soup.", identity=str(n), line=n) for n in range(4)]
-    found = list(without_duplicates([*copies, review("Bad soup.", line=9)]))
-    (original,) = [r for r, o in found if o is None and r.text == b"Good soup."]
-    assert [o for _, o in found if o is not None] == [original] * 3
 
 
 def test_all_copies_of_a_text_are_of_one_shard() -> None:
@@ -80,23 +42,6 @@ def test_reviews_spread_over_the_shards() -> None:
     counts = Counter(shard_of(review(f"Soup {number}").text_key, 4) for number in range(4000))
     assert sorted(counts) == [0, 1, 2, 3]
     assert all(900 < count < 1100 for count in counts.values())
-
-
-def test_the_order_of_arrival_changes_nothing() -> None:
-    reviews = [review(f"Soup {n % 30}", identity=f"r{n % 40}", line=n) for n in range(60)]
-    expected = [(r.text, r.id_key) for r in kept(*reviews)]
-    assert len(expected) == 30
-    for seed in range(5):
-        shuffled = random.Random(seed).sample(reviews, len(reviews))
-        moved = [r._replace(place=Place(0, 0, 60 - k)) for k, r in enumerate(shuffled)]
-        assert [(r.text, r.id_key) for r in kept(*moved)] == expected
-
-
-def test_which_of_two_spellings_stays_does_not_depend_on_its_line() -> None:
-    for first, second in itertools.permutations(["Good soup.", "good soup.", "GOOD SOUP."], 2):
-        (found,) = kept(review(first, line=1), review(second, line=2))
-        (other,) = kept(review(second, line=1), review(first, line=2))
-        assert found.text == other.text
 
 
 def test_the_split_comes_from_the_id_alone() -> None:
@@ -131,18 +76,6 @@ def test_the_splits_lie_one_after_another(place: float, split: str) -> None:
 
 def test_without_a_test_fraction_there_is_no_test_split() -> None:
     assert split_of(bytes(16), with_settings(test_fraction=0.0)) == "validation"
-
-
-def test_two_hashes_of_one_string_differ() -> None:
-    found = review("same", identity="same")
-    assert found.text_key != found.id_key
-
-
-def test_the_hashes_stay_what_they_are() -> None:
-    # blake2b of "good soup." and of "r1", 16 bytes, under the keys "text" and "split": a dataset made elsewhere agrees.
-    found = review("Good  Soup.", identity="r1")
-    assert found.text_key.hex() == "8f2979b5fe7ab2b8d76a315f7cffe194"
-    assert found.id_key.hex() == "30544f6070a63750069fa15e1bc88f85"
 
 
 def test_reviews_are_written_in_braces_one_after_another() -> None:

@@ -3,10 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocessing.dataset.manifest import Manifest
-from preprocessing.dataset.vocabulary import SEED
 from preprocessing.errors import InputError
-from preprocessing.sources.find import Source, changes, described, find, load_vocabulary, split_url
+from preprocessing.sources.find import Source, find, split_url
 
 MIB = 1 << 20
 
@@ -71,39 +69,6 @@ def test_two_inputs_of_one_name_are_an_error_that_names_both(tmp_path: Path) -> 
     assert str(raised.value) == (
         f"input: {tmp_path}/b/r.json and {tmp_path}/a/r.json have one name, expected each its own"
     )
-
-
-def test_what_changed_is_said() -> None:
-    settings = {"stride_chars": 256, "shards": 3}
-    old = Manifest(
-        format=1,
-        fingerprint="f",
-        settings=settings,
-        sources=tuple({"name": name, "bytes": 5, "crc32c": "AAAAAA=="} for name in ("r.json", "old.json")),
-        shard_rule="as asked for",
-        vocabulary="{}",
-        window_chars=2,
-        stride_chars=2,
-        dtype="uint8",
-        record_bytes=9,
-        counts={},
-        splits={},
-        shards=(),
-    )
-    assert changes(old, settings, [source(5), source(5, "old.json")]) == "a shard is missing or damaged"
-    assert changes(old, settings | {"stride_chars": 16}, [source(6), source(5, "new.json")]) == (
-        "stride_chars=256, now 16; new.json is new; old.json is no longer read; r.json has changed"
-    )
-
-
-def test_what_the_manifest_says_of_a_source_is_not_where_it_was() -> None:
-    elsewhere = Source("elsewhere/r.json", "r.json", 5, "AAAAAA==")
-    assert described([elsewhere]) == described([source(5)]) == [{"name": "r.json", "bytes": 5, "crc32c": "AAAAAA=="}]
-
-
-def test_the_names_of_the_vocabularies() -> None:
-    assert load_vocabulary("seed") == SEED
-    assert load_vocabulary("auto") is None
 
 
 def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""Build a dataset: reuse the published dataset, or build and publish a new one."""
+
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+
+from preprocessing.dataset.manifest import Manifest
+from preprocessing.errors import Conflict, InputError, Stopped
+from preprocessing.pipeline.publish import Build, whole
+from preprocessing.pipeline.recipe import Recipe, changes, described, read_recipe, read_sources
+from preprocessing.pipeline.shard_count import partition_count
+from preprocessing.pipeline.summary import check_counts, summed_up
+from preprocessing.storage.urls import absolute, open_bucket
+from trainer import config as schema
+
+log = logging.getLogger(__name__)
+
+
+def build_dataset(config: schema.Preprocess, beam_options: Sequence[str] = ()) -> Manifest | None:
+    """Build the dataset and return its manifest, or return None if the dataset is there already.
+
+    Raises InputError for input that makes no dataset, and Conflict if another process published another dataset
+    meanwhile. On Stopped and on any exception, the output holds the dataset that was there before.
+    """
+    output = open_bucket(config.output)
+    published = None if config.replace else whole(output)
+    if published:
+        log.info("%s: kept, as replace=false; %s", config.output, _describe_changes(published, config))
+        return None
+    recipe = read_recipe(config)
+    build = Build(output, recipe.fingerprint)
+    if build.is_done():
+        log.info("%s: these sources with these settings are there already, nothing to do", config.output)
+        build.sweep()
+        return None
+    if build.standing:
+        log.info("%s: %s", config.output, changes(build.standing, recipe.settings, recipe.sources))
+    megabytes = sum(source.bytes for source in recipe.sources) / 1e6
+    log.info("%s: reading %d file(s), %.1f MB", config.input, len(recipe.sources), megabytes)
+    try:
+        build.open()
+        manifest, files = _run_pipeline(build, recipe, beam_options)
+        if read_sources(config) != recipe.sources:
+            raise OSError(f"{config.input}: changed while it was read")
+        build.publish(manifest, files)
+    except Stopped:
+        build.clear()
+        raise
+    except Exception as error:
+        with suppress(OSError):  # a store that is down answers nothing: the next build clears up
+            build.clear()
+            if isinstance(error, InputError):
+                raise
+            if Build(output, recipe.fingerprint).is_done():
+                log.info("%s: another run has made the same dataset meanwhile", config.output)
+                return None
+            if build.was_overtaken():
+                raise Conflict(f"{config.output}: another run was published while this one was at work") from error
+        raise
+    build.clear()
+    return manifest
+
+
+def _describe_changes(published: Manifest, config: schema.Preprocess) -> str:
+    """Return the difference between the published dataset and the configuration, whose input may be gone."""
+    try:
+        recipe = read_recipe(config)
+    except InputError as error:
+        return str(error)
+    if recipe.fingerprint == published.fingerprint:
+        return "its sources and settings are the same"
+    return changes(published, recipe.settings, recipe.sources)
+
+
+def _run_pipeline(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Manifest, list[dict[str, str]]]:
+    """Run the pipeline and check its counts. Return the manifest and the files of the dataset."""
+    from preprocessing.pipeline import graph  # Beam takes a second to import: first check everything else
+    from preprocessing.sources.reader import parts
+
+    sources, shards = recipe.sources, recipe.settings["shards"]
+    plan = graph.Plan(
+        parts=[
+            part
+            for number, source in enumerate(sources)
+            for part in parts(number, url=absolute(source.url), name=source.name, size=source.bytes)
+        ],
+        names=[source.name for source in sources],
+        folder=absolute(build.url),
+        tag=build.fingerprint[:8],
+        cut=recipe.cut,
+        vocabulary=recipe.vocabulary,
+        shard_count=shards,
+        partitions=partition_count(sources, shards),
+    )
+    graph.run(plan, beam_options)
+    summary = json.loads(build.read(graph.SUMMARY))
+    if summary["faults"]:
+        raise InputError(summary["faults"][0])
+    manifest = summed_up(
+        summary,
+        settings=recipe.settings,
+        shard_rule=recipe.shard_rule,
+        fingerprint=build.fingerprint,
+        sources=described(sources),
+    )
+    check_counts(manifest, place=", ".join(source.name for source in sources[:3]))
+    return manifest, [*summary["shards"], *summary["rejected"]]
