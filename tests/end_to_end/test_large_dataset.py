@@ -2,7 +2,6 @@
 
 import resource
 import signal
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Mended
 from tests.support.inputs import small_dataset
+from tests.support.job_process import JobProcess
 from tests.support.runs import arguments, finish, outcome, saved_step, start, wait_until
 from trainer.data.staging import stage
 
@@ -49,7 +49,7 @@ def tenth(dataset: Dataset) -> int:
     return sum(shard.bytes for shard in dataset.manifest.of("train")) // 10
 
 
-def started(dataset: str, runs: Path, scratch: Path, max_bytes: int) -> "subprocess.Popen[str]":
+def started(dataset: str, runs: Path, scratch: Path, max_bytes: int) -> JobProcess:
     scratch.mkdir(exist_ok=True)
     return start(arguments(dataset, runs, **CHANGES, staging__max_bytes=max_bytes), TMPDIR=str(scratch))
 

@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -16,9 +15,10 @@ import pytest
 from jobs import train
 from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Mended, emulator
+from tests.support.job_process import JobProcess
 from tests.support.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 
-Processes = list["subprocess.Popen[str]"]
+Processes = list[JobProcess]
 STARTED: Processes = []
 
 
@@ -83,8 +83,8 @@ def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
 
     for lost, survivor in ((1, 0), (0, 1)):
         processes = disturbed(lambda both, lost=lost: both[lost].kill())  # type: ignore[misc]
-        _, errors = processes[survivor].communicate(timeout=60)
-        processes[lost].communicate()
+        errors = processes[survivor].output(timeout=60)
+        processes[lost].wait()
         assert processes[survivor].returncode == 1, errors
         assert "a worker was lost, start all again: " in errors.splitlines()[-1]
         assert "Traceback" not in errors

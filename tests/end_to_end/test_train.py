@@ -102,7 +102,7 @@ def test_of_two_processes_with_one_run_name_one_stops_and_the_run_ends_as_undist
     dataset: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
     both = [start(arguments(dataset, tmp_path)) for _ in range(2)]
-    errors = [process.communicate(timeout=300)[1] for process in both]
+    errors = [process.output() for process in both]
     stopped = [text for process, text in zip(both, errors, strict=True) if process.returncode == 1]
     assert stopped, errors
     assert all("another process was first, nothing of its work was changed" in text for text in stopped)

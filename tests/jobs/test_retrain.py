@@ -98,7 +98,7 @@ def test_stopped_and_killed_it_goes_on_with_its_own_reviews_whatever_came_meanwh
     process = start(asked, job="retrain")
     wait_until(lambda: saved_step(run) > stopped_at, process)
     process.kill()
-    process.communicate()
+    process.wait()
     assert history(bucket) == []
     retrain.main(asked)
     [first] = history(bucket)
@@ -115,7 +115,7 @@ def test_of_two_at_once_one_is_promoted_and_the_other_ends_without_harm(tmp_path
     asked = {name: night(bucket, reviews, name, tmp_path) for name in ("one", "other")}
     both = {name: start(asked[name], job="retrain") for name in asked}
     for name, process in both.items():
-        errors = process.communicate(timeout=300)[1]
+        errors = process.output()
         assert process.returncode in (0, 1), errors
         assert "Traceback" not in errors
         if process.returncode:

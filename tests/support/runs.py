@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ import safetensors.numpy
 
 from preprocessing.storage.urls import open_bucket
 from tests.support.inputs import sets
+from tests.support.job_process import JobProcess, temporary_log
 
 # Three epochs of 60 steps or so, two checkpoints an epoch and more at random.
 SMALL = {
@@ -38,29 +37,24 @@ def arguments(dataset: object, runs: object, name: str = "small", **changes: Any
     return ["--run", name, *sets(**SMALL | {"dataset": dataset, "runs": runs} | changed)]
 
 
-def start(
-    arguments: Sequence[str], *, log: Path | None = None, job: str = "train", **environment: str
-) -> "subprocess.Popen[str]":
-    """A job as a process; what it says goes to the file `log`, or comes from `finish`."""
-    command = [sys.executable, "-m", f"jobs.{job}", *arguments]
+def start(arguments: Sequence[str], *, log: Path | None = None, job: str = "train", **environment: str) -> JobProcess:
+    """Start a job in a process of its own. `log` gets what the job says; without `log`, `finish` returns it."""
     variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | environment
-    if log is None:
-        return subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
-    with log.open("w") as errors:
-        return subprocess.Popen(command, env=variables, stderr=errors, text=True)
+    return JobProcess(f"jobs.{job}", arguments, log=log or temporary_log(), environment=variables)
 
 
-def finish(process: "subprocess.Popen[str]", *, code: int = 0) -> str:
-    """What the process said, once it has ended, which has to be with this exit code."""
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == code, errors
-    return errors
+def finish(process: JobProcess, *, code: int = 0) -> str:
+    """Wait for the process to end with this exit code; return what the process said."""
+    text = process.output()
+    assert process.returncode == code, text
+    return text
 
 
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+def wait_until(condition: Callable[[], bool], process: JobProcess) -> None:
+    """Wait for a condition while the process runs. Raises AssertionError after two minutes."""
     deadline = time.monotonic() + 120
     while not condition():
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process.poll() is None, "the process ended before the condition held"
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
