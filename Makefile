@@ -7,7 +7,7 @@ REVIEWS ?= $(DEMO)/reviews.jsonl
 # Half the default's length: twice the steps from as many characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
-.PHONY: setup demo screenshots test test-long test-cluster lint image lock clean
+.PHONY: setup demo screenshots test test-all test-cluster lint image lock clean
 .PHONY: bench-train bench-quality bench-checkpoint bench-data bench-sample bench-detect bench-start
 
 setup: .venv/installed
@@ -33,12 +33,15 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 screenshots: .venv/installed
 	$(BIN)/python -m tests.support.screenshots
 
-test: .venv/installed
-	$(BIN)/python -m pytest
+# The tests of one file go to one process, which imports TensorFlow once.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/cluster
 
-# What `make test` shortens: faults by the thousand, forty minutes.
-test-long: .venv/installed
-	$(BIN)/python -m pytest --long tests/end_to_end/test_faults.py tests/end_to_end/test_kills.py tests/end_to_end/test_mutations.py tests/end_to_end/test_train_faults.py
+test: .venv/installed
+	$(PYTEST)
+
+# Beside `make test`, what it leaves out or shortens: series of kills and mutations, a browser, the documentation typed.
+test-all: test
+	$(PYTEST) --slow
 
 # On the cluster that KUBECONFIG names, whose nodes have or can pull IMAGE; in namespaces that it makes and deletes.
 # Much of it is waiting, for Kubernetes' own delays: so three tests at once.

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,14 +32,40 @@ hypothesis.settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="what takes minutes in full, not shortened (make test-long)")
+    """Add this project's options to pytest's."""
+    parser.addoption("--slow", action="store_true", help="run what make test leaves out or shortens (make test-all)")
     parser.addoption("--image", help="the image that a cluster's nodes know, for tests/cluster (make test-cluster)")
 
 
 @pytest.fixture(scope="session")
 def rounds(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
-    """Of a short and a full number of rounds the one that was asked for."""
-    return lambda short, full: full if request.config.getoption("--long") else short
+    """Return a function that chooses between the short and the full number of rounds of a series."""
+    return lambda short, full: full if request.config.getoption("--slow") else short
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip slow tests in `make test`. Keep nothing but slow tests and full series with --slow."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: make test-all"))
+        return
+    slow = [item for item in items if item.get_closest_marker("slow") or "rounds" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in slow])
+    items[:] = slow
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long the tests of each folder took, in seconds of all processes together."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0].rpartition("/")[0]] += report.duration
+    terminalreporter.section("seconds per folder")
+    for folder, total in sorted(seconds.items(), key=lambda item: -item[1]):
+        terminalreporter.line(f"{total:8.1f}  {folder}")
+    terminalreporter.line(f"{sum(seconds.values()):8.1f}  in all")
 
 
 @pytest.fixture(autouse=True)

@@ -112,7 +112,7 @@ def test_the_blocks_of_a_document_are_its_commands() -> None:
     ]
 
 
-@pytest.mark.minutes
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_each_command_of_a_document_can_be_typed(document: Path, reader: Path) -> None:
     found = list(blocks(document.read_text()))

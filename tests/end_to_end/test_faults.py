@@ -1,7 +1,7 @@
 """The world's faults while a dataset is made: killed, out of disk, out of store, or not alone.
 
 Whatever happens, the output is a whole dataset or none, the next run gives the bytes that an undisturbed one
-gives, and nothing else is left. `make test-long` goes ten times as many rounds.
+gives, and nothing else is left. `make test-all` goes more rounds.
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def test_killed_at_any_moment_the_output_is_whole_or_none_and_the_next_run_gives
     began = time.monotonic()
     assert started(source, tmp_path / "timed").wait(120) == 0
     seconds = time.monotonic() - began
-    kills = rounds(5, 50) // 2 + 1
+    kills = rounds(3, 10)
     for kill in range(kills):
         output = tmp_path / str(kill)
         if before != "nothing":
@@ -114,7 +114,7 @@ def test_stopped_by_sigterm_it_leaves_what_was_there_or_all_that_is_new_and_ends
     source: Path, other: Path, undisturbed: dict[str, str], tmp_path: Path, rounds: Callable[[int, int], int]
 ) -> None:
     numbers = random.Random(1)
-    for stop in range(rounds(3, 30)):
+    for stop in range(rounds(2, 8)):
         output = tmp_path / str(stop)
         shutil.copytree(other, output)
         process = started(source, output)
@@ -134,7 +134,7 @@ def test_a_full_disk_is_a_clear_stop_that_leaves_what_was_there(
     source: Path, undisturbed: dict[str, str], small_disk: Callable[[int], Path], rounds: Callable[[int, int], int]
 ) -> None:
     short = 0
-    steps = rounds(4, 40)
+    steps = rounds(4, 16)
     for step in range(steps):
         disk = small_disk(64 + step * 60_000 // steps)
         output = disk / "output"
@@ -230,7 +230,7 @@ def test_of_two_runs_into_one_output_at_once_one_set_of_bytes_is_left(
     rounds: Callable[[int, int], int],
 ) -> None:
     numbers = random.Random(same)
-    for number in range(rounds(3, 30)):
+    for number in range(rounds(2, 8)):
         output = tmp_path / str(number)
         processes = [started(source, output)]
         time.sleep(numbers.uniform(0, 0.5))
@@ -331,11 +331,8 @@ def test_only_what_a_build_wrote_may_be_deleted(name: str, ours: bool) -> None:
     assert bool(OURS.fullmatch(name)) == ours
 
 
-def test_a_store_that_stays_down_is_a_clear_stop(
-    source: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    if not request.config.getoption("--long"):
-        pytest.skip("asks a dead store for four minutes: make test-long")
+@pytest.mark.slow  # asks a dead store for four minutes
+def test_a_store_that_stays_down_is_a_clear_stop(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with emulator(bucket="reviews") as url:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
         open_bucket("gs://reviews/in").upload(source, "reviews.json")

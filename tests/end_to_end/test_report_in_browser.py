@@ -14,6 +14,7 @@ from tests.support.browser import chromium, shown
 from tests.support.events import events
 from tests.support.runs import arguments
 
+pytestmark = pytest.mark.slow
 REPORT = ["bits per character over steps", "learning rate over steps", "characters a second over time"]
 PLOTS = {
     "report": [*REPORT, "goodput over time"],

@@ -101,13 +101,7 @@ def test_stopped_while_the_store_is_out_it_ends_with_1_in_its_grace_and_loses_no
     assert outcome(f"{store}/small") == undisturbed
 
 
-@pytest.fixture
-def long(request: pytest.FixtureRequest) -> None:
-    if not request.config.getoption("--long"):
-        pytest.skip("asks a dead store for minutes: make test-long")
-
-
-@pytest.mark.usefixtures("long")
+@pytest.mark.slow  # asks a dead store for minutes
 def test_a_store_that_is_out_for_more_than_two_minutes_ends_no_run(
     dataset: Path, tmp_path: Path, undisturbed: dict[str, str], store: str
 ) -> None:
@@ -122,7 +116,7 @@ def test_a_store_that_is_out_for_more_than_two_minutes_ends_no_run(
     assert outcome(f"{store}/small") == undisturbed
 
 
-@pytest.mark.usefixtures("long")
+@pytest.mark.slow  # asks a dead store for minutes
 def test_a_store_that_stays_down_ends_the_run_with_1_and_the_last_checkpoint_stands(
     dataset: Path, tmp_path: Path, store: str
 ) -> None:
