@@ -48,4 +48,4 @@ def _originals() -> Iterator[dict[str, Any]]:
         with gzip.open(REAL) as stream:
             yield from map(json.loads, itertools.islice(stream, ORIGINALS))
     else:
-        yield from synthetic_reviews.reviews(ORIGINALS, seed=1)
+        yield from synthetic_reviews.generate_reviews(ORIGINALS, seed=1)

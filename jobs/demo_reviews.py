@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobs.cli import command
 from preprocessing.sources.find import split_url
-from preprocessing.synthetic_reviews import reviews
+from preprocessing.synthetic_reviews import generate_reviews
 from trainer import config as schema
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ DEFAULT = Path(__file__).with_name("demo_reviews.yaml")
 def main(argv: Sequence[str] | None = None) -> None:
     config, _, rest = command.configured(command.parser(__doc__), schema.DemoReviews, DEFAULT, argv)
     command.refuse(rest)
-    lines = (json.dumps(review) + "\n" for review in reviews(config.reviews, seed=config.seed))
+    lines = (json.dumps(review) + "\n" for review in generate_reviews(config.reviews, seed=config.seed))
     folder, name = split_url(config.output)
     folder.write(name, "".join(lines).encode())
     log.info("%s: %d invented reviews", config.output, config.reviews)

@@ -6,18 +6,18 @@ import lzma
 import re
 from functools import cache
 
-from preprocessing.synthetic_reviews import reviews
+from preprocessing.synthetic_reviews import generate_reviews
 
 SYMBOLS = set("\n !\"#$%&'()*+,-./0123456789:;=?[]abcdefghijklmnopqrstuvwxyz{}")
 
 
 @cache
 def texts() -> list[str]:
-    return [str(review["text"]) for review in reviews(3_000, seed=1)]
+    return [str(review["text"]) for review in generate_reviews(3_000, seed=1)]
 
 
 def lines(count: int, *, seed: int) -> list[str]:
-    return [json.dumps(review) for review in reviews(count, seed=seed)]
+    return [json.dumps(review) for review in generate_reviews(count, seed=seed)]
 
 
 def offenders(pattern: str) -> list[str]:
@@ -33,14 +33,14 @@ def test_a_longer_run_extends_a_shorter_one() -> None:
 
 
 def test_another_seed_writes_other_reviews() -> None:
-    three, four = (list(reviews(50, seed=seed)) for seed in (3, 4))
+    three, four = (list(generate_reviews(50, seed=seed)) for seed in (3, 4))
     assert sum(one["date"] == other["date"] for one, other in zip(three, four, strict=True)) < 5
     for key in ("text", "review_id", "user_id", "business_id"):
         assert not {review[key] for review in three} & {review[key] for review in four}
 
 
 def test_a_review_has_the_keys_and_types_of_a_line_of_kaggles_file() -> None:
-    for review in reviews(200, seed=1):
+    for review in generate_reviews(200, seed=1):
         assert [(key, type(value)) for key, value in review.items()] == [
             ("votes", dict),
             ("user_id", str),
@@ -64,7 +64,7 @@ def test_a_review_has_the_keys_and_types_of_a_line_of_kaggles_file() -> None:
 
 
 def test_ids_are_22_url_safe_characters_and_each_review_has_its_own() -> None:
-    written = list(reviews(2_000, seed=1))
+    written = list(generate_reviews(2_000, seed=1))
     assert len({review["review_id"] for review in written}) == 2_000
     for review, key in itertools.product(written, ("user_id", "review_id", "business_id")):
         assert re.fullmatch(r"[A-Za-z0-9_-]{22}", str(review[key]))
@@ -72,7 +72,7 @@ def test_ids_are_22_url_safe_characters_and_each_review_has_its_own() -> None:
 
 def test_a_business_keeps_its_name_from_review_to_review() -> None:
     names: dict[object, set[str]] = {}
-    for review in reviews(6_000, seed=1):
+    for review in generate_reviews(6_000, seed=1):
         if found := re.match(r"I love ([A-Z].+?)[.!]", str(review["text"])):
             names.setdefault(review["business_id"], set()).add(found[1])
     assert len(names) > 200
@@ -105,7 +105,7 @@ def test_a_and_an_agree_with_the_word_that_follows() -> None:
 def test_the_stars_of_the_text_are_the_stars_of_the_review() -> None:
     words = ("one star", "two stars", "three stars", "four stars", "five stars")
     mentions = 0
-    for review in reviews(1_000, seed=1):
+    for review in generate_reviews(1_000, seed=1):
         found = re.findall(r"\b(?:one|two|three|four|five) stars?\b", str(review["text"]).lower())
         assert {words.index(mention) + 1 for mention in found} <= {review["stars"]}
         mentions += len(found)

@@ -1,0 +1,54 @@
+"""The package that Beam carries to its workers: complete, and without TensorFlow."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("jobs", "preprocessing", "trainer")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the packages, with a source distribution and a wheel of them in `dist`."""
+    folder = tmp_path_factory.mktemp("project")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    build = [sys.executable, "setup.py", "sdist", "--dist-dir=dist", "bdist_wheel", "--dist-dir=dist"]
+    subprocess.run(build, cwd=folder, capture_output=True, check=True)
+    return folder
+
+
+def package_files(project: Path) -> set[str]:
+    paths = (path for package in PACKAGES for path in (project / package).rglob("*"))
+    return {path.relative_to(project).as_posix() for path in paths if path.is_file()}
+
+
+def test_source_distribution_holds_each_file_of_the_packages(project: Path) -> None:
+    (path,) = (project / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert package_files(project) - names == set()
+
+
+def test_wheel_holds_each_file_of_the_packages(project: Path) -> None:
+    (path,) = (project / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    assert package_files(project) - names == set()
+
+
+def test_pipeline_workers_import_neither_tensorflow_nor_the_other_packages() -> None:
+    # graph imports every DoFn and every function that a worker unpickles.
+    script = "import sys, preprocessing.pipeline.graph; print(*{name.partition('.')[0] for name in sys.modules})"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = set(ended.stdout.split())
+    assert {"apache_beam", "preprocessing"} <= modules
+    assert not modules & {"tensorflow", "keras", "jobs", "trainer"}
