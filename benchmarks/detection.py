@@ -21,9 +21,9 @@ from sklearn.pipeline import make_pipeline
 
 from benchmarks.corpus import REAL
 from benchmarks.quality import job, prepare, sets
-from jobs.pages import detection
-from jobs.terminal.detection import about, lines
-from jobs.terminal.table import table
+from jobs.pages.detection import detection_page
+from jobs.terminal.detection import rates_note, rates_table
+from jobs.terminal.table import format_table
 from trainer.detection import evaluate, examples
 from trainer.detection.evaluate import OWN, Asked, Texts, log_odds
 from trainer.detection.rates import Numbers
@@ -78,9 +78,9 @@ def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) 
     unseen = judge.genuine(tried, "test")
     others = list(evaluate.sources(judge, tried, chars=max(LENGTHS), foreign=foreign))
     rows = list(evaluate.rows(by, unseen, others, seed=tried.seed))
-    print("\n".join([*lines(rows), "", about(rows), ""]))
+    print("\n".join([*rates_table(rows), "", rates_note(rows), ""]))
     if page:
-        page.write_bytes(detection.html("benchmark", by, unseen, others, rows, Alphabet(judge.run.manifest)))
+        page.write_bytes(detection_page("benchmark", by, unseen, others, rows, Alphabet(judge.run.manifest)))
     alphabet = Alphabet(judge.run.manifest)
     found = []
     for at in by.lengths:
@@ -98,7 +98,7 @@ def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) 
                     )
                 )
     print("AUROC, and the share found at 1% false alarms")
-    print("\n".join(table("<>>>>>>", [("reviews by", "diversity", "characters", *kinds), *found])))
+    print("\n".join(format_table("<>>>>>>", [("reviews by", "diversity", "characters", *kinds), *found])))
 
 
 def contenders(at: AtLength, alphabet: Alphabet, genuine: Texts, generated: Sequence[Texts]) -> dict[str, Judged]:

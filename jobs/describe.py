@@ -1,9 +1,9 @@
-"""What is in a dataset: its settings, counts, review lengths and symbols, and three of its windows.
+"""Describe a dataset: its settings, counts, review lengths, symbols, and three of its windows.
 
     python -m jobs.describe DATASET [--html FILE]
 
-DATASET is the URL of a dataset's folder. --html writes the same as an HTML file with plots, too, for which it needs
-matplotlib. Each shard is read, two at a time, some records at a time.
+DATASET is the URL of a dataset's folder. --html also writes the description as an HTML file with plots. This needs
+matplotlib. The command reads all shards, two at a time, and holds some records of each in memory.
 """
 
 import tempfile
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jobs.cli import command
-from jobs.terminal.dataset import Section, Window, sections
+from jobs.terminal.dataset import Section, Window, dataset_sections
 from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.dataset.manifest import Shard
@@ -27,35 +27,34 @@ SHARDS_AT_ONCE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("dataset", metavar="DATASET")
-    arguments.add_argument("--html", metavar="FILE", help="a local file, to be written or replaced")
-    asked = arguments.parse_args(argv)
-    dataset = open_dataset(asked.dataset)
-    if asked.html is None:
-        told, _ = describe(dataset)
+    parser = command.parser(__doc__)
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--html", metavar="FILE", help="local file to write or replace")
+    args = parser.parse_args(argv)
+    dataset = open_dataset(args.dataset)
+    if args.html is None:
+        sections, _ = describe(dataset)
     else:
-        with _page(asked.html) as file:
-            from jobs.pages.dataset import page
+        with _open_page(args.html) as file:
+            from jobs.pages.dataset import dataset_page
 
-            told, found = describe(dataset)
-            title = f"Dataset {dataset.manifest.fingerprint[:8]}"
-            file.write(page(title, told, dataset.manifest, found))
-    print("\n\n".join("\n".join([section.title, "", *section.lines]) for section in told))
+            sections, contents = describe(dataset)
+            file.write(dataset_page(sections, dataset.manifest, contents))
+    print("\n\n".join("\n".join([section.title, "", *section.lines]) for section in sections))
 
 
 @contextmanager
-def _page(asked: str) -> Iterator[BinaryIO]:
-    """The file to write, before the work; InputError if it could not be written after it."""
-    if "://" in asked:
-        raise InputError(f"--html {asked}: expected a local file")
-    path = Path(asked).expanduser()
+def _open_page(html: str) -> Iterator[BinaryIO]:
+    """Open the page's file before the work. Raises InputError if it cannot be written after the work."""
+    if "://" in html:
+        raise InputError(f"--html {html}: expected a local file")
+    path = Path(html).expanduser()
     with as_input_error(path):
-        folder = path.is_dir()
-    if folder:
-        raise InputError(f"--html {asked}: a folder, expected a file")
+        is_folder = path.is_dir()
+    if is_folder:
+        raise InputError(f"--html {html}: a folder, expected a file")
     try:
-        import matplotlib  # noqa: F401 (asked for early: without it all the work would be in vain)
+        import matplotlib  # noqa: F401 (imported early: without it all work would be in vain)
     except ImportError:
         raise InputError("--html: needs matplotlib, which is not installed") from None
     with replacing(path) as file:
@@ -63,7 +62,7 @@ def _page(asked: str) -> Iterator[BinaryIO]:
 
 
 def describe(dataset: Dataset) -> tuple[list[Section], Contents]:
-    """What there is to say of a dataset, and what was counted for it. InputError for a shard that is not whole."""
+    """Return the description of a dataset, and its shards' statistics. Raises InputError for a damaged shard."""
     manifest = dataset.manifest
     if manifest.stride_chars > manifest.window_chars:
         raise InputError(
@@ -71,16 +70,18 @@ def describe(dataset: Dataset) -> tuple[list[Section], Contents]:
             f"window_chars={manifest.window_chars}: characters between the windows are lost"
         )
     total, windows = statistics.nothing(manifest), []
+    records = _pick_records(manifest.of("train"))
     with tempfile.TemporaryDirectory(prefix="describe-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
-        picked = _picked(manifest.of("train"))
-        for found, own in threads.map(lambda s: _read(dataset, s, picked.get(s, []), Path(scratch)), manifest.shards):
-            total += found
-            windows += own
-    return sections(manifest, total, windows), total
+        for contents, shard_windows in threads.map(
+            lambda shard: _read_shard(dataset, shard, records.get(shard, []), Path(scratch)), manifest.shards
+        ):
+            total += contents
+            windows += shard_windows
+    return dataset_sections(manifest, total, windows), total
 
 
-def _picked(shards: Sequence[Shard]) -> dict[Shard, list[tuple[int, int]]]:
-    """The first, the middle and the last record of all: its number among all and in its shard."""
+def _pick_records(shards: Sequence[Shard]) -> dict[Shard, list[tuple[int, int]]]:
+    """Pick the first, the middle and the last record: by shard, (number in the split, number in the shard)."""
     count = sum(shard.records for shard in shards)
     numbers = sorted({0, count // 2, count - 1}) if count else []
     picked, start = {}, 0
@@ -90,19 +91,20 @@ def _picked(shards: Sequence[Shard]) -> dict[Shard, list[tuple[int, int]]]:
     return picked
 
 
-def _read(
-    dataset: Dataset, shard: Shard, picked: Sequence[tuple[int, int]], scratch: Path
+def _read_shard(
+    dataset: Dataset, shard: Shard, records: Sequence[tuple[int, int]], scratch: Path
 ) -> tuple[Contents, list[Window]]:
-    manifest, place = dataset.manifest, dataset.place(shard)
+    """Return a shard's statistics, and the windows of some of its records."""
+    manifest, url = dataset.manifest, dataset.place(shard)
     with dataset.local(shard, scratch) as path, path.open("rb") as file:
-        check_file(path, shard, place=place)
-        found = statistics.read(file, manifest, place=place)
+        check_file(path, shard, place=url)
+        contents = statistics.read(file, manifest, place=url)
         symbols = manifest.symbols()
         windows = [
             Window(number, shard.name, symbols.decode(statistics.window(file, record, manifest)))
-            for number, record in picked
+            for number, record in records
         ]
-    return found, windows
+    return contents, windows
 
 
 if __name__ == "__main__":

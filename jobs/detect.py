@@ -94,8 +94,8 @@ def _train(asked: argparse.Namespace) -> None:
 def _evaluate(asked: argparse.Namespace) -> None:
     run, by = open_run(asked.run), read_detector(asked.detector)
 
-    from jobs.pages import detection as detection_page
-    from jobs.terminal import detection as detection_table
+    from jobs.pages.detection import detection_page
+    from jobs.terminal.detection import LIMITS, rates_json, rates_note, rates_table
     from trainer.detection import evaluate as detection
     from trainer.scoring.reviews import Alphabet
 
@@ -110,11 +110,11 @@ def _evaluate(asked: argparse.Namespace) -> None:
         raise InputError(f"{asked.detector}: no genuine and generated texts of its lengths: give more with --reviews")
     folder, name = split_url(asked.detector)
     page = folder.url.rstrip("/") + "/" + PAGE
-    folder.write(PAGE, detection_page.html(name, by, genuine, generated, rows, Alphabet(run.manifest)))
+    folder.write(PAGE, detection_page(name, by, genuine, generated, rows, Alphabet(run.manifest)))
     if asked.json:
-        print(json.dumps({"page": page, "rows": detection_table.as_json(rows)}))
+        print(json.dumps({"page": page, "rows": rates_json(rows)}))
         return
-    print("\n".join([*detection_table.lines(rows), "", detection_table.about(rows), "", *detection_table.LIMITS]))
+    print("\n".join([*rates_table(rows), "", rates_note(rows), "", *LIMITS]))
     log.info("%s", page)
 
 

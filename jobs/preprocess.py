@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.cli import command
-from jobs.terminal.table import table
+from jobs.terminal.table import format_table
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Stopped
 from preprocessing.pipeline.build import build_dataset
@@ -50,7 +50,7 @@ def report(manifest: Manifest, url: str, seconds: float) -> None:
     )
     columns = ("reviews", "characters", "windows")
     rows = [(name, *(f"{split[column]:,}" for column in columns)) for name, split in manifest.splits.items()]
-    for line in table("<>>>", [("", *columns), *rows]):
+    for line in format_table("<>>>", [("", *columns), *rows]):
         log.info(line)
     log.info("%s: %d shards, %d symbols, %.1f s", url, len(manifest.shards), len(manifest.vocabulary), seconds)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jobs.cli import command
 from jobs.promotion.registry import Model, Models
-from jobs.terminal.table import table
+from jobs.terminal.table import format_table
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer import config as schema
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("expected one of RUN, --history and --rollback, and --force only with RUN")
     models = Models(asked.to)
     if asked.history:
-        for line in table(">>><<", [_line(model) for model in models.history]):
+        for line in format_table(">>><<", [_line(model) for model in models.history]):
             print(line)
     elif asked.rollback:
         model = models.roll_back()

@@ -23,6 +23,7 @@ from preprocessing.errors import InputError
 from trainer.runs.folder import open_run
 from trainer.sampling import prompt
 from trainer.sampling.stop_texts import Endings
+from trainer.sampling.truncation import Limits
 
 MAX_CHARS = 1_000_000  # of a sample: its random numbers are drawn before its first character, as those of 63 beside it
 
@@ -54,26 +55,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     ids = prompt.encoded(text, run, argument=argument, strict=asked.strict)
     if not ids:
         raise InputError(f"{argument} {text[:40]!r}: no symbol of the vocabulary in it")
-    endings = Endings(
+    stop_texts = Endings(
         until=prompt.endings(asked.until, run, argument="--until"),
         stop=prompt.endings(asked.stop, run, argument="--stop"),
     )
 
-    # TensorFlow takes seconds to import: not before the arguments are checked.
+    # TensorFlow takes seconds to import: import it only after the arguments are checked.
+    from jobs.terminal.samples import SampleRequest, print_samples, stream_sample, write_samples
+
+    request = SampleRequest(
+        *(run, ids, stop_texts, Limits(asked.top_k, asked.top_p)),
+        diversity=asked.diversity,
+        chars=asked.chars,
+        seed=asked.seed,
+        count=asked.count,
+    )
     if asked.interactive:
         from jobs.terminal.interactive import converse
 
-        converse(run, ids, endings, asked)
-        return
-    from jobs.terminal.samples import Sampling
-
-    sampling = Sampling(run, ids, endings, asked)
-    if asked.output is not None:
-        sampling.write(asked.output)
+        converse(request, strict=asked.strict)
+    elif asked.output is not None:
+        write_samples(request, asked.output)
     elif asked.json or asked.count > 1:
-        sampling.print_whole()
+        print_samples(request, as_json=asked.json)
     else:
-        sampling.print_as_it_is_made()
+        stream_sample(request)
 
 
 def _check(asked: argparse.Namespace) -> None:

@@ -32,7 +32,7 @@ from typing import IO, BinaryIO
 
 from jobs.cli import command
 from jobs.terminal.progress import counted
-from jobs.terminal.ranks import for_terminal
+from jobs.terminal.ranks import color_by_rank
 from preprocessing.errors import InputError
 from preprocessing.storage.output import writing
 from trainer.runs.folder import Run, open_run
@@ -94,7 +94,7 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
             if not asked.color:
                 line = as_line(found, alphabet, detector=detector, per_char=asked.per_char)
             elif isinstance(found, Scored):
-                line = for_terminal(alphabet.decode(found.ids[1:]), found.scores)
+                line = color_by_rank(alphabet.decode(found.ids[1:]), found.scores)
             else:
                 continue
             if file:
@@ -105,9 +105,9 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
         if not texts:
             raise InputError(f"{', '.join(asked.reviews)}: nothing that can be scored: {unread or 'no review'}")
         if page:
-            from jobs.pages import scores
+            from jobs.pages.scores import scores_page
 
-            page.write(scores.page(colored, alphabet, of=texts))
+            page.write(scores_page(colored, alphabet, total=texts))
     log.info("%d review(s) scored, %d characters%s", texts, chars, f"; {unread}" if unread else "")
 
 

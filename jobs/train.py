@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import report
 from jobs.cli import command
+from jobs.pages.write import ReportWriter
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer import config as schema
@@ -46,7 +46,7 @@ def train(config: schema.Train, name: str) -> None:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
     folder = run.begin(config.runs, name, config, dataset.manifest, writes=workers.chief)
 
-    reports = report.Reports(folder.url, config.report)
+    reports = ReportWriter(folder.url, config.report)
 
     def alone_asked() -> bool:
         """Whether to leave a wait for data, which is no progress: one of several workers would leave the others in
@@ -67,11 +67,11 @@ def train(config: schema.Train, name: str) -> None:
             scratch=Path(scratch),
             stop=stop,
             watch=watch,
-            saved=reports.saved,
+            saved=reports.after_save,
             workers=workers,
         )
     if workers.chief:
-        reports.end()
+        reports.after_end()
 
 
 if __name__ == "__main__":

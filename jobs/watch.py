@@ -1,110 +1,42 @@
-"""A run as it goes, from its folder alone, wherever it trains.
+"""Watch a run in training. Everything is read from the run's folder, so that the run may train anywhere.
 
     python -m jobs.watch RUN
     python -m jobs.watch gs://BUCKET/runs/train --every 30
     python -m jobs.watch RUN --once --json
 
-RUN is the URL of a run's folder. What is shown is as of the run's last save: step, epoch, rate, time left, losses, the
-last sample, restarts. On a terminal a picture that is drawn anew, else a line whenever something was saved. Ends with
-0 once the run is complete; Ctrl-C leaves the run alone. A store that is away is asked again.
+RUN is the URL of a run's folder. The status is as of the run's last save: step, epoch, rate, time left, losses, the
+last sample, restarts. A terminal shows a live view; otherwise each save prints a line. The exit code is 0 once the
+run is complete. Ctrl-C stops the command and not the run. An unreachable store is polled again.
 """
 
-import argparse
-import json
-import logging
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from itertools import islice
 
-from rich.live import Live
-
 from jobs.cli import command
-from jobs.history.status import Status, status
-from jobs.terminal.status import plain, sample, view
+from jobs.terminal.status import poll_status, print_json, print_lines, show_live
 from preprocessing.errors import InputError
-from trainer.runs.folder import Run, open_run
+from trainer.runs.folder import open_run
 
-log = logging.getLogger(__name__)
-
-MAX_SECONDS = 86400  # a day; time.sleep takes no infinity
-Looks = Iterator[tuple[Status, str]]
+MAX_SECONDS = 86400  # a day: time.sleep does not accept infinity
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("run", metavar="RUN")
-    arguments.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="between two looks (default 5)")
-    arguments.add_argument("--once", action="store_true", help="say how the run stands now, and leave")
-    arguments.add_argument("--json", action="store_true", help="one JSON object a line")
-    asked = arguments.parse_args(argv)
-    if not 0 < asked.every <= MAX_SECONDS:  # so that NaN is caught as well
-        raise InputError(f"--every {asked.every}: expected more than 0 and at most {MAX_SECONDS} seconds")
-    watch(open_run(asked.run), asked)
-
-
-def watch(run: Run, asked: argparse.Namespace) -> None:
-    """Shows the run until it is complete, or once."""
-    looks = islice(looked(run, every=asked.every), 1 if asked.once else None)
-    if asked.json:
-        as_json(looks)
+    parser = command.parser(__doc__)
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="time between polls (default 5)")
+    parser.add_argument("--once", action="store_true", help="print the status and exit")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+    args = parser.parse_args(argv)
+    if not 0 < args.every <= MAX_SECONDS:  # not <= 0, so that NaN is refused too
+        raise InputError(f"--every {args.every}: expected more than 0 and at most {MAX_SECONDS} seconds")
+    polls = islice(poll_status(open_run(args.run), every_seconds=args.every), 1 if args.once else None)
+    if args.json:
+        print_json(polls)
     elif sys.stdout.isatty():
-        live(looks)
+        show_live(polls)
     else:
-        as_lines(looks)
-
-
-def looked(run: Run, *, every: float) -> Looks:
-    """How the run stands, each `every` seconds until it is complete; while the store is away how it stood, and why.
-
-    Raises what `status` raises at the first look; OSError only then.
-    """
-    found = status(run)
-    yield found, ""
-    while found.state != "complete":
-        time.sleep(every)
-        trouble = ""
-        try:
-            found = status(run)
-        except OSError as error:
-            trouble = f"as of the last look, asked again: {error}"
-        yield found, trouble
-
-
-def live(looks: Looks) -> None:
-    """One picture, drawn anew at each look."""
-    with Live(auto_refresh=False) as screen:
-        for found, trouble in looks:
-            screen.update(view(found, trouble=trouble), refresh=True)
-
-
-def as_lines(looks: Looks) -> None:
-    """A line at each look that finds something new, and one for each epoch's sample."""
-    epoch = None
-    for found in new(looks):
-        print(f"{datetime.now():%H:%M:%S} {plain(found)}", flush=True)
-        if found.samples and found.samples.epoch != epoch:
-            epoch = found.samples.epoch
-            print(f"{datetime.now():%H:%M:%S} {': '.join(sample(found.samples))}", flush=True)
-
-
-def as_json(looks: Looks) -> None:
-    """An object at each look that finds something new."""
-    for found in new(looks):
-        print(json.dumps(found.as_json(), ensure_ascii=False), flush=True)
-
-
-def new(looks: Looks) -> Iterator[Status]:
-    """Those of which more than the clock has changed; a store that is away is said on stderr."""
-    before = None
-    for found, trouble in looks:
-        now = found.state, found.step, len(found.training), len(found.validation), found.restarts, bool(trouble)
-        if now != before and trouble:
-            log.warning(trouble)
-        elif now != before:
-            yield found
-        before = now
+        print_lines(polls)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a run stands, told from its folder alone: as of its last save, wherever it trains."""
+"""The status of a run as of its last save, read from its folder."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,17 @@ from trainer.runs.folder import Run, plan_of
 from trainer.runs.metric_rows import Trained, Validated
 from trainer.runs.samples import Epoch
 
-RECENT_ROWS = 10  # of metrics, whose mean rate is told
-LATE_SAVES = 5  # after so many intervals without a save a run may have been stopped, or validates for long
+RECENT_ROWS = 10  # the rate is the mean of the last metric rows
+LATE_SAVES = 5  # intervals without a save after which a run is silent: it may be stopped, or in a long validation
 
 
 @dataclass(frozen=True)
 class Status:
-    """`state`: begun (nothing is saved yet), under way, silent or complete. Losses are in bits per character, those of
-    training in order; `saved_seconds`: since the last save; None: not known yet."""
+    """The state, progress and losses of a run.
+
+    `state` is begun (no save yet), under way, silent or complete. Losses are in bits per character, in order.
+    `saved_seconds` is the time since the last save. None: not known yet.
+    """
 
     run: str
     state: str
@@ -38,18 +41,21 @@ class Status:
     samples: Epoch | None
 
     def as_json(self) -> Mapping[str, Any]:
-        """The same with the newest losses alone, for a script."""
+        """Return JSON values, with only the last training loss and the last validation loss."""
         losses = {"training": self.training, "validation": self.validation}
-        return asdict(self) | {name: found[-1] if found else None for name, found in losses.items()}
+        return asdict(self) | {name: values[-1] if values else None for name, values in losses.items()}
 
 
-def status(run: Run) -> Status:
-    """InputError, naming the object, where what the trainer wrote was damaged; OSError where the store is away."""
+def read_status(run: Run) -> Status:
+    """Read a run's status.
+
+    Raises InputError, with the object's name, for a damaged object, and OSError if the store is unreachable.
+    """
     bucket, plan = run.bucket, plan_of(run.config, run.manifest)
     saved = checkpoint_index.newest(bucket)
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.written(POINTER) if saved else None
-    metrics, rate = metric_rows.read(bucket), _rate(bucket)
+    rows, rate = metric_rows.read(bucket), _rate(bucket)
     return Status(
         run=bucket.url,
         state=_state(run, saved_seconds, complete=saved is not None and saved.ends(plan.steps)),
@@ -57,8 +63,8 @@ def status(run: Run) -> Status:
         steps=plan.steps,
         epoch=step / plan.steps_per_epoch,
         epochs=plan.steps / plan.steps_per_epoch,
-        training=[row.bits_per_char for row in metrics if isinstance(row, Trained)],
-        validation=[row.bits_per_char for row in metrics if isinstance(row, Validated)],
+        training=[row.bits_per_char for row in rows if isinstance(row, Trained)],
+        validation=[row.bits_per_char for row in rows if isinstance(row, Validated)],
         chars_per_second=rate,
         seconds_left=(plan.steps - step) * plan.chars_per_step / rate if rate else None,
         saved_seconds=saved_seconds,
@@ -76,7 +82,7 @@ def _state(run: Run, saved_seconds: float | None, *, complete: bool) -> str:
 
 
 def _rate(bucket: Bucket) -> float | None:
-    """Characters a second over the last rows of the last start's events."""
+    """Return characters per second over the last rows of the last start."""
     names = events.names(bucket)
     start = events.fetched(bucket, names[-1]) if names else None
     recent = [speed.chars_per_second for speed in start.speeds[-RECENT_ROWS:]] if start else []

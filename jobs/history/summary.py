@@ -1,31 +1,133 @@
-"""The line at the head of a report."""
+"""The summary of a run: losses, steps, throughput, goodput, starts."""
 
-from jobs.history.run_history import History
-from trainer.data.plan import Plan
-from trainer.runs.folder import Run
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
-
-def summary(run: Run, plan: Plan, history: History) -> str:
-    """How far the run is, and how good, in one line."""
-    done = history.step
-    if not done:
-        return f"No checkpoint yet: 0 of {plan.steps:,} steps stand."
-    parts = [
-        f"{done:,} of {plan.steps:,} steps",
-        f"{done / plan.steps_per_epoch:.3g} of {plan.steps / plan.steps_per_epoch:.3g} epochs",
-        f"{chars_trained(run, plan, done):,} characters trained",
-    ]
-    if history.validated:
-        best, last = min(history.validated, key=lambda row: row.bits_per_char), history.validated[-1]
-        parts.append(
-            f"validation {best.bits_per_char:.3f} bits per character at best (epoch {best.epoch}), "
-            f"{last.bits_per_char:.3f} last (epoch {last.epoch})"
-        )
-    return "; ".join(parts) + "."
+from jobs.history.run_history import RunHistory
 
 
-def chars_trained(run: Run, plan: Plan, steps: int) -> int:
-    """How many characters so many steps predict; an epoch's last step may have fewer windows than the others."""
-    epochs, rest = divmod(steps, plan.steps_per_epoch)
-    windows = epochs * run.manifest.splits["train"]["windows"] + rest * run.config.batch_windows
-    return windows * plan.chars_per_step // run.config.batch_windows
+@dataclass(frozen=True)
+class RunSummary:
+    """The numbers of a run so far, None if not recorded. Bits are per character, validation bits on held-out text.
+
+    `goodput` is the share of the run's wall time that went into steps that count. The names are JSON keys of
+    jobs.report --json.
+    """
+
+    steps: int
+    planned_steps: int
+    epochs: float
+    planned_epochs: float
+    chars: int
+    best_bits: float | None
+    best_epoch: int | None
+    last_bits: float | None
+    last_epoch: int | None
+    training_bits: float | None
+    chars_per_second: float | None
+    goodput: float | None
+    starts: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Goodput:
+    """Seconds of steps that count, a lower bound, and the seconds from the first event to the last."""
+
+    step_seconds: float
+    wall_seconds: float
+
+    @property
+    def share(self) -> float:
+        return self.step_seconds / self.wall_seconds
+
+
+def summarize(history: RunHistory) -> RunSummary:
+    """Summarize a run."""
+    plan, validated = history.plan, history.validated
+    best = min(validated, key=lambda row: row.bits_per_char, default=None)
+    speeds = [speed.chars_per_second for start in history.starts for speed in start.speeds]
+    useful = measure_goodput(history)
+    times = [time for attempt in history.attempts for time in (attempt.began, attempt.ended)]
+    return RunSummary(
+        steps=history.step,
+        planned_steps=plan.steps,
+        epochs=history.step / plan.steps_per_epoch,
+        planned_epochs=plan.steps / plan.steps_per_epoch,
+        chars=chars_trained(history, history.step),
+        best_bits=best.bits_per_char if best else None,
+        best_epoch=best.epoch if best else None,
+        last_bits=validated[-1].bits_per_char if validated else None,
+        last_epoch=validated[-1].epoch if validated else None,
+        training_bits=history.trained[-1].bits_per_char if history.trained else None,
+        chars_per_second=median(speeds) if speeds else None,
+        goodput=useful.share if useful else None,
+        starts=len(history.attempts),
+        seconds=max(times) - min(times) if times else 0.0,
+    )
+
+
+def chars_trained(history: RunHistory, steps: int) -> int:
+    """Count the characters that the first `steps` steps predict. The last step of an epoch may have fewer windows."""
+    batch_windows = history.run.config.batch_windows
+    epochs, rest = divmod(steps, history.plan.steps_per_epoch)
+    windows = epochs * history.run.manifest.splits["train"]["windows"] + rest * batch_windows
+    return windows * history.plan.chars_per_step // batch_windows
+
+
+def measure_goodput(history: RunHistory) -> Goodput | None:
+    """Measure goodput. Returns None if events are missing, damaged or contradict each other."""
+    if history.damaged or not history.starts:
+        return None
+    wall = history.starts[-1].ended - history.starts[0].began
+    steps = sum(ended - began for began, ended in step_spans(history))
+    return Goodput(steps, wall) if 0 < steps <= wall else None
+
+
+def step_spans(history: RunHistory) -> list[tuple[float, float]]:
+    """List the spans of wall time (seconds since 1970) that went into steps that count, a lower bound.
+
+    If a restart repeats a step, the later time counts. Steps before the first row of a start have no known time.
+    """
+    spans, repeated_from = list[tuple[float, float]](), math.inf
+    for start in reversed(history.starts):
+        for before, row in pairwise(start.speeds):
+            if row.step < repeated_from:
+                seconds = (row.step - before.step) * history.plan.chars_per_step / row.chars_per_second
+                spans.append((row.time - seconds, row.time))
+        repeated_from = min([repeated_from, *(row.step for row in start.speeds[:1])])
+    return sorted(spans)
+
+
+def summary_rows(summary: RunSummary) -> Iterator[tuple[str, str]]:
+    """Yield each number of a summary as (name, text)."""
+    yield "best validation, bits per character", _validation(summary.best_bits, summary.best_epoch)
+    yield "last validation, bits per character", _validation(summary.last_bits, summary.last_epoch)
+    yield "last training, bits per character", _number(summary.training_bits, ".3f")
+    yield "steps", f"{summary.steps:,} of {summary.planned_steps:,}"
+    yield "epochs", f"{summary.epochs:.3g} of {summary.planned_epochs:.3g}"
+    yield "characters trained", f"{summary.chars:,}"
+    yield "characters per second, median", _number(summary.chars_per_second, ",.0f")
+    yield "goodput", _number(summary.goodput, ".1%")
+    yield "starts", f"{summary.starts}"
+    yield "from first to last sign of life", format_duration(summary.seconds)
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration in its two largest units: 42 s, 3 min 5 s, 2 h 4 min, 3 d 2 h."""
+    whole = round(seconds)
+    for large, small, length, part in (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1)):
+        if whole >= length:
+            return f"{whole // length} {large} {whole % length // part} {small}"
+    return f"{whole} s"
+
+
+def _validation(bits: float | None, epoch: int | None) -> str:
+    return "-" if bits is None else f"{bits:.3f} (epoch {epoch})"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

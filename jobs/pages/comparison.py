@@ -1,48 +1,51 @@
-"""A comparison of runs as an HTML page."""
+"""The comparison page of several runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobs.history import comparison
-from jobs.history.comparison import Compared
-from jobs.history.figures import shown
+from markupsafe import Markup
+
+from jobs.history.comparison import Runs, common_samples, compare_configurations, compare_datasets
+from jobs.history.run_history import RunHistory
+from jobs.history.summary import chars_trained, summarize, summary_rows
 from jobs.pages import curves
-from jobs.pages.curves import Points
 from jobs.pages.html import render
-from jobs.pages.svg import image
 from trainer.runs.metric_rows import Row
 
-TEMPLATE = "comparison.html.j2"
 
-
-def page(runs: Sequence[Compared]) -> bytes:
-    """The file's bytes, the same for the same runs."""
-    figures = [list(shown(one.figures)) for one in runs]
+def comparison_page(runs: Runs) -> bytes:
+    """Render the page. The same runs give the same bytes."""
+    names = list(runs)
+    columns = [list(summary_rows(summarize(history))) for history in runs.values()]
     return render(
-        TEMPLATE,
-        title=" and ".join(one.name for one in runs) if len(runs) == 2 else f"{len(runs)} runs",
-        names=[one.name for one in runs],
-        urls=[(one.name, one.run.bucket.url) for one in runs],
-        figures=[(row[0][0], *(value for _, value in row)) for row in zip(*figures, strict=True)],
-        plots=[
+        "comparison.html.j2",
+        title=" and ".join(names) if len(names) == 2 else f"{len(names)} runs",
+        names=names,
+        urls=[(name, history.run.bucket.url) for name, history in runs.items()],
+        summary=[(row[0][0], *(text for _, text in row)) for row in zip(*columns, strict=True)],
+        loss_plots=[
             _plot(runs, lambda _, row: row.step, xlabel="step", alt="bits per character over steps"),
-            _plot(runs, Compared.chars, xlabel="characters trained", alt="bits per character over characters"),
+            _plot(runs, _chars, xlabel="characters trained", alt="bits per character over characters"),
         ],
-        configuration=_rows(comparison.configurations(runs)),
-        dataset=_rows(comparison.datasets(runs)),
-        epochs=comparison.samples(runs),
+        configuration=_rows(compare_configurations(runs)),
+        dataset=_rows(compare_datasets(runs)),
+        epochs=common_samples(runs),
     )
 
 
-def _plot(runs: Sequence[Compared], place: Callable[[Compared, Row], int], *, xlabel: str, alt: str) -> str:
-    """The losses of all runs, each at its row's `place`."""
-
-    def points(one: Compared, rows: Sequence[Row]) -> Points:
-        return [(place(one, row), row.bits_per_char) for row in rows]
-
-    lines = {one.name: (points(one, one.history.trained), points(one, one.history.validated)) for one in runs}
-    return image(curves.compared(lines, xlabel=xlabel), alt=alt)
+def _chars(history: RunHistory, row: Row) -> int:
+    return chars_trained(history, row.step)
 
 
-def _rows(different: Mapping[str, Sequence[Any]]) -> list[tuple[str, ...]]:
-    return [(key, *("-" if value is None else str(value) for value in values)) for key, values in different.items()]
+def _plot(runs: Runs, x: Callable[[RunHistory, Row], int], *, xlabel: str, alt: str) -> Markup:
+    """Plot the losses of all runs over x."""
+
+    def points(history: RunHistory, rows: Sequence[Row]) -> curves.Points:
+        return [(x(history, row), row.bits_per_char) for row in rows]
+
+    lines = {name: (points(run, run.trained), points(run, run.validated)) for name, run in runs.items()}
+    return curves.plot_runs(lines, xlabel=xlabel, alt=alt)
+
+
+def _rows(differences: Mapping[str, Sequence[Any]]) -> list[tuple[str, ...]]:
+    return [(key, *("-" if value is None else str(value) for value in values)) for key, values in differences.items()]

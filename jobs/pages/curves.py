@@ -1,4 +1,4 @@
-"""The curves of a run, or of several, each as an SVG. Narrow, for a phone to show them without shrinking their text."""
+"""Plots of one run or several, as images. They are narrow, so that a phone need not shrink their text."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -6,116 +6,134 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from jobs.history.attempts import LOST, Attempt
-from jobs.history.events import Start
-from jobs.history.goodput import in_steps, over_time
-from jobs.pages.svg import COLORS, drawing, svg
-from trainer.runs.metric_rows import Trained, Validated
+from jobs.history.run_history import LOST, RunHistory
+from jobs.history.summary import step_spans
+from jobs.pages.svg import COLORS, drawing, image
 from trainer.runs.start_records import EVICTED, FAILED, STALLED, STOPPED
 
 INCHES = (5, 3)
-POINTS = 2000  # in a curve, at most: more are not told apart, and make a file of megabytes
-PARTS = 60  # of a run's time, each with its goodput
-TRAINING, VALIDATION, RATE, SPEED = "training", "validation", "learning rate", "throughput"  # ids in the SVG
+MAX_POINTS = 2000  # in a curve: the eye cannot tell more apart, and the file would be megabytes
+GOODPUT_PARTS = 60  # bars of the goodput plot
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = COLORS
-ENDS = {EVICTED: (ORANGE, "--"), LOST: (RED, "--"), FAILED: (RED, ":"), STALLED: (PURPLE, "-."), STOPPED: (GREY, "--")}
+INTERRUPTIONS = {
+    EVICTED: (ORANGE, "--"),
+    LOST: (RED, "--"),
+    FAILED: (RED, ":"),
+    STALLED: (PURPLE, "-."),
+    STOPPED: (GREY, "--"),
+}
 
 Points = Sequence[tuple[float, float]]
 
 
-def loss(trained: Sequence[Trained], validated: Sequence[Validated]) -> bytes:
-    """Bits per character over steps, in training and on held-out text."""
+def plot_loss(history: RunHistory) -> Markup:
+    """Plot bits per character over steps, in training and on held-out text."""
     with drawing():
         figure, axes = _axes(xlabel="step", ylabel="bits per character")
-        _curve(axes, [(row.step, row.bits_per_char) for row in trained], TRAINING, linewidth=1.2)
-        _curve(axes, [(row.step, row.bits_per_char) for row in validated], VALIDATION, marker="o", markersize=4)
+        training = [(row.step, row.bits_per_char) for row in history.trained]
+        validation = [(row.step, row.bits_per_char) for row in history.validated]
+        _curve(axes, training, label="training", linewidth=1.2)
+        _curve(axes, validation, label="validation", marker="o", markersize=4)
         axes.legend()
-        return svg(figure)
+        return image(figure, alt="bits per character over steps")
 
 
-def learning_rate(trained: Sequence[Trained]) -> bytes:
-    """The learning rate over steps."""
+def plot_learning_rate(history: RunHistory) -> Markup:
+    """Plot the learning rate over steps."""
     with drawing():
         figure, axes = _axes(xlabel="step", ylabel="learning rate")
-        _curve(axes, [(row.step, row.learning_rate) for row in trained], RATE)
+        _curve(axes, [(row.step, row.learning_rate) for row in history.trained], label="learning rate")
         axes.set_ylim(bottom=0)
-        return svg(figure)
+        return image(figure, alt="learning rate over steps")
 
 
-def throughput(starts: Sequence[Start], attempts: Sequence[Attempt]) -> bytes:
-    """Characters a second over the wall time since the first of at least one start, with what interrupted it."""
+def plot_throughput(history: RunHistory) -> Markup:
+    """Plot characters per second over wall time, with the interruptions. Needs at least one start."""
     with drawing():
-        figure, axes, began, seconds = _over_time(attempts, ylabel="characters/s")
-        for number, start in enumerate(starts):
-            rows = [((row.time - began) / seconds, row.chars_per_second) for row in start.speeds]
-            _curve(axes, rows, "", f"{SPEED} {number}", color=BLUE, marker="." if len(rows) == 1 else "")
+        figure, axes, began, seconds = _time_axes(history, ylabel="characters/s")
+        for number, start in enumerate(history.starts):
+            points = [((row.time - began) / seconds, row.chars_per_second) for row in start.speeds]
+            _curve(axes, points, gid=f"throughput {number}", color=BLUE, marker="." if len(points) == 1 else "")
         axes.set_ylim(bottom=0)
         _legend(axes)
-        return svg(figure)
+        return image(figure, alt="characters per second over time")
 
 
-def useful(starts: Sequence[Start], attempts: Sequence[Attempt], *, chars_per_step: int) -> bytes:
-    """Which share of the wall time went into steps that count, in each part of it, with what interrupted it."""
+def plot_goodput(history: RunHistory) -> Markup:
+    """Plot goodput over wall time, with the interruptions. Needs at least one start."""
     with drawing():
-        figure, axes, began, seconds = _over_time(attempts, ylabel="goodput")
-        ended = max(attempt.ended for attempt in attempts)
-        spans = in_steps(starts, chars_per_step=chars_per_step)
-        shares, edges = over_time(spans, began=began, ended=ended, parts=PARTS)
+        figure, axes, began, seconds = _time_axes(history, ylabel="goodput")
+        ended = max(attempt.ended for attempt in history.attempts)
+        edges = np.linspace(began, ended, GOODPUT_PARTS + 1)
+        shares = covered_shares(step_spans(history), edges)
         stairs = axes.stairs(shares, (edges - began) / seconds, fill=True, color=GREEN, alpha=0.55)
         stairs.set_gid("goodput")
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_ylim(0, 1)
         _legend(axes)
-        return svg(figure)
+        return image(figure, alt="goodput over time")
 
 
-def compared(lines: Mapping[str, tuple[Points, Points]], *, xlabel: str) -> bytes:
-    """Bits per character of several runs by name: each its training, thin, and its points on held-out text."""
+def plot_runs(runs: Mapping[str, tuple[Points, Points]], *, xlabel: str, alt: str) -> Markup:
+    """Plot bits per character of several runs by name. Each has the points of training and of validation."""
     with drawing():
         figure, axes = _axes(xlabel=xlabel, ylabel="bits per character")
-        for number, (name, (trained, validated)) in enumerate(lines.items()):
+        for number, (name, (training, validation)) in enumerate(runs.items()):
             color = COLORS[number % len(COLORS)]
-            _curve(axes, trained, "", f"{TRAINING} {number}", color=color, linewidth=1, alpha=0.45)
-            _curve(axes, validated, name, f"{VALIDATION} {number}", color=color, marker="o", markersize=4)
+            _curve(axes, training, gid=f"training {number}", color=color, linewidth=1, alpha=0.45)
+            _curve(axes, validation, label=name, gid=f"validation {number}", color=color, marker="o", markersize=4)
         axes.legend()
-        return svg(figure)
+        return image(figure, alt=alt)
 
 
-def _over_time(attempts: Sequence[Attempt], **labels: str) -> tuple[Figure, Axes, float, float]:
-    """Axes over the wall time of at least one start; when it began, and the seconds in the unit that it is told in."""
+def covered_shares(spans: Sequence[tuple[float, float]], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return for each part between two edges [n + 1] the share [n] of it that lies in one of the spans."""
+    covered = np.zeros(len(edges) - 1)
+    for first, last in spans:
+        covered += np.clip(np.minimum(last, edges[1:]) - np.maximum(first, edges[:-1]), 0, None)
+    return np.minimum(covered / np.diff(edges), 1)
+
+
+def mean_points(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Reduce points [n, 2] to at most MAX_POINTS, each the mean of neighbours."""
+    groups = np.array_split(points, min(len(points), MAX_POINTS))
+    return np.array([group.mean(axis=0) for group in groups])
+
+
+def _time_axes(history: RunHistory, *, ylabel: str) -> tuple[Figure, Axes, float, float]:
+    """Make axes over wall time with the interruptions; return also the first time and the seconds in the unit."""
+    attempts = history.attempts
     began = attempts[0].began
-    lasted = max(attempt.ended for attempt in attempts) - began
-    unit, seconds = _unit(lasted)
-    figure, axes = _axes(xlabel=f"{unit} since the first start", **labels)
-    axes.set_xlim(0, lasted / seconds or 1)
+    duration = max(attempt.ended for attempt in attempts) - began
+    unit, seconds = _time_unit(duration)
+    figure, axes = _axes(xlabel=f"{unit} since the first start", ylabel=ylabel)
+    axes.set_xlim(0, duration / seconds or 1)
     for number, (before, after) in enumerate(pairwise(attempts), start=1):
-        color, style = ENDS.get(before.how, (GREY, ":"))
-        times = [(time - began) / seconds for time in (before.ended, after.began)]
-        axes.axvspan(*times, color=color, alpha=0.15, linewidth=0)
-        line = axes.axvline(times[1], color=color, linestyle=style, linewidth=1.2, label=before.how)
-        line.set_gid(f"restart {number}")
-    for number, (first, last) in enumerate(pause for attempt in attempts for pause in attempt.pauses):
-        span = axes.axvspan(
-            (first - began) / seconds, (last - began) / seconds, color=PURPLE, alpha=0.25, linewidth=0, label="pause"
-        )
-        span.set_gid(f"pause {number}")
+        color, style = INTERRUPTIONS.get(before.how, (GREY, ":"))
+        down, up = ((time - began) / seconds for time in (before.ended, after.began))
+        axes.axvspan(down, up, color=color, alpha=0.15, linewidth=0)
+        axes.axvline(up, color=color, linestyle=style, linewidth=1.2, label=before.how, gid=f"restart {number}")
+    for number, pause in enumerate(pause for attempt in attempts for pause in attempt.pauses):
+        first, last = ((time - began) / seconds for time in pause)
+        axes.axvspan(first, last, color=PURPLE, alpha=0.25, linewidth=0, label="pause", gid=f"pause {number}")
     return figure, axes, began, seconds
 
 
 def _legend(axes: Axes) -> None:
-    """Each kind of interruption once."""
+    """Add a legend with each kind of interruption once, if there are any."""
     handles, labels = axes.get_legend_handles_labels()
     kinds = dict(zip(labels, handles, strict=True))
     if kinds:
         axes.legend(kinds.values(), kinds.keys(), fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
 
-def _unit(seconds: float) -> tuple[str, float]:
-    """In which unit of time, of how many seconds, so long a time is told."""
+def _time_unit(seconds: float) -> tuple[str, float]:
+    """Choose the unit for a duration; return its name and length in seconds."""
     units = (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0))
     return next(((unit, length) for unit, length in units if seconds >= 3 * length), ("seconds", 1.0))
 
@@ -127,14 +145,8 @@ def _axes(**labels: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _curve(axes: Axes, points: Points, label: str, name: str = "", **style: Any) -> None:
-    """The points in order, `name` their line's id (else the label); of more than POINTS the means of neighbours."""
+def _curve(axes: Axes, points: Points, *, label: str = "", gid: str = "", **style: Any) -> None:
+    """Add a curve. Its id in the SVG is `gid`, or else the label."""
     if points:
-        shown = thinned(np.array(points, np.float64))
-        axes.plot(shown[:, 0], shown[:, 1], label=label, gid=name or label, **style)
-
-
-def thinned(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """At most POINTS points [n, 2], each the mean of as many neighbours."""
-    groups = np.array_split(points, min(len(points), POINTS))
-    return np.array([group.mean(axis=0) for group in groups])
+        drawn = mean_points(np.array(points, np.float64))
+        axes.plot(drawn[:, 0], drawn[:, 1], label=label, gid=gid or label, **style)

@@ -1,45 +1,43 @@
-"""A description as an HTML page, with plots drawn by matplotlib."""
+"""The page of a dataset: its description, with plots."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from jobs.pages import html
-from jobs.pages.html import heading, plain
-from jobs.pages.svg import drawing, image, svg
-from jobs.terminal.dataset import LENGTHS, SPLITS, SYMBOLS, Section, ranked
-from jobs.terminal.table import named
+from jobs.pages.html import render
+from jobs.pages.svg import drawing, image
+from jobs.terminal.dataset import LENGTHS, SPLITS, SYMBOLS, Section, symbols_by_count
+from jobs.terminal.table import name_symbol
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.statistics import Contents
 
 BINS = 50
-BARS = 100  # symbols: more would not be told apart
 INCHES = (10, 3)
+BARS = 100  # symbols: the eye cannot tell more bars apart
 
 
-def page(title: str, sections: Sequence[Section], manifest: Manifest, contents: Contents) -> bytes:
-    """The file's bytes, the same for the same dataset."""
+def dataset_page(sections: Sequence[Section], manifest: Manifest, contents: Contents) -> bytes:
+    """Render the page. The same dataset gives the same bytes."""
     plots = _plots(manifest, contents)
-    parts = [part for section in sections for part in _section(section, plots.get(section.title))]
-    return html.page(title, parts)
+    return render(
+        "dataset.html.j2",
+        title=f"Dataset {manifest.fingerprint[:8]}",
+        sections=[(section, plots.get(section.title, "")) for section in sections],
+    )
 
 
-def _section(section: Section, plot: bytes | None) -> list[str]:
-    images = [image(plot, alt=f"{section.title}, plotted")] if plot else []
-    return [heading(section.title), *images, plain(section.lines)]
-
-
-def _plots(manifest: Manifest, contents: Contents) -> Mapping[str, bytes]:
-    """An SVG for each section that has one."""
+def _plots(manifest: Manifest, contents: Contents) -> Mapping[str, Markup]:
+    """Draw the plots of the sections that have one, by the section's title."""
     with drawing():
-        plots = {SPLITS: svg(_sizes(manifest)), SYMBOLS: svg(_frequencies(manifest, contents))}
+        figures = {SPLITS: _plot_sizes(manifest), SYMBOLS: _plot_symbols(manifest, contents)}
         if contents.whole:
-            plots[LENGTHS] = svg(_histogram(contents))
-    return plots
+            figures[LENGTHS] = _plot_lengths(contents)
+        return {title: image(figure, alt=f"{title}, plotted") for title, figure in figures.items()}
 
 
-def _sizes(manifest: Manifest) -> Figure:
+def _plot_sizes(manifest: Manifest) -> Figure:
     figure = Figure(INCHES, layout="constrained")
     axes = figure.add_subplot(xlabel="characters")
     sizes = [split["characters"] for split in manifest.splits.values()]
@@ -49,27 +47,27 @@ def _sizes(manifest: Manifest) -> Figure:
     return figure
 
 
-def _histogram(contents: Contents) -> Figure:
+def _plot_lengths(contents: Contents) -> Figure:
     figure = Figure(INCHES, layout="constrained")
     last = contents.percentile(99)  # a few very long reviews would squeeze all others into one bar
-    shown = contents.lengths[: last + 1]
-    step = -(-len(shown) // BINS)
-    reviews, edges = np.histogram(np.arange(len(shown)), np.arange(0, len(shown) + step, step), weights=shown)
-    beyond = contents.whole - int(shown.sum())
-    label = f"characters ({beyond:,} reviews are longer than shown)" if beyond else "characters"
+    counts = contents.lengths[: last + 1]
+    step = -(-len(counts) // BINS)
+    reviews, edges = np.histogram(np.arange(len(counts)), np.arange(0, len(counts) + step, step), weights=counts)
+    longer = contents.whole - int(counts.sum())
+    label = f"characters ({longer:,} longer reviews not plotted)" if longer else "characters"
     figure.add_subplot(xlabel=label, ylabel="reviews").stairs(reviews, edges, fill=True)
     return figure
 
 
-def _frequencies(manifest: Manifest, contents: Contents) -> Figure:
+def _plot_symbols(manifest: Manifest, contents: Contents) -> Figure:
     figure = Figure(INCHES, layout="constrained")
-    counts = ranked(manifest, contents)
-    shown = counts[:BARS]
+    counts = symbols_by_count(manifest, contents)
+    plotted = counts[:BARS]
     label = f"the {BARS} most frequent of {len(counts):,} symbols" if len(counts) > BARS else "symbols"
     axes = figure.add_subplot(xlabel=label, ylabel="occurrences")
-    axes.bar(range(len(shown)), [count for _, count in shown])
-    names = ["␣" if symbol == " " else named(symbol) for symbol, _ in shown]
+    axes.bar(range(len(plotted)), [count for _, count in plotted])
+    names = ["␣" if symbol == " " else name_symbol(symbol) for symbol, _ in plotted]
     rotation = 90 if max(map(len, names)) > 2 else 0  # escapes are too wide to stand side by side
-    axes.set_xticks(range(len(shown)), names, fontsize=7, rotation=rotation)
+    axes.set_xticks(range(len(plotted)), names, fontsize=7, rotation=rotation)
     axes.margins(x=0.01)
     return figure

@@ -1,19 +1,24 @@
-"""Texts as an HTML page, each character in the colour of its rank."""
+"""The page of scored reviews, each character in the color of its rank."""
 
 from collections.abc import Sequence
 
-from jobs.pages.html import heading, paragraph
-from jobs.pages.html import page as html
-from jobs.terminal import ranks
+from jobs.pages.html import render
+from jobs.terminal.ranks import group_by_rank, rank_legend
 from trainer.scoring.reviews import Alphabet, Scored
 
 
-def page(shown: Sequence[Scored], alphabet: Alphabet, *, of: int) -> bytes:
-    """The file's bytes, of these texts, the first of so many."""
-    parts = [paragraph(", ".join(ranks.legend()))]
-    if len(shown) < of:
-        parts.append(paragraph(f"The first {len(shown)} of {of:,} reviews."))
-    for one in shown:
-        parts.append(heading(f"{one.text.found.line}, {one.scores.bits_per_char:.2f} bits per character", level=3))
-        parts.append(ranks.for_page(alphabet.decode(one.ids[1:]), one.scores))
-    return html("Reviews by the model's rank of each character", parts)
+def scores_page(reviews: Sequence[Scored], alphabet: Alphabet, *, total: int) -> bytes:
+    """Render the page of the first reviews of `total`."""
+    return render(
+        "scores.html.j2",
+        title="Reviews by the model's rank of each character",
+        legend=rank_legend(),
+        total=total,
+        reviews=[
+            (
+                f"{review.text.found.line}, {review.scores.bits_per_char:.2f} bits per character",
+                group_by_rank(alphabet.decode(review.ids[1:]), review.scores),
+            )
+            for review in reviews
+        ],
+    )

@@ -1,15 +1,15 @@
-"""What a dataset holds, in words: titled blocks of plain text, aligned, that depend on the dataset alone."""
+"""The description of a dataset: titled sections of aligned plain text, the same for the same dataset."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.terminal.table import columns, named, table, visible
+from jobs.terminal.table import escape_invisible, format_columns, format_table, name_symbol
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.statistics import Contents
 
-WIDTH = 100  # characters in a line of what has columns
-LISTED = 20  # dropped symbols and source files, at most
+WIDTH = 100  # characters in a line
+MAX_ROWS = 20  # of dropped symbols and source files
 
 SETTINGS, SOURCES, LINES, SPLITS = "Settings", "Source files", "Lines read", "Splits"
 LENGTHS, SYMBOLS, DROPPED, WINDOWS = "Review lengths in characters", "Symbols", "Dropped symbols", "Windows"
@@ -17,7 +17,7 @@ LENGTHS, SYMBOLS, DROPPED, WINDOWS = "Review lengths in characters", "Symbols", 
 
 @dataclass(frozen=True)
 class Window:
-    """A record's place among those of the train split, and its text."""
+    """The text of a record, its number in the train split, and its shard."""
 
     number: int
     shard: str
@@ -30,30 +30,32 @@ class Section:
     lines: Sequence[str]
 
 
-def sections(manifest: Manifest, contents: Contents, windows: Sequence[Window]) -> list[Section]:
-    """All there is to say, in order."""
+def dataset_sections(manifest: Manifest, contents: Contents, windows: Sequence[Window]) -> list[Section]:
+    """Describe a dataset from its manifest, its shards' statistics and some of its windows."""
     counts = manifest.counts
     return [
-        *facts(manifest),
+        *manifest_sections(manifest),
         Section(LENGTHS, _lengths(contents, kept=counts["kept"])),
-        Section(SYMBOLS, columns(table("<>>", _shares(ranked(manifest, contents))), width=WIDTH)),
+        Section(
+            SYMBOLS, format_columns(format_table("<>>", _shares(symbols_by_count(manifest, contents))), width=WIDTH)
+        ),
         Section(DROPPED, _dropped(counts["dropped"])),
         Section(WINDOWS, [line for window in windows for line in _window(window)] or ["none"]),
     ]
 
 
-def facts(manifest: Manifest) -> list[Section]:
-    """What the manifest alone says."""
+def manifest_sections(manifest: Manifest) -> list[Section]:
+    """Describe a dataset from its manifest alone."""
     return [
-        Section(SETTINGS, table("<<", _settings(manifest))),
+        Section(SETTINGS, format_table("<<", _settings(manifest))),
         Section(SOURCES, _sources(manifest.sources)),
-        Section(LINES, table("<>", _lines_read(manifest))),
-        Section(SPLITS, table("<>>>>>", _splits(manifest))),
+        Section(LINES, format_table("<>", _lines_read(manifest))),
+        Section(SPLITS, format_table("<>>>>>", _splits(manifest))),
     ]
 
 
-def ranked(manifest: Manifest, contents: Contents) -> list[tuple[str, int]]:
-    """Each symbol and how often it occurs; the most frequent first, of equals the lower id."""
+def symbols_by_count(manifest: Manifest, contents: Contents) -> list[tuple[str, int]]:
+    """List (symbol, count), most frequent first, then by id."""
     pairs = zip(manifest.vocabulary, contents.symbols.tolist(), strict=True)
     return sorted(pairs, key=lambda pair: -pair[1])
 
@@ -62,15 +64,18 @@ def _settings(manifest: Manifest) -> Iterable[tuple[str, str]]:
     yield "fingerprint", manifest.fingerprint
     for key, value in manifest.settings.items():
         if key != "vocabulary":
-            yield key, visible(str(value))
-    yield "shard_rule", visible(manifest.shard_rule)
+            yield key, escape_invisible(str(value))
+    yield "shard_rule", escape_invisible(manifest.shard_rule)
     yield "symbols", f"{len(manifest.vocabulary):,} ({manifest.dtype})"
     yield "record_bytes", f"{manifest.record_bytes:,}"
 
 
 def _sources(sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [(visible(source["name"]), f"{source['bytes']:,} bytes", source["crc32c"]) for source in sources[:LISTED]]
-    return table("<><", rows) + _more(len(sources))
+    rows = [
+        (escape_invisible(source["name"]), f"{source['bytes']:,} bytes", source["crc32c"])
+        for source in sources[:MAX_ROWS]
+    ]
+    return format_table("<><", rows) + _more(len(sources))
 
 
 def _lines_read(manifest: Manifest) -> Iterable[tuple[str, str]]:
@@ -79,8 +84,8 @@ def _lines_read(manifest: Manifest) -> Iterable[tuple[str, str]]:
     yield "= kept", f"{counts['kept']:,}"
     yield "+ duplicate", f"{counts['duplicate']:,}"
     yield "+ rejected", f"{manifest.rejected:,}"
-    for reason, count in _most(counts["rejected"]):
-        yield f"    {visible(reason)}", f"{count:,}"
+    for reason, count in _by_count(counts["rejected"]):
+        yield f"    {escape_invisible(reason)}", f"{count:,}"
 
 
 def _splits(manifest: Manifest) -> Iterable[tuple[str, ...]]:
@@ -99,29 +104,29 @@ def _lengths(contents: Contents, *, kept: int) -> list[str]:
     percents = {"min": 0, "median": 50, "90th percentile": 90, "99th percentile": 99, "max": 100}
     rows = [(name, f"{contents.percentile(percent):,}") for name, percent in percents.items()]
     rows.insert(2, ("mean", f"{contents.mean():,.1f}"))
-    return [*table("<>", rows), note]
+    return [*format_table("<>", rows), note]
 
 
 def _shares(counts: Sequence[tuple[str, int]]) -> Iterable[tuple[str, str, str]]:
     total = sum(count for _, count in counts) or 1
-    return ((named(symbol), f"{count:,}", f"{100 * count / total:.3f}%") for symbol, count in counts)
+    return ((name_symbol(symbol), f"{count:,}", f"{100 * count / total:.3f}%") for symbol, count in counts)
 
 
 def _dropped(dropped: Mapping[str, int]) -> list[str]:
-    rows = [(named(symbol), f"{count:,}") for symbol, count in _most(dropped)]
-    return table("<>", rows[:LISTED]) + _more(len(rows)) or ["none"]
+    rows = [(name_symbol(symbol), f"{count:,}") for symbol, count in _by_count(dropped)]
+    return format_table("<>", rows[:MAX_ROWS]) + _more(len(rows)) or ["none"]
 
 
 def _window(window: Window) -> Iterable[str]:
     yield f"{window.shard}, window {window.number:,} of the train split"
-    text = visible(window.text)
+    text = escape_invisible(window.text)
     yield from (f"    {text[k : k + WIDTH - 4]}" for k in range(0, len(text), WIDTH - 4))
 
 
-def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The most frequent first, equals in the manifest's order."""
+def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Sort by count, highest first, then in the manifest's order."""
     return sorted(counts.items(), key=lambda pair: -pair[1])
 
 
-def _more(found: int) -> list[str]:
-    return [f"and {found - LISTED:,} more"] if found > LISTED else []
+def _more(rows: int) -> list[str]:
+    return [f"and {rows - MAX_ROWS:,} more"] if rows > MAX_ROWS else []

@@ -1,60 +1,56 @@
-"""You and a model write in turns, on a terminal or through a pipe."""
+"""Interactive sampling: a person and a model write in turns, on a terminal or through a pipe."""
 
-import argparse
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jobs.terminal.typewriter import Typewriter, say
+from jobs.terminal.samples import SampleRequest, TextStream, print_now
 from preprocessing.errors import InputError
-from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
 from trainer.sampling import prompt
 from trainer.sampling.conversation import Conversation
 from trainer.sampling.sampler import draws
-from trainer.sampling.stop_texts import Endings
-from trainer.sampling.truncation import Limits
 
 
-def converse(run: Run, start: Sequence[int], endings: Endings, asked: argparse.Namespace) -> None:
-    """Continues each line of standard input from all that was said before, until there are no more.
+def converse(request: SampleRequest, *, strict: bool) -> None:
+    """Continue each line of standard input from all text before it, until standard input ends.
 
-    `start`: ids with which the text begins; `asked` are the arguments of jobs.sample.
+    The text begins with the request's prompt. `strict` refuses a line of which a part would be left out.
     """
-    conversation = Conversation(trained(run), start)
+    conversation = Conversation(trained(request.run), request.prompt)
     for turn, line in enumerate(_lines()):
         try:
-            said = prompt.encoded(line, run, argument="--interactive", strict=asked.strict)
+            ids = prompt.encoded(line, request.run, argument="--interactive", strict=strict)
         except InputError as error:
             if not sys.stdin.isatty():
                 raise
-            print(error, file=sys.stderr)  # there is somebody to type another
+            print(error, file=sys.stderr)  # the person can type another line
             continue
-        conversation.read(said)
-        written = conversation.write(
-            draws(asked.seed, turn, rows=1, chars=asked.chars)[0],
-            diversity=asked.diversity,
-            limits=Limits(asked.top_k, asked.top_p),
-            reached=endings.reached,
+        conversation.read(ids)
+        answer = conversation.write(
+            draws(request.seed, turn, rows=1, chars=request.chars)[0],
+            diversity=request.diversity,
+            limits=request.truncation,
+            reached=request.stop_texts.reached,
         )
-        typewriter, ids = Typewriter(run.manifest.symbols().decode, endings), list[int]()
-        with _until_interrupted(written) as going_on:
-            for ids in going_on:
-                typewriter.type(ids, ended=False)
-        typewriter.type(ids, ended=True)
+        stream, ids = TextStream(request.decode, request.stop_texts), list[int]()
+        with _until_interrupted(answer) as growing:
+            for ids in growing:
+                stream.update(ids, ended=False)
+        stream.update(ids, ended=True)
 
 
 def _lines() -> Iterator[str]:
-    """What is typed, line by line, or comes through a pipe."""
+    """Yield the lines that a person types, or that come through a pipe."""
     if sys.stdin.isatty():
-        import readline  # noqa: F401 (gives input() its editing and its history)
+        import readline  # noqa: F401 (gives input() line editing and a history)
 
         while True:
             try:
                 yield input("> ")
             except EOFError:
-                say("\n")
+                print_now("\n")
                 return
     for number, line in enumerate(sys.stdin.buffer, start=1):
         yield prompt.as_text(line, place=f"standard input, line {number}").rstrip("\r\n")
@@ -62,21 +58,21 @@ def _lines() -> Iterator[str]:
 
 @contextmanager
 def _until_interrupted(items: Iterator[list[int]]) -> Iterator[Iterator[list[int]]]:
-    """The items, up to a Ctrl-C in the block, which there ends nothing else."""
-    pressed = False
+    """Return the items up to a Ctrl-C. In the block Ctrl-C does nothing else."""
+    interrupted = False
 
-    def press(*_: object) -> None:
-        nonlocal pressed
-        pressed = True
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
 
-    def taken() -> Iterator[list[int]]:
+    def remaining() -> Iterator[list[int]]:
         for item in items:
             yield item
-            if pressed:
+            if interrupted:
                 return
 
-    before = signal.signal(signal.SIGINT, press)
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
-        yield taken()
+        yield remaining()
     finally:
         signal.signal(signal.SIGINT, before)

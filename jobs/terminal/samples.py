@@ -1,15 +1,14 @@
-"""Samples as they are asked for: one as it is made, or many, printed or in a file."""
+"""Samples on a terminal or in a file: streamed while the model writes, or as whole texts."""
 
-import argparse
 import json
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 
 from jobs.terminal.progress import counted
-from jobs.terminal.typewriter import Typewriter, say
 from preprocessing.storage.output import writing
 from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
@@ -20,57 +19,90 @@ from trainer.sampling.truncation import Limits
 log = logging.getLogger(__name__)
 
 
-class Sampling:
-    """What a run's newest checkpoint makes of a prompt; `asked` are the arguments of jobs.sample."""
+@dataclass(frozen=True)
+class SampleRequest:
+    """Samples to generate with a run's newest checkpoint, each from the same prompt."""
 
-    def __init__(self, run: Run, ids: Sequence[int], endings: Endings, asked: argparse.Namespace) -> None:
-        self._run, self._ids, self._endings, self._asked = run, ids, endings, asked
-        self._decode = run.manifest.symbols().decode
-        self._limits = Limits(asked.top_k, asked.top_p)
+    run: Run
+    prompt: Sequence[int]
+    stop_texts: Endings
+    truncation: Limits
+    diversity: float
+    chars: int
+    seed: int
+    count: int = 1
 
-    def print_as_it_is_made(self) -> None:
-        """One sample, behind its prompt, character by character."""
-        typewriter = Typewriter(self._decode, self._endings)
-        for number, text in enumerate(self._texts()):
-            if not number:
-                say(self._decode(self._ids))
-            typewriter.type(text.ids, ended=bool(text.ended))
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.run.manifest.symbols().decode(ids)
 
-    def print_whole(self) -> None:
-        """One sample after the other, each as soon as it and those before it are whole."""
-        for text in self._whole(shown=not sys.stdout.isatty()):
-            print(self._line(text) if self._asked.json else self._decode(self._ids) + self._text(text), flush=True)
+    def text(self, sample: Text) -> str:
+        """Return a whole sample's text, without the stop text."""
+        return self.decode(sample.ids[: self.stop_texts.certain(sample.ids, ended=True)])
 
-    def write(self, url: str) -> None:
-        """JSON lines into a file, which is there once all are."""
-        with writing(url) as file:
-            began, chars = time.monotonic(), 0
-            for text in self._whole(shown=True):
-                file.write(f"{self._line(text)}\n".encode())
-                chars += len(text.ids)
-        rate = chars / (time.monotonic() - began)
-        log.info("%s: %d samples, %d characters, %.0f characters/s", url, self._asked.count, chars, rate)
+    def json_line(self, sample: Text) -> str:
+        values = {"number": sample.number, "prompt": self.decode(self.prompt), "text": self.text(sample)}
+        settings = {"diversity": self.diversity, "seed": self.seed, "ended": sample.ended}
+        return json.dumps(values | settings, ensure_ascii=False)
 
-    def _texts(self) -> Iterator[Text]:
+    def generate(self) -> Iterator[Text]:
+        """Yield a sample each time it has grown by a character."""
         return texts(
-            trained(self._run),
-            self._ids,
-            repeat(self._asked.diversity, self._asked.count),
-            chars=self._asked.chars,
-            seed=self._asked.seed,
-            limits=self._limits,
-            reached=self._endings.reached,
+            trained(self.run),
+            self.prompt,
+            repeat(self.diversity, self.count),
+            chars=self.chars,
+            seed=self.seed,
+            limits=self.truncation,
+            reached=self.stop_texts.reached,
         )
 
-    def _whole(self, *, shown: bool) -> Iterable[Text]:
-        """All samples in order; `shown`: with how far it is, where more than one is made."""
-        whole = in_order(self._texts())
-        return counted(whole, total=self._asked.count, unit="sample") if shown and self._asked.count > 1 else whole
+    def generate_whole(self, *, progress: bool) -> Iterable[Text]:
+        """Yield whole samples in order, with progress on stderr if there are several."""
+        samples = in_order(self.generate())
+        return counted(samples, total=self.count, unit="sample") if progress and self.count > 1 else samples
 
-    def _text(self, text: Text) -> str:
-        return self._decode(text.ids[: self._endings.certain(text.ids, ended=True)])
 
-    def _line(self, text: Text) -> str:
-        own = {"number": text.number, "prompt": self._decode(self._ids), "text": self._text(text)}
-        how = {"diversity": self._asked.diversity, "seed": self._asked.seed, "ended": text.ended}
-        return json.dumps(own | how, ensure_ascii=False)
+def stream_sample(request: SampleRequest) -> None:
+    """Print the prompt and one sample, character by character."""
+    stream = TextStream(request.decode, request.stop_texts)
+    for number, sample in enumerate(request.generate()):
+        if not number:
+            print_now(request.decode(request.prompt))
+        stream.update(sample.ids, ended=bool(sample.ended))
+
+
+def print_samples(request: SampleRequest, *, as_json: bool) -> None:
+    """Print whole samples in order, each as soon as possible."""
+    for sample in request.generate_whole(progress=not sys.stdout.isatty()):
+        line = request.json_line(sample) if as_json else request.decode(request.prompt) + request.text(sample)
+        print(line, flush=True)
+
+
+def write_samples(request: SampleRequest, url: str) -> None:
+    """Write samples as JSON lines to a file, which exists only once it is complete."""
+    with writing(url) as file:
+        began, chars = time.monotonic(), 0
+        for sample in request.generate_whole(progress=True):
+            file.write(f"{request.json_line(sample)}\n".encode())
+            chars += len(sample.ids)
+    rate = chars / (time.monotonic() - began)
+    log.info("%s: %d samples, %d characters, %.0f characters/s", url, request.count, chars, rate)
+
+
+class TextStream:
+    """A text printed while it grows. A character is printed once no stop text can remove it."""
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], stop_texts: Endings) -> None:
+        self._decode, self._stop_texts = decode, stop_texts
+        self._printed = 0
+
+    def update(self, ids: Sequence[int], *, ended: bool) -> None:
+        """Print the new characters of a text with these ids so far, and a line break if the text has ended."""
+        certain = max(self._printed, self._stop_texts.certain(ids, ended=ended))
+        print_now(self._decode(ids[self._printed : certain]) + "\n" * ended)
+        self._printed = certain
+
+
+def print_now(text: str) -> None:
+    """Print a text without a line break, and flush."""
+    print(text, end="", flush=True)

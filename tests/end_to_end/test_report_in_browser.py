@@ -15,7 +15,7 @@ from tests.support.events import events
 from tests.support.runs import arguments
 
 pytestmark = pytest.mark.slow
-REPORT = ["bits per character over steps", "learning rate over steps", "characters a second over time"]
+REPORT = ["bits per character over steps", "learning rate over steps", "characters per second over time"]
 PLOTS = {
     "report": [*REPORT, "goodput over time"],
     "comparison": ["bits per character over steps", "bits per character over characters"],

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from jobs import describe
-from jobs.terminal.table import columns, named, table
+from jobs.terminal.table import format_columns, format_table, name_symbol
 from preprocessing.dataset import manifest, records
 from preprocessing.dataset import statistics as contents
 from preprocessing.dataset.folder import open_dataset
@@ -317,7 +317,7 @@ def test_the_numbers_of_a_real_dataset_are_those_counted_one_by_one(
     symbols, whole, cut = naive(made_of, [(dataset / shard.name).read_bytes() for shard in made_of.shards])
     cells = re.findall(r"(\S+) +([\d,]+) +[\d.]+%", "\n".join(section(said, "Symbols")))
     counted = {symbol: int(count.replace(",", "")) for symbol, count in cells}
-    assert counted == {named(symbol): symbols[symbol] for symbol in made_of.vocabulary}
+    assert counted == {name_symbol(symbol): symbols[symbol] for symbol in made_of.vocabulary}
     assert list(counted.values()) != sorted(counted.values(), reverse=True)  # down the columns, not along the lines
     *rows, note = section(said, "Review lengths in characters")
     assert [row.split()[-1] for row in rows] == [
@@ -382,14 +382,14 @@ def test_a_dataset_without_a_whole_review_has_no_lengths(tmp_path: Path, capsys:
     ],
 )
 def test_a_symbol_can_be_seen_in_a_table(symbol: str, expected: str) -> None:
-    assert named(symbol) == expected
+    assert name_symbol(symbol) == expected
 
 
 def test_columns_are_aligned_on_a_terminal_where_some_symbols_are_twice_as_wide() -> None:
-    assert table("<>", [("寿", "1"), ("abc", "20")]) == ["寿    1", "abc  20"]
-    assert columns(["寿 1", "b", "c"], width=12) == ["寿 1    c", "b"]
-    assert columns(["寿 1", "b", "c"], width=11) == ["寿 1", "b", "c"]
-    assert table("<>", []) == columns([], width=9) == []
+    assert format_table("<>", [("寿", "1"), ("abc", "20")]) == ["寿    1", "abc  20"]
+    assert format_columns(["寿 1", "b", "c"], width=12) == ["寿 1    c", "b"]
+    assert format_columns(["寿 1", "b", "c"], width=11) == ["寿 1", "b", "c"]
+    assert format_table("<>", []) == format_columns([], width=9) == []
 
 
 class Page(HTMLParser):
@@ -443,7 +443,7 @@ def test_the_histogram_counts_reviews(tmp_path: Path, capsys: pytest.CaptureFixt
     text = "{aa}" * 300 + "{aaa}" * 198 + "{" + "b" * 90 + "}{" + "b" * 95 + "}"
     say(capsys, written(tmp_path / "d", *made([("train", text)], window=1, stride=1)), "--html", tmp_path / "x.html")
     drawn = texts_in(Page(tmp_path / "x.html").plots[1])
-    assert "characters (2 reviews are longer than shown)" in drawn
+    assert "characters (2 longer reviews not plotted)" in drawn
     assert {"0", "300", "reviews"} <= set(drawn)
 
 
@@ -505,7 +505,7 @@ def test_a_dataset_in_cloud_storage_is_described_as_one_in_a_folder(
         bucket.upload(path, path.name)
     assert say(capsys, f"{store}/dataset") == say(capsys, dataset)
     there = open_dataset(f"{store}/dataset")
-    describe._read(there, there.manifest.shards[0], [], tmp_path)
+    describe._read_shard(there, there.manifest.shards[0], [], tmp_path)
     assert list(tmp_path.iterdir()) == []  # the copy made room for the next one
 
 

@@ -105,16 +105,16 @@ def test_the_page_beside_the_detector_has_the_plots_the_table_and_coloured_texts
     text = (tmp_path / "detection.html").read_text()
     page = Page(text)
     assert set(page.images) == {
-        "this run: found over false alarms",
-        "n-grams: found over false alarms",
+        "this run: true over false positive rate",
+        "n-grams: true over false positive rate",
         "ranks of the characters of genuine and generated texts",
     }
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.images.values())
     for line in printed.splitlines()[:3]:
         assert line.strip() in text
-    assert "What cannot be told" in printed
-    assert "What cannot be told" in text
-    assert '<span style="background:' in text
+    assert "The detector fails, or is weak, on:" in printed
+    assert "The detector fails, or is weak, on:" in text
+    assert '<span class="rank0">' in text
 
 
 def test_a_detector_of_another_run_is_refused(run: Path, detector: Path, dataset: Path, tmp_path: Path) -> None:

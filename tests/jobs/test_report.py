@@ -1,4 +1,4 @@
-"""The page that tells what became of a run, as a browser reads it; no fault of it may cost a run anything."""
+"""The report of a trained run. An error in a report must not harm the run."""
 
 import json
 import logging
@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from jobs import report, train
+from jobs.pages import write
+from jobs.pages.write import ReportWriter
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.events import events
@@ -30,7 +32,7 @@ EVENTS = "tensorboard/events.out.tfevents.1"
 
 @pytest.fixture(scope="module")
 def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten steps, the rows of steps 3, 6, 9 and 10, one epoch of samples."""
+    """Train ten steps, with metric rows of steps 3, 6, 9 and 10, and samples of one epoch."""
     runs = tmp_path_factory.mktemp("trained")
     train.main(arguments(dataset, runs, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
     return runs / "small"
@@ -38,7 +40,7 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the run, to be changed."""
+    """Copy the run, for a test to change."""
     return shutil.copytree(trained, tmp_path / "small")
 
 
@@ -46,12 +48,12 @@ def page_cells(run: Path) -> list[str]:
     return [text for text in Page(run / "report.html").texts if text.strip()]
 
 
-BITS, RATES, SPEEDS = "bits per character over steps", "learning rate over steps", "characters a second over time"
+BITS, RATES, SPEEDS = "bits per character over steps", "learning rate over steps", "characters per second over time"
 GOODPUT = "goodput over time"
 
 
 def with_events(run: Path, *starts: bytes) -> Path:
-    """The run as one of a version that left no trace of its starts but their events."""
+    """Replace the records of starts with events alone, as old versions wrote them."""
     for folder in ("tensorboard", "starts"):
         shutil.rmtree(run / folder)
     for number, data in enumerate(starts, start=1):
@@ -65,7 +67,7 @@ def page_of(run: Path, capsys: pytest.CaptureFixture[str]) -> Page:
     return Page(run / "report.html")
 
 
-def test_the_trainer_leaves_a_page_that_needs_nothing_from_elsewhere(trained: Path) -> None:
+def test_trainer_writes_a_self_contained_report(trained: Path) -> None:
     page = Page(trained / "report.html")
     assert page.links
     assert [link for link in page.links if not link.startswith("data:")] == []
@@ -75,15 +77,17 @@ def test_the_trainer_leaves_a_page_that_needs_nothing_from_elsewhere(trained: Pa
     assert "prefers-color-scheme: dark" in page.text
 
 
-def test_the_page_has_the_run_s_facts(trained: Path) -> None:
+def test_report_has_the_run_s_facts(trained: Path) -> None:
     text = Page(trained / "report.html").text
     [last] = rows(trained, "validation")
     bits = f"{last['bits_per_char']:.3f}"
     assert "Run small" in text
-    assert (
-        "10 of 10 steps; 0.122 of 0.122 epochs; 10,240 characters trained; "
-        f"validation {bits} bits per character at best (epoch 1), {bits} last (epoch 1)."
-    ) in text
+    tiles = {name: value for value, name in pairwise(page_cells(trained))}
+    assert tiles["steps"] == "10 of 10"
+    assert tiles["epochs"] == "0.122 of 0.122"
+    assert tiles["characters trained"] == "10,240"
+    for name in ("best", "last"):
+        assert tiles[f"{name} validation, bits per character"] == f"{bits} (epoch 1)"
     assert "fingerprint" in text
     assert "reviews.jsonl" in text
     assert "lstm_units: [12, 8]" in text
@@ -96,7 +100,7 @@ def test_the_page_has_the_run_s_facts(trained: Path) -> None:
     assert "Restarts: 0." in text
 
 
-def test_the_curves_go_through_the_rows(trained: Path) -> None:
+def test_curves_go_through_the_metric_rows(trained: Path) -> None:
     page = Page(trained / "report.html")
     for plot, name, key in ((BITS, "training", "bits_per_char"), (RATES, "learning rate", "learning_rate")):
         expected = np.array([(row["step"], row[key]) for row in rows(trained, "train")])
@@ -108,7 +112,7 @@ def test_the_curves_go_through_the_rows(trained: Path) -> None:
     assert curve(page, SPEEDS, "throughput 0").shape == (4, 2)
 
 
-def test_a_sample_is_text_whatever_is_in_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_html_in_a_sample_is_escaped(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     samples = [
         {"diversity": 0.2, "prompt": HOSTILE, "text": HOSTILE},
         {"diversity": 0.8, "prompt": "b", "text": "\ud800"},
@@ -122,7 +126,7 @@ def test_a_sample_is_text_whatever_is_in_it(run: Path, capsys: pytest.CaptureFix
     assert [link for link in page.links if not link.startswith("data:")] == []
 
 
-def test_a_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     later = events((230.0, 12, 512.0), (232.0, 14, 1024.0), began=200.0)
     first = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
     page = page_of(with_events(run, later, first), capsys)
@@ -131,7 +135,7 @@ def test_a_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: py
         assert marked(page, plot, "restart") == ["restart 1"]
     assert [len(curve(page, SPEEDS, f"throughput {k}")) for k in (0, 1)] == [2, 2]
     # 3 steps at half a step a second and 2 at one, of 132 seconds.
-    assert "Goodput 6.1%: of 132 seconds from the first event to the last at least 8 went into steps" in page.text
+    assert "Goodput 6.1%: at least 8 of 132 seconds went into steps that count" in page.text
 
 
 def left(run: Path, name: str, *, began: float, **more: Any) -> None:
@@ -140,9 +144,7 @@ def left(run: Path, name: str, *, began: float, **more: Any) -> None:
     open_bucket(str(run)).write(f"starts/{name}.json", json.dumps(found | more).encode())
 
 
-def test_how_each_start_ended_is_told_apart_in_the_plots_and_in_the_table(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_plots_and_table_show_how_each_start_ended(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_events(run)
     ends: dict[str, dict[str, Any]] = {
         "a": {"how": "evicted", "why": "SIGTERM", "ended": 190.0, "ended_step": 9},
@@ -171,19 +173,17 @@ def test_how_each_start_ended_is_told_apart_in_the_plots_and_in_the_table(
     ]
 
 
-def test_a_gap_between_two_rows_that_is_much_longer_than_the_others_is_a_pause(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_gap_much_longer_than_the_others_is_a_pause(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     times = [100.0 + 10 * k for k in range(20)] + [700.0 + 10 * k for k in range(20)]
     rows_ = [(time, 3 * k, 512.0) for k, time in enumerate(times, start=1)]
     page = page_of(with_events(run, events(*rows_, began=100.0)), capsys)
     assert marked(page, SPEEDS, "pause") == ["pause 0"]
     assert "pause" in written(page, GOODPUT)
     assert "not recorded; paused for 6 min 50 s" in page.text
-    assert "Not recorded: the run was made by a version that did not do so." in page.text
+    assert "No start recorded its hardware and versions." in page.text
 
 
-def test_a_second_start_of_the_trainer_is_a_restart(dataset: Path, run: Path) -> None:
+def test_second_start_is_a_restart(dataset: Path, run: Path) -> None:
     (run / "checkpoint.json").unlink()  # as if it had been killed before its first checkpoint
     train.main(arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
     page = Page(run / "report.html")
@@ -191,30 +191,30 @@ def test_a_second_start_of_the_trainer_is_a_restart(dataset: Path, run: Path) ->
     assert page.texts.count("finished") == 2
 
 
-def test_a_run_killed_before_its_first_checkpoint_has_a_page_that_says_so(
+def test_report_of_a_run_without_checkpoint_says_so(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("config.yaml", "manifest.json"):
         open_bucket(str(tmp_path)).write(name, (trained / name).read_bytes())
     text = page_of(tmp_path, capsys).text
     for expected in (
-        "No checkpoint yet: 0 of 10 steps stand.",
-        "No rows of metrics yet.",
-        "No TensorBoard events that can be read.",
+        "No checkpoint yet.",
+        "No metric rows yet.",
+        "No readable TensorBoard events.",
         "No samples yet.",
     ):
         assert expected in text
 
 
 @pytest.mark.parametrize("keep", [0, 20, -3])
-def test_damaged_events_are_named_and_the_rest_of_the_page_is_there(
+def test_damaged_events_are_named_and_the_rest_is_reported(
     run: Path, keep: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = events((110.0, 3, 512.0), (116.0, 6, 512.0), (118.0, 9, 512.0), began=100.0)
     page = page_of(with_events(run, data[:keep]), capsys)
-    assert f"{EVENTS}: damaged; what follows the damage is left out." in page.text
+    assert f"{EVENTS}: damaged. Events after the damage are left out." in page.text
     assert "Goodput" not in page.text
-    assert ("No TensorBoard events that can be read." in page.text) == (keep >= 0)
+    assert ("No readable TensorBoard events." in page.text) == (keep >= 0)
     assert (SPEEDS in page.plots) == (keep < 0)
     assert len(curve(page, BITS, "training")) == 4
 
@@ -227,19 +227,19 @@ def test_damaged_events_are_named_and_the_rest_of_the_page_is_there(
         ("checkpoint.json", b"{}", "checkpoint.json: not a checkpoint pointer"),
     ],
 )
-def test_what_the_trainer_wrote_and_is_damaged_is_named(run: Path, name: str, data: bytes, message: str) -> None:
+def test_damaged_object_of_the_run_is_an_error_with_its_name(run: Path, name: str, data: bytes, message: str) -> None:
     (run / name).write_bytes(data)
     with pytest.raises(InputError, match=f"{run}/{message}"):
         report.main([str(run)])
 
 
-def test_where_there_is_no_run_there_is_no_report(tmp_path: Path) -> None:
+def test_folder_without_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no config.yaml and manifest.json: not a run"):
         report.main([str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_page_of_a_run_that_may_only_be_read_can_be_put_elsewhere(
+def test_report_of_a_read_only_run_can_be_written_elsewhere(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run / "report.html").unlink(missing_ok=True)
@@ -250,7 +250,7 @@ def test_the_page_of_a_run_that_may_only_be_read_can_be_put_elsewhere(
     assert not (run / "report.html").exists()
 
 
-def test_the_same_run_makes_the_same_bytes_also_in_cloud_storage(
+def test_the_same_run_gives_the_same_bytes_in_cloud_storage(
     trained: Path, run: Path, store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page_of(run, capsys)
@@ -263,7 +263,7 @@ def test_the_same_run_makes_the_same_bytes_also_in_cloud_storage(
     assert bucket.read("report.html") == (run / "report.html").read_bytes() == (trained / "report.html").read_bytes()
 
 
-def test_a_finished_run_is_given_the_report_that_it_lacks_and_one_that_fails_is_one_line(
+def test_finished_run_gets_its_missing_report_and_a_failed_report_is_one_log_line(
     dataset: Path, run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = outcome(run)
@@ -292,14 +292,14 @@ def test_a_finished_run_is_given_the_report_that_it_lacks_and_one_that_fails_is_
         ("checkpoint", True, True, True),
     ],
 )
-def test_a_run_in_training_leaves_a_report_when_it_is_asked_to(
+def test_configuration_decides_when_the_trainer_writes_a_report(
     run: Path, when: str, checkpoint: bool, epoch: bool, end: bool
 ) -> None:
-    reports = report.Reports(str(run), when)
+    reports = ReportWriter(str(run), when)
     calls: list[tuple[Callable[[], None], bool]] = [
-        (lambda: reports.saved(False), checkpoint),
-        (lambda: reports.saved(True), epoch),
-        (reports.end, end),
+        (lambda: reports.after_save(False), checkpoint),
+        (lambda: reports.after_save(True), epoch),
+        (reports.after_end, end),
     ]
     for call, expected in calls:
         (run / "report.html").unlink(missing_ok=True)
@@ -307,24 +307,24 @@ def test_a_run_in_training_leaves_a_report_when_it_is_asked_to(
         assert (run / "report.html").exists() == expected
 
 
-def test_reports_asked_for_at_once_do_not_disturb_each_other(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_reports_in_several_threads_do_not_disturb_each_other(run: Path, caplog: pytest.LogCaptureFixture) -> None:
     report.main([str(run)])
     expected = (run / "report.html").read_bytes()
-    reports = report.Reports(str(run), "checkpoint")
-    threads = [Thread(target=reports.saved, args=(False,)) for _ in range(4)]
+    reports = ReportWriter(str(run), "checkpoint")
+    threads = [Thread(target=reports.after_save, args=(False,)) for _ in range(4)]
     with caplog.at_level(logging.INFO):
         for thread in threads:
             thread.start()
-        reports.end()
+        reports.after_end()
         for thread in threads:
             thread.join()
-    told = [record.getMessage() for record in caplog.records if record.name == report.__name__]
+    told = [record.getMessage() for record in caplog.records if record.name == write.__name__]
     assert set(told) == {f"report: {run}/report.html"}
     assert 2 <= len(told) <= 5  # of one thread at least, and at the end
     assert (run / "report.html").read_bytes() == expected
 
 
-def test_the_trainer_leaves_no_report_where_none_is_asked_for(dataset: Path, tmp_path: Path) -> None:
+def test_trainer_writes_no_report_if_configured_never(dataset: Path, tmp_path: Path) -> None:
     train.main(arguments(dataset, tmp_path, max_chars=2 * CHARS_PER_STEP, report="never"))
     assert (tmp_path / "small/starts").exists()
     assert not (tmp_path / "small/report.html").exists()
@@ -337,21 +337,22 @@ def python(line: str, run: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def command(before: str, call: str, after: str = "") -> str:
-    return f"{before}\nfrom jobs import report\nfrom jobs.cli import command\ncommand.run({call})\n{after}"
+    imports = "from jobs import report\nfrom jobs.cli import command\nfrom jobs.pages.write import ReportWriter"
+    return f"{before}\n{imports}\ncommand.run({call})\n{after}"
 
 
-def test_a_report_is_made_without_tensorflow(run: Path) -> None:
+def test_report_does_not_import_tensorflow(run: Path) -> None:
     done = python(command("", "report.main", "assert not {'tensorflow', 'keras'} & set(sys.modules)"), run)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_without_matplotlib_the_command_ends_with_2_and_the_trainer_goes_on(run: Path) -> None:
+def test_without_matplotlib_the_command_exits_with_2_and_the_trainer_continues(run: Path) -> None:
     (run / "report.html").unlink()
     without = "sys.modules['matplotlib'] = None"
     done = python(command(without, "report.main"), run)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "needs matplotlib, which is not installed" in done.stderr
-    done = python(command(without, "lambda: report.Reports(sys.argv[1], 'end').end()"), run)
+    done = python(command(without, "lambda: ReportWriter(sys.argv[1], 'end').after_end()"), run)
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
     assert "no report.html: needs matplotlib, which is not installed" in done.stderr
     assert not (run / "report.html").exists()

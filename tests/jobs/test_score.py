@@ -180,7 +180,7 @@ def test_a_page_shows_each_text_in_the_colours_of_its_ranks(run: str, tmp_path: 
     (found,) = scores(run, tmp_path, json_line("<b>soup</b>"), "--html", str(tmp_path / "page.html"), "--per-char")
     page = (tmp_path / "page.html").read_text()
     assert "<b>" not in page
-    colors = page.count("<span style=")
+    colors = page.count('<span class="rank')
     assert 1 <= colors <= found["chars"]
     assert "green: choice 1, yellow: choice 2-3, red: choice 4-10, purple: choice 11+" in page
 

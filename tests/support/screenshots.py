@@ -10,8 +10,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from jobs import report
-from jobs.history.status import status
-from jobs.terminal.status import view
+from jobs.history.status import read_status
+from jobs.terminal.status import status_view
 from tests.support.browser import SIZES, chromium, shown
 from trainer.runs.folder import open_run
 
@@ -37,7 +37,7 @@ def main() -> None:
 def terminal(file: Path) -> None:
     """jobs.watch as a terminal shows it."""
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(view(status(open_run(str(DEMO)))))
+    console.print(status_view(read_status(open_run(str(DEMO)))))
     # rich's own format loads fonts from a network, which a picture in a README must not.
     offline = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.S)
     console.save_svg(str(file), title="python -m jobs.watch demo/runs/demo", code_format=offline)

@@ -1,4 +1,4 @@
-"""Several runs on one page: what differs, what each came to, and what each wrote."""
+"""The comparison of trained runs: its page and its JSON."""
 
 import json
 import shutil
@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from jobs import report, train
-from jobs.history import comparison
-from jobs.history.comparison import compared
+from jobs.history.comparison import compare_datasets, read_runs
 from preprocessing.errors import InputError
 from tests.support.page import Page, curve, written
 from tests.support.runs import arguments, rows
@@ -20,7 +19,7 @@ STEPS, CHARS = "bits per character over steps", "bits per character over charact
 
 @pytest.fixture(scope="module")
 def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`one` and `two`, which has half the batch, twice the steps and a diversity of its own."""
+    """Train `one`, and `two` with half the batch, twice the steps and other diversities."""
     folder = tmp_path_factory.mktemp("runs")
     train.main(arguments(dataset, folder, "one", **SHORT))
     changed: dict[str, Any] = {"batch_windows": 32, "sample__diversities": "[0.2, 0.9]"}
@@ -35,7 +34,7 @@ def page_of(runs: Path, *names: str, capsys: pytest.CaptureFixture[str]) -> Page
     return Page(to)
 
 
-def test_of_the_configuration_only_what_differs_is_there(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_shows_only_configuration_keys_that_differ(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = page_of(runs, "one", "two", capsys=capsys)
     cells = [text for text in page.texts if text.strip()]
     at = cells.index("batch_windows")
@@ -51,7 +50,7 @@ def test_of_the_configuration_only_what_differs_is_there(runs: Path, capsys: pyt
     assert [link for link in page.links if not link.startswith("data:")] == []
 
 
-def test_all_curves_are_on_one_axis_by_step_and_by_characters(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_curves_are_on_one_axis_by_step_and_by_characters(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = page_of(runs, "one", "two", capsys=capsys)
     for plot in (STEPS, CHARS):
         assert {"one", "two"} <= set(written(page, plot))
@@ -61,9 +60,7 @@ def test_all_curves_are_on_one_axis_by_step_and_by_characters(runs: Path, capsys
     assert ends[CHARS][0] == pytest.approx(ends[CHARS][1])  # of as many characters
 
 
-def test_samples_are_beside_each_other_where_epoch_and_diversity_are_equal(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_page_shows_samples_of_equal_epoch_and_diversity(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = page_of(runs, "one", "two", capsys=capsys)
     texts = [json.loads((runs / name / "samples/epoch-001.json").read_text())["samples"][0] for name in ("one", "two")]
     assert page.samples == [*dict.fromkeys(one["prompt"] for one in texts), *(one["text"] for one in texts)]
@@ -71,18 +68,16 @@ def test_samples_are_beside_each_other_where_epoch_and_diversity_are_equal(
     assert not {"diversity 0.4", "diversity 0.9"} & set(page.texts)
 
 
-def test_without_a_common_epoch_the_page_says_so(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_page_says_that_no_epoch_is_common(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one", "two"):
         shutil.copytree(runs / name, tmp_path / name)
     shutil.rmtree(tmp_path / "two/samples")
     page = page_of(tmp_path, "one", "two", capsys=capsys)
-    assert "No epoch of which all have samples at an equal diversity." in page.text
+    assert "No epoch in which all runs have samples of an equal diversity." in page.text
     assert len(curve(page, STEPS, "training 1")) == 7
 
 
-def test_the_numbers_are_json(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_summaries_and_differences(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report.main([str(runs / "one"), str(runs / "two"), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["configuration"] == {
@@ -101,43 +96,40 @@ def test_the_numbers_are_json(runs: Path, capsys: pytest.CaptureFixture[str]) ->
         assert one["starts"] == 1
 
 
-def test_another_dataset_is_a_difference(runs: Path, tmp_path: Path) -> None:
+def test_dataset_differences_are_listed(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "one", tmp_path / "one")
     manifest = json.loads((tmp_path / "one/manifest.json").read_text())
     manifest["fingerprint"] = "f00df00d" + manifest["fingerprint"][8:]
     manifest["settings"]["lowercase"] = False
     (tmp_path / "one/manifest.json").write_text(json.dumps(manifest))
-    found = compared([str(runs / "one"), str(tmp_path / "one")])
-    assert comparison.datasets(found)["lowercase"] == [True, False]
-    assert comparison.datasets(found)["fingerprint"][1] == "f00df00d"
-    assert [one.name for one in found] == [
-        str(runs / "one"),
-        str(tmp_path / "one"),
-    ]  # one name would not tell them apart
+    compared = read_runs([str(runs / "one"), str(tmp_path / "one")])
+    assert compare_datasets(compared)["lowercase"] == [True, False]
+    assert compare_datasets(compared)["fingerprint"][1] == "f00df00d"
+    assert list(compared) == [str(runs / "one"), str(tmp_path / "one")]  # the last parts are equal
 
 
-def test_one_run_twice_is_a_mistake(runs: Path) -> None:
+def test_run_given_twice_is_refused(runs: Path) -> None:
     with pytest.raises(InputError, match="one/: given twice: name another run"):
         report.main([str(runs / "one"), f"{runs / 'one'}/"])
 
 
-def test_a_run_without_rows_is_named(runs: Path, tmp_path: Path) -> None:
+def test_run_without_metric_rows_is_refused(runs: Path, tmp_path: Path) -> None:
     for name in ("config.yaml", "manifest.json"):
         shutil.copy(runs / "one" / name, tmp_path)
-    with pytest.raises(InputError, match=f"{tmp_path}: no row of metrics yet: wait for its first"):
+    with pytest.raises(InputError, match=f"{tmp_path}: no metric rows yet: wait for the first row"):
         report.main([str(runs / "one"), str(tmp_path), "--to", str(tmp_path / "x.html")])
     assert not (tmp_path / "x.html").exists()
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("argv", "message"),
     [
-        (["a", "b", "--json", "--to", "x"], "--to x: only for a page"),
+        (["a", "b", "--json", "--to", "x"], "--to x: only for a page: leave out --to or --json"),
         (["a", "--to", "folder/"], "folder/: a folder, expected a file"),
         (["a", "b", "--to", "folder/"], "folder/: a folder, expected a file"),
         ([], "required: RUN"),
     ],
 )
-def test_what_makes_no_sense_is_said(asked: list[str], message: str) -> None:
+def test_wrong_arguments_are_refused(argv: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        report.main(asked)
+        report.main(argv)

@@ -1,0 +1,89 @@
+"""Reports as files: report.html in a run's folder, or a page at a URL."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+from preprocessing.errors import InputError
+from preprocessing.sources.find import split_url
+from trainer.runs.folder import Run, open_run
+
+log = logging.getLogger(__name__)
+
+REPORT = "report.html"
+COMPARISON = "comparison.html"
+
+
+@contextmanager
+def needed_packages() -> Iterator[None]:
+    """Raise InputError for an ImportError: a page needs packages that training does not need."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"needs {str(error.name).partition('.')[0]}, which is not installed: it is in the extra `describe`"
+        ) from None
+
+
+@needed_packages()
+def write_report(run: Run, url: str | None = None) -> str:
+    """Write the report of a run to `url`, or into its folder, and return its URL.
+
+    Raises InputError if a package is not installed, or if an object of the run is damaged.
+    """
+    from jobs.history.run_history import read_run_history
+    from jobs.pages.run import report_page
+
+    page = report_page(read_run_history(run))
+    if url is not None:
+        return _write(page, url)
+    run.bucket.write(REPORT, page)
+    return f"{run.bucket.url}/{REPORT}"
+
+
+@needed_packages()
+def write_comparison(urls: Sequence[str], url: str) -> str:
+    """Write the comparison of the runs at `urls` to `url`, and return `url`. Raises InputError as write_report does."""
+    from jobs.history.comparison import read_runs
+    from jobs.pages.comparison import comparison_page
+
+    return _write(comparison_page(read_runs(urls)), url)
+
+
+def _write(page: bytes, url: str) -> str:
+    folder, name = split_url(url)
+    folder.write(name, page)
+    return url
+
+
+class ReportWriter:
+    """The reports of a run in training. An error in a report becomes a line in the log and never stops the run.
+
+    `when` is the configuration key `report`: never, end, epoch or checkpoint.
+    """
+
+    def __init__(self, url: str, when: str) -> None:
+        self._url, self._when = url, when
+        self._lock = Lock()  # matplotlib's settings belong to the whole process
+
+    def after_save(self, epoch_ended: bool) -> None:
+        """Write a report if one is due. Any thread may call this; it returns at once if a report is being written."""
+        due = self._when == "checkpoint" or (self._when == "epoch" and epoch_ended)
+        if due and self._lock.acquire(blocking=False):
+            try:
+                self._write()
+            finally:
+                self._lock.release()
+
+    def after_end(self) -> None:
+        """Write the last report, unless `when` is never."""
+        if self._when != "never":
+            with self._lock:
+                self._write()
+
+    def _write(self) -> None:
+        try:
+            log.info("report: %s", write_report(open_run(self._url)))
+        except Exception as error:
+            log.warning("no %s: %s", REPORT, " ".join(str(error).split()) or type(error).__name__)
