@@ -10,13 +10,18 @@ DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 .PHONY: setup demo screenshots test test-all test-cluster lint image lock clean
 .PHONY: bench-train bench-quality bench-checkpoint bench-data bench-sample bench-detect bench-start
 
-setup: .venv/installed
+setup: .venv/tools
 
 # --no-deps: the lock names all there is; left to itself pip looks for newer releases of some, and stops at their hash.
-.venv/installed: requirements.lock tests/requirements.lock
+.venv/installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock -r tests/requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	touch $@
+
+# What tests and checks need beside it.
+.venv/tools: .venv/installed tests/requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r tests/requirements.lock
 	touch $@
 
 $(DEMO)/reviews.jsonl: .venv/installed
@@ -30,13 +35,13 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 	@cat "$$(ls $(DEMO)/runs/demo/samples/*.txt | tail -n 1)"
 
 # README's pictures, of the demo's run: make demo first.
-screenshots: .venv/installed
+screenshots: .venv/tools
 	$(BIN)/python -m tests.support.screenshots
 
 # The tests of one file go to one process, which imports TensorFlow once.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/cluster
 
-test: .venv/installed
+test: .venv/tools
 	$(PYTEST)
 
 # Beside `make test`, what it leaves out or shortens: series of kills and mutations, a browser, the documentation typed.
@@ -45,10 +50,10 @@ test-all: test
 
 # On the cluster that KUBECONFIG names, whose nodes have or can pull IMAGE; in namespaces that it makes and deletes.
 # Much of it is waiting, for Kubernetes' own delays: so three tests at once.
-test-cluster: .venv/installed
+test-cluster: .venv/tools
 	$(BIN)/python -m pytest tests/cluster --image $(IMAGE) --numprocesses 3 --maxschedchunk 1 --durations 0 --durations-min 1 -v
 
-lint: .venv/installed
+lint: .venv/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -65,7 +70,7 @@ bench-train: .venv/installed .peers/installed
 bench-quality: .venv/installed .peers/installed
 	$(BIN)/python -m benchmarks.quality
 
-bench-checkpoint: .venv/installed
+bench-checkpoint: .venv/tools
 	$(BIN)/python -m benchmarks.checkpoint
 
 bench-data: .venv/installed
@@ -74,7 +79,7 @@ bench-data: .venv/installed
 bench-sample: .venv/installed
 	$(BIN)/python -m benchmarks.sample
 
-bench-start: .venv/installed
+bench-start: .venv/tools
 	$(BIN)/python -m benchmarks.start
 
 bench-detect: .venv/installed

@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A block of code is commands if it begins with one of these, after its comments; else it is a tree or a file.
 FIRST = re.compile(r"(make|python|export|echo|printf|kubectl|gcloud|docker|\.venv/bin/\w+)\b")
 # Not here: what needs a cluster or a cloud does nothing, and what takes long is only looked up.
