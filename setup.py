@@ -13,7 +13,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["jobs*", "preprocessing*", "trainer*"]),
-    package_data={"jobs": ["*.yaml"], "jobs.pages": ["templates/*.j2"], "preprocessing": ["*.txt"]},
+    package_data={"jobs": ["demo.yaml"], "jobs.pages": ["templates/*.j2"], "preprocessing": ["*.txt"]},
     install_requires=[
         "google-cloud-storage>=3.13,<4",  # 3.13 is what Beam's worker images have
         "google-crc32c>=1.6",

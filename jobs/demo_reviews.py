@@ -6,20 +6,29 @@ python -m jobs.demo_reviews --set output=URL
 import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
+
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
+from preprocessing.settings import REQUIRED, STRICT, Seed, Url, key
 from preprocessing.sources.find import split_url
 from preprocessing.synthetic_reviews import generate_reviews
-from trainer import config as schema
 
 log = logging.getLogger(__name__)
 
-DEFAULT = Path(__file__).with_name("demo_reviews.yaml")
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class DemoReviewsConfig:
+    """Configuration of jobs.demo_reviews."""
+
+    output: Url = key(REQUIRED, "URL of the file, JSON lines in the format of Kaggle's reviews")
+    reviews: PositiveInt = key(2500, "reviews; about 330 characters each")
+    seed: Seed = key(1, "seed; review k depends on (seed, k) alone")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _, rest = command.configured(command.parser(__doc__), schema.DemoReviews, DEFAULT, argv)
+    config, _, rest = command.configured(command.parser(__doc__), DemoReviewsConfig, argv)
     command.refuse(rest)
     lines = (json.dumps(review) + "\n" for review in generate_reviews(config.reviews, seed=config.seed))
     folder, name = split_url(config.output)

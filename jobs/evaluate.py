@@ -10,19 +10,30 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
+
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
 from preprocessing.dataset.folder import open_dataset
-from trainer import config as schema
+from preprocessing.settings import STRICT, key
 from trainer.runs.folder import open_run
 
-DEFAULT = Path(__file__).with_name("evaluate.yaml")
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class EvaluateConfig:
+    """Configuration of jobs.evaluate."""
+
+    dataset: str = key("", "URL of a dataset with the run's vocabulary; empty: the dataset that the run was trained on")
+    split: Literal["train", "validation", "test"] = key("test", "split to predict: train, validation or test")
+    batch_windows: PositiveInt = key(128, "windows in one step; changes only the last digits of the result")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
     arguments.add_argument("RUN")
-    config, asked, rest = command.configured(arguments, schema.Evaluate, DEFAULT, argv)
+    config, asked, rest = command.configured(arguments, EvaluateConfig, argv)
     command.refuse(rest)
     run = open_run(asked.RUN)
     dataset = open_dataset(config.dataset or run.config.dataset)
@@ -35,7 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         saved = newest(run.bucket, Path(scratch))
-    result = evaluate(run, saved.arrays, dataset, config, objective=run.config.objective)
+    result = evaluate(
+        *(run, saved.arrays, dataset),
+        split=config.split,
+        batch_windows=config.batch_windows,
+        objective=run.config.objective,
+    )
     line = {
         "split": config.split,
         "step": saved.step,

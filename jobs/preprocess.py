@@ -11,26 +11,23 @@ Lines that are no reviews go to OUTPUT/rejected, each with its line number and r
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from jobs.cli import command
 from jobs.terminal.table import format_table
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Stopped
 from preprocessing.pipeline.build import build_dataset
-from trainer import config as schema
+from preprocessing.pipeline.recipe import PreprocessConfig
 
 log = logging.getLogger(__name__)
 
-DEFAULT = Path(__file__).with_name("preprocess.yaml")
-
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _, beam_options = command.configured(command.parser(__doc__), schema.Preprocess, DEFAULT, argv)
+    config, _, beam_options = command.configured(command.parser(__doc__), PreprocessConfig, argv)
     preprocess(config, beam_options)
 
 
-def preprocess(config: schema.Preprocess, beam_options: Sequence[str]) -> None:
+def preprocess(config: PreprocessConfig, beam_options: Sequence[str]) -> None:
     """Build the dataset and log its counts. End the process on SIGTERM, after the build's folder is deleted."""
     started = time.monotonic()
     try:

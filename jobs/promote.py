@@ -12,19 +12,34 @@ that is, the exit code is 0; it is 1 if another promotion came between, and then
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Literal
+
+from pydantic import NonNegativeFloat, PositiveInt
+from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
 from jobs.promotion.registry import Model, Models
 from jobs.terminal.table import format_table
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
-from trainer import config as schema
+from preprocessing.settings import STRICT, key
 from trainer.runs.folder import open_run
 
 log = logging.getLogger(__name__)
 
-DEFAULT = Path(__file__).with_name("promote.yaml")
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class PromoteConfig:
+    """Configuration of jobs.promote."""
+
+    dataset: str = key("", "URL of the dataset to judge on; empty: the dataset that the candidate was trained on")
+    split: Literal["train", "validation", "test"] = key(
+        "test", "split to judge on: train, validation or test; no run has seen test or chosen a checkpoint by it"
+    )
+    batch_windows: PositiveInt = key(128, "windows in one step; changes only the last digits of the result")
+    min_gain_bits: NonNegativeFloat = key(
+        0.01, "bits per character; one model differs by 0.007 between two held-out parts of 10,000 reviews"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument("--force", action="store_true", help="promote without comparison")
     arguments.add_argument("--history", action="store_true", help="list the promotions")
     arguments.add_argument("--rollback", action="store_true", help="go back to what production replaced")
-    config, asked, rest = command.configured(arguments, schema.Promote, DEFAULT, argv)
+    config, asked, rest = command.configured(arguments, PromoteConfig, argv)
     command.refuse(rest)
     if (asked.run is not None) + asked.history + asked.rollback != 1 or (asked.force and asked.run is None):
         raise InputError("expected one of RUN, --history and --rollback, and --force only with RUN")
@@ -49,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         promote(asked.run, models, config, force=asked.force)
 
 
-def promote(url: str, models: Models, config: schema.Promote, *, force: bool = False) -> None:
+def promote(url: str, models: Models, config: PromoteConfig, *, force: bool = False) -> None:
     """Judges the run at this URL, and promotes it or not; Conflict, with nothing changed, if another was first."""
     run = open_run(url)
     dataset = open_dataset(config.dataset or run.config.dataset)
@@ -57,7 +72,13 @@ def promote(url: str, models: Models, config: schema.Promote, *, force: bool = F
     # TensorFlow takes seconds to import: not before the arguments are checked.
     from jobs.promotion import promote as promotion
 
-    promotion.promote(run, dataset, models, config, force=force)
+    promotion.promote(
+        *(run, dataset, models),
+        split=config.split,
+        batch_windows=config.batch_windows,
+        min_gain_bits=config.min_gain_bits,
+        force=force,
+    )
 
 
 def _line(model: Model) -> tuple[str, ...]:

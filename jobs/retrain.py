@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic.dataclasses import dataclass
+
 from jobs import preprocess, promote, train
 from jobs.cli import command
 from jobs.cli.config import load
@@ -26,21 +28,31 @@ from jobs.promotion.registry import CURRENT, Models
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
-from preprocessing.pipeline.recipe import read_recipe
+from preprocessing.pipeline.recipe import PreprocessConfig, read_recipe
+from preprocessing.settings import REQUIRED, STRICT, Url, Urls, as_mapping, differences, key
 from preprocessing.storage.urls import Bucket, absolute, open_bucket
-from trainer import config as schema
+from trainer.config import TrainConfig
 from trainer.runs.folder import Run, folder, open_run
 from trainer.runtime.workers import from_environment
 
 log = logging.getLogger(__name__)
 
-DEFAULT = Path(__file__).with_name("retrain.yaml")
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class RetrainConfig:
+    """Configuration of jobs.retrain."""
+
+    reviews: Url | Urls = key(REQUIRED, "URL or glob, or a list of them, as input of jobs.preprocess")
+    bucket: Url = key(REQUIRED, "URL of the folder of datasets, runs and models")
+    preprocess: str = key("", "path of a configuration of jobs.preprocess; empty: its defaults")
+    train: str = key("", "path of a configuration of jobs.train; empty: its defaults")
+    promote: str = key("", "path of a configuration of jobs.promote; empty: its defaults")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
     arguments.add_argument("--run", required=True)
-    config, asked, beam_options = command.configured(arguments, schema.Retrain, DEFAULT, argv)
+    config, asked, beam_options = command.configured(arguments, RetrainConfig, argv)
     if from_environment(os.environ).count > 1:
         raise InputError("jobs.retrain runs alone; with several workers use jobs.preprocess, jobs.train, jobs.promote")
     root = absolute(open_bucket(config.bucket).url).rstrip("/")
@@ -52,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         dataset, fingerprint = begun.config.dataset, begun.manifest.fingerprint
     else:
         preprocess_config = load(
-            schema.Preprocess,
-            preprocess.DEFAULT,
+            PreprocessConfig,
             config=_file(config.preprocess),
             last={"input": config.reviews, "output": f"{root}/datasets"},
         )
@@ -65,10 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
 
     # A mistake in a later step's configuration shows before the first step's work.
-    promote_config = load(schema.Promote, promote.DEFAULT, config=_file(config.promote), last={"dataset": dataset})
-    train_config = load(
-        schema.Train, train.DEFAULT, config=_file(config.train), last={"dataset": dataset, "runs": runs}
-    )
+    promote_config = load(promote.PromoteConfig, config=_file(config.promote), last={"dataset": dataset})
+    train_config = load(TrainConfig, config=_file(config.train), last={"dataset": dataset, "runs": runs})
 
     if begun:
         warm_start = begun.config.warm_start
@@ -97,7 +106,7 @@ def _is_judged(models: str, fingerprint: str) -> bool:
     return found is not None
 
 
-def from_production(models: Models, dataset: Dataset, train_config: schema.Train) -> str:
+def from_production(models: Models, dataset: Dataset, train_config: TrainConfig) -> str:
     """The URL of production's run, for a run to begin where that ended; "" if there is no production that fits.
 
     InputError if the two could not be compared in the end.
@@ -114,7 +123,8 @@ def from_production(models: Models, dataset: Dataset, train_config: schema.Train
             "jobs.promote --rollback, or train a model by itself and promote it with --force"
         ) from None
     if production.config.model != train_config.model:
-        log.info("no first weights from production: it has %s, not %s", production.config.model, train_config.model)
+        changed = differences(as_mapping(production.config.model), as_mapping(train_config.model))
+        log.info("no initial weights from production: %s", "; ".join(changed))
         return ""
     return now.run
 

@@ -18,25 +18,23 @@ from jobs.cli import command
 from jobs.pages.write import ReportWriter
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
-from trainer import config as schema
+from trainer.config import TrainConfig
 from trainer.data.staging import stage
 from trainer.runs import folder as run
 from trainer.runtime.stop import Stop
 from trainer.runtime.watchdog import watched
 from trainer.runtime.workers import from_environment
 
-DEFAULT = run.DEFAULT
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = command.parser(__doc__)
     arguments.add_argument("--run", required=True)
-    config, asked, rest = command.configured(arguments, schema.Train, DEFAULT, argv)
+    config, asked, rest = command.configured(arguments, TrainConfig, argv)
     command.refuse(rest)
     train(config, asked.run)
 
 
-def train(config: schema.Train, name: str) -> None:
+def train(config: TrainConfig, name: str) -> None:
     """Begins the run of this name, or continues it, to its end; Stopped, with all saved, after SIGTERM or Ctrl-C."""
     stop = Stop(config.grace_seconds)
     workers = from_environment(os.environ)

@@ -10,19 +10,22 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from jobs.cli import config
+from jobs.cli.config import load
+from jobs.promote import PromoteConfig
+from jobs.retrain import RetrainConfig
+from preprocessing.pipeline.recipe import PreprocessConfig
 from tests.cluster.manifests import K8S, Object, containers, job, pod, read
-from trainer import config as schema
+from trainer.config import StagingConfig, TrainConfig
 
 ROOT = K8S.parent
 KUBERNETES = "1.31"  # the oldest that the README promises
 MANIFESTS = ("preprocess.yaml", "retrain.yaml", "train-multi-node.yaml", "train.yaml")
 JOBS = [(name, one) for name in MANIFESTS for one in job(name) if one["kind"] in ("Job", "CronJob")]
 SCHEMAS: dict[str, Any] = {
-    "preprocess": schema.Preprocess,
-    "train": schema.Train,
-    "retrain": schema.Retrain,
-    "promote": schema.Promote,
+    "preprocess": PreprocessConfig,
+    "train": TrainConfig,
+    "retrain": RetrainConfig,
+    "promote": PromoteConfig,
 }
 VARIABLE = re.compile(r"\$\((\w+)\)")
 
@@ -47,7 +50,7 @@ def test_each_argument_is_one_that_the_command_takes(container: Object) -> None:
     sets = [argument.removeprefix("--set=") for argument in arguments if argument.startswith("--set=")]
     rest = {argument.partition("=")[0] for argument in arguments if not argument.startswith("--set=")}
     assert rest <= {"--config", "--run"}
-    config.load(SCHEMAS[stem], ROOT / "jobs" / f"{stem}.yaml", sets=sets)
+    load(SCHEMAS[stem], sets=sets)
     known = {"RUN", "BUCKET", "REVIEWS"}
     assert set(VARIABLE.findall(" ".join(arguments))) <= known
 
@@ -61,7 +64,7 @@ def test_each_key_in_the_settings_is_one(path: Path, tmp_path: Path) -> None:
     for name, text in settings["data"].items():
         (tmp_path / name).write_text(text)
         job = SCHEMAS[name.removesuffix(".yaml")]
-        config.load(job, ROOT / "jobs" / name, config=tmp_path / name, sets=required[name])
+        load(job, config=tmp_path / name, sets=required[name])
 
 
 def test_the_jobs_differ_only_in_what_they_run() -> None:
@@ -137,7 +140,7 @@ def test_a_job_has_more_time_to_end_than_its_trainer_takes() -> None:
 
 
 def test_what_is_staged_fits_the_scratch_volume() -> None:
-    staged = config.mapping(ROOT / "jobs/train.yaml")["staging"]["max_bytes"]
+    staged = StagingConfig().max_bytes
     for _, one in JOBS:
         [scratch] = [volume for volume in pod(one)["volumes"] if volume["name"] == "scratch"]
         assert scratch["emptyDir"]["sizeLimit"] == "8Gi"

@@ -1,119 +1,100 @@
-"""The keys of each job's configuration, with their types and ranges; the defaults stand in `<job>.yaml`."""
+"""TrainConfig: each key of training with its type, range, default and help text."""
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=0.5)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Url = Annotated[str, Field(min_length=1)]
+from preprocessing.settings import REQUIRED, STRICT, Seed, Url, key
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Preprocess:
-    input: Url | Annotated[tuple[Url, ...], Field(min_length=1)]
-    output: Url
-    window_chars: Annotated[int, Field(ge=2, le=65536)]
-    stride_chars: Annotated[int, Field(ge=1, le=65536)]
-    vocabulary: Url
-    lowercase: bool
-    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
-    test_fraction: Fraction
-    replace: bool
-    shards: Literal["auto"] | Annotated[int, Field(ge=1, le=99999)]
+class StagingConfig:
+    """Copies of shards on the local disk."""
+
+    max_bytes: PositiveInt = key(
+        4_000_000_000, "bytes of shards on the local disk at once; at least two blocks; no effect on the order"
+    )
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Model:
-    lstm_units: Annotated[tuple[Count, ...], Field(min_length=1)]
-    embedding_units: Annotated[int, Field(ge=0)]
+class ModelConfig:
+    """The network; the defaults are the seed script's."""
+
+    lstm_units: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = key((1024, 512), "units of each LSTM layer")
+    embedding_units: NonNegativeInt = key(0, "units of the embedding; 0: one-hot")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Sample:
-    diversities: Annotated[tuple[NotNegative, ...], Field(min_length=1)]
-    chars: Count
-    prompt_chars: Count
+class SampleConfig:
+    """Samples after each epoch."""
+
+    diversities: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = key(
+        (0.2, 0.4, 0.6, 0.8), "temperatures, for one sample each after an epoch; 0: argmax"
+    )
+    chars: PositiveInt = key(400, "characters in a sample")
+    prompt_chars: PositiveInt = key(256, "characters of held-out text before a sample")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Checkpoint:
-    every_seconds: Positive
-    keep: Annotated[int, Field(ge=2)]
-    keep_every_epochs: Annotated[int, Field(ge=0)]
-    give_up_seconds: Positive
+class CheckpointConfig:
+    """When checkpoints are saved, and which are kept."""
+
+    every_seconds: PositiveFloat = key(60.0, "seconds between two checkpoints: the most work that a lost node costs")
+    keep: int = key(2, "newest checkpoints kept, beside the best; 2 so that a damaged checkpoint costs no run", ge=2)
+    keep_every_epochs: NonNegativeInt = key(0, "epochs between two checkpoints that are kept for good; 0: none")
+    give_up_seconds: PositiveFloat = key(1800.0, "seconds of failed saves until the run exits with 1, for a retry")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Staging:
-    max_bytes: Count
+class ProfileConfig:
+    """A trace for TensorBoard's profile tab."""
+
+    first: PositiveInt = key(10, "steps of this start before the trace begins")
+    steps: NonNegativeInt = key(0, "steps in the trace; 0: no trace")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Profile:
-    first: Count
-    steps: Annotated[int, Field(ge=0)]
+class TrainConfig:
+    """Configuration of jobs.train. Model and optimizer are the seed script's by default."""
 
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Train:
-    dataset: Url
-    runs: Url
-    epochs: Count
-    max_chars: Annotated[int, Field(ge=0)]
-    batch_windows: Count
-    learning_rate: Positive
-    schedule: Literal["constant", "cosine"]
-    warmup_steps: Annotated[int, Field(ge=0)]
-    clip_norm: NotNegative
-    objective: Literal["every", "last"]
-    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
-    seed: Seed
-    warm_start: str
-    warm_start_vocabulary: Url
-    log_every_steps: Count
-    block_windows: Count
-    grace_seconds: Positive
-    stall_seconds: NotNegative
-    min_gpus: Annotated[int, Field(ge=0)]
-    metrics_port: Annotated[int, Field(ge=0, le=65535)]
-    report: Literal["never", "end", "epoch", "checkpoint"]
-    staging: Staging
-    model: Model
-    sample: Sample
-    checkpoint: Checkpoint
-    profile: Profile
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class DemoReviews:
-    output: Url
-    reviews: Count
-    seed: Seed
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Evaluate:
-    dataset: str
-    split: Literal["train", "validation", "test"]
-    batch_windows: Count
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Promote(Evaluate):
-    min_gain_bits: NotNegative
-
-
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Retrain:
-    reviews: Url | Annotated[tuple[Url, ...], Field(min_length=1)]
-    bucket: Url
-    preprocess: str
-    train: str
-    promote: str
+    dataset: Url = key(REQUIRED, "URL of a folder written by jobs.preprocess")
+    runs: Url = key(REQUIRED, "URL of the folder of runs; this run writes runs/NAME")
+    epochs: PositiveInt = key(20, "passes over the training windows")
+    max_chars: NonNegativeInt = key(0, "predicted characters until training ends, if sooner; 0: epochs alone decide")
+    batch_windows: PositiveInt = key(128, "windows in one step, over all replicas; their number changes no result")
+    learning_rate: PositiveFloat = key(
+        0.002, "Adam's learning rate, as in the seed script; the peak if schedule=cosine"
+    )
+    schedule: Literal["constant", "cosine"] = key(
+        "constant", "constant, as in the seed script, or cosine: decay to a tenth at the last step"
+    )
+    warmup_steps: NonNegativeInt = key(0, "steps over which the learning rate rises from 0")
+    clip_norm: NonNegativeFloat = key(5.0, "global norm at which gradients are clipped; 0: not clipped")
+    objective: Literal["every", "last"] = key(
+        "every", "every: each position predicts its next character; last: only the final position (seed script)"
+    )
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = key(
+        "auto", "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that has it, else float32"
+    )
+    seed: Seed = key(1, "seed of weights, order and samples")
+    warm_start: str = key("", "URL of a run, or of a Keras 2 weights file (.h5), with the initial weights; empty: none")
+    warm_start_vocabulary: Url = key("seed", "symbols of a .h5 file, which holds none: seed, or URL of a symbol table")
+    log_every_steps: PositiveInt = key(10, "steps between two rows of metrics.jsonl")
+    block_windows: PositiveInt = key(2_000_000, "windows shuffled together; bounds the shards in use at once")
+    grace_seconds: PositiveFloat = key(
+        15.0, "seconds from SIGTERM to the exit: 143 if all is saved, else 1; a spot machine has about 15"
+    )
+    stall_seconds: NonNegativeFloat = key(
+        600.0, "seconds without a step, batch, sampled character or shard before a stack trace and exit code 1; 0: off"
+    )
+    min_gpus: NonNegativeInt = key(0, "GPUs that this machine must have; with fewer the run exits with 1, for a retry")
+    metrics_port: int = key(0, "port of Prometheus's /metrics and of the probe's /healthz; 0: none", ge=0, le=65535)
+    report: Literal["never", "end", "epoch", "checkpoint"] = key(
+        "end", "when report.html is written: never, at the end, or also after each epoch or each checkpoint"
+    )
+    staging: StagingConfig = StagingConfig()
+    model: ModelConfig = ModelConfig()
+    sample: SampleConfig = SampleConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    profile: ProfileConfig = ProfileConfig()

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from jobs.cli.config import Job, load
-from jobs.cli.help import describe
+from jobs.cli.config import as_template, help_text, load
 from preprocessing.errors import Conflict, InputError, Stopped
+from preprocessing.settings import Config
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +43,27 @@ def parser(doc: str | None) -> Parser:
 
 
 def configured(
-    arguments: argparse.ArgumentParser, job: type[Job], default: Path, argv: Sequence[str] | None
-) -> tuple[Job, argparse.Namespace, list[str]]:
-    """The configuration, the values of what else `arguments` takes, and the arguments left over."""
-    arguments.add_argument("--config", type=Path, metavar="FILE", help=f"default: {default.name}, key by key")
-    arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
-    arguments.epilog = f"keys:\n{describe(job, default)}"
+    arguments: argparse.ArgumentParser, job: type[Config], argv: Sequence[str] | None
+) -> tuple[Config, argparse.Namespace, list[str]]:
+    """Return the configuration, the values of the other arguments, and the arguments that `arguments` does not know."""
+    arguments.add_argument("--config", type=Path, metavar="FILE", help="YAML with values for some of the keys below")
+    arguments.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="after --config; repeatable"
+    )
+    arguments.add_argument(
+        "--print-config", action=_PrintConfig, nargs=0, const=job, help="print all keys as a YAML file and exit"
+    )
+    arguments.epilog = f"keys:\n{help_text(job)}"
     known, rest = arguments.parse_known_args(argv)
-    return load(job, default, config=known.config, sets=known.sets), known, rest
+    return load(job, config=known.config, sets=known.sets), known, rest
+
+
+class _PrintConfig(argparse.Action):
+    """Print a configuration's keys before argparse asks for required arguments, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(as_template(self.const), end="")
+        parser.exit()
 
 
 def refuse(rest: Sequence[str]) -> None:

@@ -1,28 +1,24 @@
-"""YAML into frozen dataclasses: one class a job, its defaults in the YAML file beside the job.
+"""A command's configuration: the defaults of its class, changed by `--config FILE` and then by each `--set key=value`.
 
-schema.py says the type and range of each key and has no defaults; `<job>.yaml` has the defaults, each line
-with its unit or reason as a comment. `--config FILE` replaces some of them, `--set a.b=value` more. An
-unknown key is an error, never ignored.
+The class also gives the keys' text for `--help` and for `--print-config`. An unknown key is an error.
 """
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from preprocessing.errors import InputError
-
-Job = TypeVar("Job")
+from preprocessing.settings import Config, defaults, keys, validated
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 3e-3 as text and 2024-01-31 as a date; people mean a number and a folder's name."""
+    """YAML 1.1, but 3e-3 is a number and not text, and 2024-01-31 is text (a folder's name) and not a date."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -35,133 +31,128 @@ _Loader.add_implicit_resolver(
 
 
 def load(
-    job: type[Job],
-    default: Path,
+    job: type[Config],
     *,
     config: Path | None = None,
     sets: Sequence[str] = (),
     last: Mapping[str, Any] = MappingProxyType({}),
-) -> Job:
-    """The job's effective configuration: `default`, then the keys of `config`, then each `key.sub=value`, then `last`.
+) -> Config:
+    """Build a command's configuration: the defaults, then the keys of `config`, then each `key.sub=value`, then `last`.
 
-    `last` has whole keys that are not the user's to choose.
-    Raises InputError, one line with the place, key, value and what was expected.
+    `last` has whole keys that the user does not choose.
+    Raises InputError, in one line with the file or option, the key, its value and the expectation.
     """
-    values = mapping(default)
-    known = list(keys(values))
+    values = defaults(job)
+    known = [name for name, _ in keys(values)]
     if config is not None:
-        values = _merge(values, mapping(config), known=known, place=str(config))
-    for item in sets:
-        key, equals, text = item.partition("=")
-        if not equals:
-            raise InputError(f"--set {item}: expected key=value")
-        change: Any = _yaml(text, place=f"--set {item}")
-        if isinstance(change, str) and text.strip()[0] not in "'\"[{|>&!":
-            change = text.strip()  # as it stands: YAML would cut a path at ` #`
-        for part in reversed(key.split(".")):
-            change = {part: change}
-        values = _merge(values, change, known=known, place="--set")
+        values = _merge(values, read_mapping(config), known=known, source=str(config))
+    for text in sets:
+        values = _merge(values, _change(text), known=known, source="--set")
     return validated(job, values | dict(last))
 
 
-def validated(job: type[Job], values: Mapping[str, Any]) -> Job:
-    """The values as the job's class; InputError, one line, at the first that is wrong."""
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping. Raises InputError for any other file."""
     try:
-        # By way of JSON, because strict validation of Python objects refuses a list for a tuple.
-        return TypeAdapter(job).validate_json(json.dumps(values, default=str))
-    except ValidationError as error:
-        raise InputError(_one_line(error, values)) from None
-
-
-def as_yaml(config: object) -> str:
-    """The configuration as YAML, in the order of its class: what a run keeps as config.yaml."""
-    return yaml.safe_dump(
-        TypeAdapter(type(config)).dump_python(config, mode="json"), sort_keys=False, default_flow_style=None
-    )
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """`key=old, now new` for each key whose value differs between two nested mappings."""
-    before, after = dict(keys(old)), dict(keys(new))
-    return [
-        f"{key}={before.get(key)!r}, now {after.get(key)!r}"
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    ]
-
-
-def _yaml(text: str, *, place: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise InputError(f"{place}: not YAML: {problem}") from None
-
-
-def mapping(path: Path) -> dict[str, Any]:
-    """A YAML file's mapping; InputError if it cannot be read as one."""
-    try:
-        values = _yaml(path.read_text(encoding="utf-8"), place=str(path))
+        values = _parse(path.read_text(encoding="utf-8"), source=str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a configuration: {error}") from None
     if values is None:
-        return {}  # all its keys are comments, say
+        return {}  # a file of comments alone
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
     return values
 
 
-def keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each `key.sub` of a nested mapping with its value."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from keys(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _change(text: str) -> dict[str, Any]:
+    """Parse `key.sub=value` to nested mappings."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: expected key=value")
+    change = _parse(value, source=f"--set {text}")
+    if isinstance(change, str) and value.strip()[0] not in "'\"[{|>&!":
+        change = value.strip()  # unparsed: YAML would cut a path at ` #`
+    for part in reversed(name.split(".")):
+        change = {part: change}
+    return change  # type: ignore[no-any-return]
+
+
+def _parse(text: str, *, source: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or "unreadable"
+        raise InputError(f"{source}: not YAML: {problem}") from None
 
 
 def _merge(
-    base: Mapping[str, Any],
-    change: Mapping[str, Any],
-    *,
-    known: Sequence[tuple[str, Any]],
-    place: str,
-    at: str = "",
+    base: Mapping[str, Any], change: Mapping[str, Any], *, known: Sequence[str], source: str, prefix: str = ""
 ) -> dict[str, Any]:
+    """Return `base` with the keys of `change`, key by key. Raises InputError if `base` lacks one of them."""
     merged = dict(base)
     for key, value in change.items():
-        name = f"{at}{key}"
+        name = f"{prefix}{key}"
         if key not in base:
-            near = difflib.get_close_matches(name, [known_key for known_key, _ in known], n=1, cutoff=0.0)
-            raise InputError(f"{place}: unknown key {name}={value!r}; the nearest known key is {near[0]}")
+            [near] = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise InputError(f"{source}: unknown key {name}={value!r}; the nearest known key is {near}")
         if isinstance(base[key], Mapping):
             if not isinstance(value, Mapping):
-                raise InputError(f"{place}: {name}={value!r}: expected keys below it: {', '.join(base[key])}")
-            value = _merge(base[key], value, known=known, place=place, at=f"{name}.")
+                raise InputError(f"{source}: {name}={value!r}: expected keys below it: {', '.join(base[key])}")
+            value = _merge(base[key], value, known=known, source=source, prefix=f"{name}.")
         merged[key] = value
     return merged
 
 
-def _one_line(error: ValidationError, values: Mapping[str, Any]) -> str:
-    """The first wrong key; where it takes one of several kinds, what each of them expected."""
-    errors = error.errors()
-    key = _path(errors[0]["loc"], values)
-    if errors[0]["type"] == "missing":
-        return f"{key}: missing"
-    if errors[0]["type"] == "unexpected_keyword_argument":
-        return f"{key}={errors[0]['input']!r}: unknown key"
-    if errors[0]["input"] is None:
-        return f"{key}: required; set it with --set {key}=... or in --config"
-    expected = [e["msg"].removeprefix("Input should be ") for e in errors if _path(e["loc"], values) == key]
-    return f"{key}={errors[0]['input']!r}: expected {' or '.join(expected)}"
+class Key(NamedTuple):
+    """A key as --help shows it; `default` is YAML, empty for a required key."""
+
+    name: str
+    kind: str
+    default: str
+    text: str
 
 
-def _path(place: Sequence[str | int], values: Any) -> str:
-    """The part of pydantic's place that is a key of ours; for a union, names of its own come behind it."""
-    parts = []
-    for part in place:
-        if not isinstance(values, Mapping | list) or (isinstance(values, list) and isinstance(part, str)):
-            break
-        parts.append(str(part))
-        values = values[part] if isinstance(values, list) or part in values else None  # type: ignore[index]
-    return ".".join(parts)
+def keys_of(job: type[object]) -> Iterator[Key]:
+    """Yield each key of a configuration class, in the order of its fields."""
+    schema = TypeAdapter(job).json_schema()
+    for name, default in keys(defaults(job)):
+        node: Any = schema
+        for part in name.split("."):
+            node = node["properties"][part]
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+        shown = "" if default is None else yaml.safe_dump(default, default_flow_style=True).split("\n")[0]
+        yield Key(name, _kind(node), shown, node["description"])
+
+
+def help_text(job: type[object]) -> str:
+    """Return one line for each key: name, type and range, default, help."""
+    return "\n".join(
+        f"  {key.name:<24} {key.kind:<34} {key.default or '(required)':<24} {key.text}" for key in keys_of(job)
+    )
+
+
+def as_template(job: type[object]) -> str:
+    """Return a YAML file of all keys with their defaults and comments, which `--config` accepts."""
+    lines, section = [], ""
+    for key in keys_of(job):
+        parent, _, name = key.name.rpartition(".")
+        if parent != section:
+            section = parent
+            lines.append(f"{section}:")
+        setting = f"{'  ' if parent else ''}{name}: {key.default or 'null'}"
+        lines.append(f"{setting:<30} # {'' if key.default else 'required: '}{key.text}")
+    return "\n".join(lines) + "\n"
+
+
+def _kind(node: Mapping[str, Any]) -> str:
+    """Describe the type and range in a JSON schema."""
+    if "anyOf" in node:
+        return " or ".join(_kind(choice) for choice in node["anyOf"])
+    if "enum" in node:
+        return " | ".join(node["enum"])
+    if "const" in node:
+        return str(node["const"])
+    if node["type"] == "array":
+        return f"list of {_kind(node['items'])}"
+    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    return " ".join([node["type"], *(f"{sign} {node[name]:.10g}" for name, sign in bounds.items() if name in node)])

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import yaml
-
-from jobs.cli import config
 from jobs.history.run_history import RunHistory, read_run_history
 from jobs.history.summary import chars_trained, summarize
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
+from preprocessing.settings import as_mapping, keys
 from preprocessing.storage.urls import absolute
 from trainer.runs.folder import open_run
 from trainer.runs.samples import Sample
@@ -41,9 +39,7 @@ def _read_run(url: str) -> RunHistory:
 
 def compare_configurations(runs: Runs) -> dict[str, list[Any]]:
     """List the configuration keys that differ, each with its value in each run."""
-    return _differences(
-        [dict(config.keys(yaml.safe_load(config.as_yaml(history.run.config)))) for history in runs.values()]
-    )
+    return _differences([dict(keys(as_mapping(history.run.config))) for history in runs.values()])
 
 
 def compare_datasets(runs: Runs) -> dict[str, list[Any]]:

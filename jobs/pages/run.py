@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from jobs.cli import config
 from jobs.history.run_history import Attempt, RunHistory
 from jobs.history.summary import Goodput, format_duration, measure_goodput, summarize, summary_rows
 from jobs.pages import curves
 from jobs.pages.html import render
 from jobs.terminal.dataset import manifest_sections
+from preprocessing.settings import as_yaml
 from preprocessing.storage.urls import absolute
 from trainer.runs.metric_rows import Validated
 from trainer.runtime.versions import versions
@@ -33,7 +33,7 @@ def report_page(history: RunHistory) -> bytes:
         starts=[_start(number, attempt) for number, attempt in enumerate(history.attempts, start=1)],
         epochs=list(reversed(history.samples)),
         dataset=manifest_sections(run.manifest),
-        configuration=config.as_yaml(run.config).strip(),
+        configuration=as_yaml(run.config).strip(),
         machine=next((attempt.machine for attempt in reversed(history.attempts) if attempt.machine), None),
         versions=list(versions()),
     )

@@ -11,7 +11,6 @@ from jobs.promotion.report import page
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
-from trainer import config as schema
 from trainer.model.state import Arrays
 from trainer.runs.checkpoints import load_exactly, newest_saved
 from trainer.runs.folder import Run, open_run
@@ -20,7 +19,16 @@ from trainer.training.split_evaluation import evaluate
 log = logging.getLogger(__name__)
 
 
-def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, *, force: bool) -> None:
+def promote(
+    run: Run,
+    dataset: Dataset,
+    models: Models,
+    *,
+    split: str,
+    batch_windows: int,
+    min_gain_bits: float,
+    force: bool,
+) -> None:
     """Judges the run's newest checkpoint and promotes it or not; prints the verdict as one JSON line.
 
     current.json is written before the reports, so a process that another one overtook leaves no trace. One that is
@@ -33,7 +41,9 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
 
     def judged(one: Run, checkpoint: str, sha256: str, step: int, arrays: Arrays) -> Judged:
         # Both on what the candidate predicts, or they would be judged on other characters.
-        result = evaluate(one, arrays, dataset, config, objective=run.config.objective)
+        result = evaluate(
+            *(one, arrays, dataset), split=split, batch_windows=batch_windows, objective=run.config.objective
+        )
         log.info("%s, step %d: %.4f bits per character", one.bucket.url, step, result.bits_per_char)
         return Judged(absolute(one.bucket.url), checkpoint, sha256, step, result.chars, result.bits_per_char)
 
@@ -53,8 +63,8 @@ def promote(run: Run, dataset: Dataset, models: Models, config: schema.Promote, 
         production=production,
         replaces=now.number if now else None,
         dataset=dataset.manifest.fingerprint,
-        split=config.split,
-        min_gain_bits=config.min_gain_bits,
+        split=split,
+        min_gain_bits=min_gain_bits,
         decided=utc_now(),
     )
     # Made before current.json is written: what cannot be described, as its samples are damaged, is not promoted.

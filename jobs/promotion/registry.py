@@ -17,11 +17,10 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from jobs.cli.config import validated
 from preprocessing.errors import InputError
+from preprocessing.settings import STRICT, validated
 from preprocessing.storage.urls import open_bucket
 from preprocessing.storage.versioned_object import Owned
-from trainer.config import STRICT
 
 CURRENT = "current.json"
 FORMAT = 1

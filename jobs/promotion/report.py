@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import yaml
-
-from jobs.cli.config import as_yaml, differences
 from jobs.promotion.decision import Judged, Verdict
+from preprocessing.settings import as_mapping, differences
 from trainer.runs.folder import Run
 from trainer.runs.samples import Sample, last
 
@@ -49,8 +47,7 @@ def _table(verdict: Verdict) -> str:
 
 def _changed(production: Run, candidate: Run) -> list[str]:
     """Each key that differs between the two runs."""
-    before, after = (yaml.safe_load(as_yaml(run.config)) for run in (production, candidate))
-    return differences(before, after)
+    return differences(as_mapping(production.config), as_mapping(candidate.config))
 
 
 def _samples(candidate: Run, production: Run | None) -> list[str]:

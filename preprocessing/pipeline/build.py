@@ -8,16 +8,15 @@ from contextlib import suppress
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.pipeline.publish import Build, whole
-from preprocessing.pipeline.recipe import Recipe, changes, described, read_recipe, read_sources
+from preprocessing.pipeline.recipe import PreprocessConfig, Recipe, changes, described, read_recipe, read_sources
 from preprocessing.pipeline.shard_count import partition_count
 from preprocessing.pipeline.summary import check_counts, summed_up
 from preprocessing.storage.urls import absolute, open_bucket
-from trainer import config as schema
 
 log = logging.getLogger(__name__)
 
 
-def build_dataset(config: schema.Preprocess, beam_options: Sequence[str] = ()) -> Manifest | None:
+def build_dataset(config: PreprocessConfig, beam_options: Sequence[str] = ()) -> Manifest | None:
     """Build the dataset and return its manifest, or return None if the dataset is there already.
 
     Raises InputError for input that makes no dataset, and Conflict if another process published another dataset
@@ -62,7 +61,7 @@ def build_dataset(config: schema.Preprocess, beam_options: Sequence[str] = ()) -
     return manifest
 
 
-def _describe_changes(published: Manifest, config: schema.Preprocess) -> str:
+def _describe_changes(published: Manifest, config: PreprocessConfig) -> str:
     """Return the difference between the published dataset and the configuration, whose input may be gone."""
     try:
         recipe = read_recipe(config)

@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from preprocessing.dataset import manifest, records
 from preprocessing.dataset.folder import load_vocabulary
@@ -13,12 +15,36 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from preprocessing.pipeline.shard_count import shard_count
 from preprocessing.pipeline.shards import SPLIT_RULE, WindowSettings
+from preprocessing.settings import REQUIRED, STRICT, Url, Urls, key
 from preprocessing.sources.find import Source, find
 from preprocessing.storage.urls import absolute, open_bucket
-from trainer import config as schema
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class PreprocessConfig:
+    """Configuration of jobs.preprocess: all that changes a dataset's bytes, and its place."""
+
+    input: Url | Urls = key(
+        REQUIRED, "URL or glob, or a list of them: Kaggle's zip, Yelp's tar, JSON lines, CSV, {review}{review} text"
+    )
+    output: Url = key(REQUIRED, "URL of the dataset's folder")
+    window_chars: int = key(256, "characters that a window predicts; a record holds one more", ge=2, le=65536)
+    stride_chars: int = key(
+        256, "characters between the starts of two windows; window_chars: each character once", ge=1, le=65536
+    )
+    vocabulary: Url = key(
+        "seed", "seed (61 symbols), auto (symbols that occur 10 times in a million or more), or URL of a symbol table"
+    )
+    lowercase: bool = key(True, "lower-case all reviews; the seed's vocabulary has no capitals")
+    validation_fraction: float = key(0.05, "share of the reviews for validation after each epoch", gt=0, le=0.5)
+    test_fraction: float = key(0.05, "share of the reviews that training never sees", ge=0, le=0.5)
+    replace: bool = key(True, "false: keep a complete dataset at output, whatever the reviews and settings are now")
+    shards: Literal["auto"] | Annotated[int, Field(ge=1, le=99999)] = key(
+        "auto", "training shards; auto: about 32 MiB of records each; a worker holds one shard's reviews, or 32 MiB"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """The `settings` are the manifest's; `vocabulary` is None where the reviews decide it."""
 
@@ -34,7 +60,7 @@ class Recipe:
         return manifest.fingerprint_of(self.settings, described(self.sources))
 
 
-def read_recipe(config: schema.Preprocess) -> Recipe:
+def read_recipe(config: PreprocessConfig) -> Recipe:
     """The recipe of the dataset that the configuration asks for, with the sources as they are now.
 
     InputError for settings that exclude each other, and for what sources.find cannot take.
@@ -61,7 +87,7 @@ def read_recipe(config: schema.Preprocess) -> Recipe:
     return Recipe(cut, vocabulary, settings, shard_rule, sources)
 
 
-def read_sources(config: schema.Preprocess) -> list[Source]:
+def read_sources(config: PreprocessConfig) -> list[Source]:
     """The input as it is now, but for the output's own manifest, which a glob may find."""
     own = absolute(f"{open_bucket(config.output).url}/{manifest.NAME}")
     return [source for source in find(config.input) if absolute(source.url) != own]

@@ -67,7 +67,7 @@ def containers(one: Object) -> Iterator[Object]:
 
 
 def shrunk(objects: Sequence[Object], *, image: str, train: Object | None = None, **environment: str) -> list[Object]:
-    """The same for a small cluster: `train` changes keys of jobs/train.yaml, `environment` the ConfigMap's."""
+    """The same for a small cluster: `train` changes keys of jobs.train, `environment` the ConfigMap's."""
     changed = copy.deepcopy(list(objects))
     for one in changed:
         if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "bucket":

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from jobs import promote, train
-from jobs.cli.config import load
 from jobs.evaluate import main as evaluate
 from jobs.promotion.decision import earlier
 from jobs.promotion.registry import Model, Models
@@ -18,7 +17,6 @@ from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import Conflict, InputError
 from tests.jobs.promotion.test_registry import model
 from tests.support.runs import arguments, newest
-from trainer.config import Promote
 from trainer.runs.folder import begin, open_run
 
 
@@ -116,13 +114,13 @@ def test_a_promotion_in_between_is_a_conflict_that_leaves_each_report_as_it_is(
 ) -> None:
     from jobs.promotion.promote import promote as judge
 
-    config = load(Promote, promote.DEFAULT)
+    settings: dict[str, Any] = {"split": "test", "batch_windows": 128, "min_gain_bits": 0.01, "force": False}
     late, found = Models(str(tmp_path)), open_dataset(str(dataset))
-    judge(open_run(str(runs / "weak")), found, Models(str(tmp_path)), config, force=False)
+    judge(open_run(str(runs / "weak")), found, Models(str(tmp_path)), **settings)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for name in ("weak", "good"):  # the same run as the first, and another
         with pytest.raises(Conflict):
-            judge(open_run(str(runs / name)), found, late, config, force=False)
+            judge(open_run(str(runs / name)), found, late, **settings)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs import demo_reviews, retrain, train
+from jobs import demo_reviews, retrain
 from jobs.cli.config import load
 from jobs.promotion.decision import earlier
 from jobs.promotion.registry import Model, Models
@@ -21,7 +21,7 @@ from preprocessing.storage.urls import open_bucket
 from tests.jobs.promotion.test_registry import model
 from tests.support.inputs import SMALL_WINDOWS, nested, sets
 from tests.support.runs import SMALL, finish, outcome, saved_step, start, wait_until
-from trainer import config
+from trainer.config import TrainConfig
 from trainer.runs.folder import begin, open_run
 
 PREPROCESS = SMALL_WINDOWS | {"shards": 1}
@@ -130,13 +130,13 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
     caplog.set_level(logging.INFO)
     found, models = open_dataset(str(dataset)), Models(str(tmp_path / "models"))
     sets = ["dataset=d", "runs=r"]
-    same, other = (load(config.Train, train.DEFAULT, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
+    same, other = (load(TrainConfig, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
     assert retrain.from_production(models, found, same) == ""
     begin(str(tmp_path), "run", same, found.manifest)
     models.add(model(tmp_path, 1, run=str(tmp_path / "run")))
     assert retrain.from_production(models, found, same) == str(tmp_path / "run")
     assert retrain.from_production(models, found, other) == ""
-    assert caplog.messages[-1].startswith("no first weights from production: it has Model(lstm_units=(8,)")
+    assert caplog.messages[-1].startswith("no initial weights from production: lstm_units=[8], now [9]")
     symbols = replace(found, manifest=replace(found.manifest, vocabulary=found.manifest.vocabulary[::-1]))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*run was trained on.*--force"):
         retrain.from_production(models, symbols, same)

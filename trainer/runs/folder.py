@@ -9,25 +9,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from jobs.cli import config as configuration
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import RUN_CONFIG as CONFIG
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
+from preprocessing.settings import as_mapping, as_yaml, defaults, differences, keys, validated
 from preprocessing.storage.read_only import ReadOnly
 from preprocessing.storage.urls import Bucket, exists, open_bucket
-from trainer import config as schema
+from trainer.config import TrainConfig
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
 from trainer.runs.checkpoint_index import POINTER
 
-DEFAULT = Path(__file__).parents[2] / "jobs/train.yaml"
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
 # (The dataset is compared by its fingerprint.) A key stands for those below it.
 FREE = frozenset(
@@ -45,7 +43,7 @@ class Run:
     """A run that is there to be read."""
 
     bucket: Bucket
-    config: schema.Train
+    config: TrainConfig
     manifest: Manifest
 
     def refuse_other_symbols(self, dataset: Dataset) -> None:
@@ -63,7 +61,7 @@ def folder(runs: str, name: str) -> Bucket:
     return open_bucket(f"{runs.rstrip('/')}/{name}")
 
 
-def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writes: bool = True) -> Bucket:
+def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, writes: bool = True) -> Bucket:
     """The folder of a new run, or of one to continue, which is one that has a checkpoint.
 
     Unless this process `writes`, nothing in it changes, now or through what is returned.
@@ -73,10 +71,9 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
     bucket = folder(runs, name)
     if not writes:
         bucket = ReadOnly(bucket)
-    text = configuration.as_yaml(config)
     if not exists(bucket, POINTER):
         # A mistake that shows only later, in warm_start say, must not use the name up.
-        bucket.write(CONFIG, text.encode())
+        bucket.write(CONFIG, as_yaml(config).encode())
         bucket.write(manifest.NAME, dataset.to_json())
         return bucket
     try:
@@ -87,28 +84,28 @@ def begin(runs: str, name: str, config: schema.Train, dataset: Manifest, *, writ
         raise InputError(
             f"{bucket.url}: no {name}, though there is a {POINTER}: put it back, or use another run name"
         ) from None
-    changed = configuration.differences(_compared(found), _compared(yaml.safe_load(text)))
+    changed = differences(_compared(found), _compared(as_mapping(config)))
     if changed:
         raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
     if before.fingerprint != dataset.fingerprint:
-        changed = configuration.differences(before.settings, dataset.settings) or ["its sources differ"]
+        changed = differences(before.settings, dataset.settings) or ["its sources differ"]
         raise InputError(f"{bucket.url}: a run on another dataset: {'; '.join(changed)}: use another run name")
     return bucket
 
 
-def identity(config: schema.Train, dataset: Manifest) -> str:
+def identity(config: TrainConfig, dataset: Manifest) -> str:
     """SHA-256 of what decides a run's result: its configuration, but for what is FREE, and its dataset."""
-    values = _compared(yaml.safe_load(configuration.as_yaml(config)))
+    values = _compared(as_mapping(config))
     return hashlib.sha256(json.dumps([values, dataset.fingerprint]).encode()).hexdigest()
 
 
-def hyperparameters(config: schema.Train) -> dict[str, bool | int | float | str]:
+def hyperparameters(config: TrainConfig) -> dict[str, bool | int | float | str]:
     """What decides a run's result, by dotted key."""
-    values = _compared(yaml.safe_load(configuration.as_yaml(config)))
+    values = _compared(as_mapping(config))
     return {key: value if isinstance(value, bool | int | float) else str(value) for key, value in values.items()}
 
 
-def order_of(config: schema.Train, dataset: Manifest) -> Order:
+def order_of(config: TrainConfig, dataset: Manifest) -> Order:
     """The order in which a run of this configuration takes this dataset's windows."""
     return Order(
         [shard.records for shard in dataset.of("train")],
@@ -118,7 +115,7 @@ def order_of(config: schema.Train, dataset: Manifest) -> Order:
     )
 
 
-def plan_of(config: schema.Train, dataset: Manifest) -> Plan:
+def plan_of(config: TrainConfig, dataset: Manifest) -> Plan:
     """How far a run of this configuration goes on this dataset."""
     order = order_of(config, dataset)
     chars_per_step = config.batch_windows * (dataset.window_chars if config.objective == "every" else 1)
@@ -141,7 +138,7 @@ def open_run(url: str) -> Run:
             f"{url}: no {CONFIG} and {manifest.NAME}: not a run: train one with python -m jobs.train"
         ) from None
     try:
-        return Run(bucket, configuration.validated(schema.Train, _completed(config)), dataset)
+        return Run(bucket, _validated(config), dataset)
     except InputError as error:
         raise InputError(f"{url}/{CONFIG}: {error}") from None
 
@@ -156,11 +153,16 @@ def _read_config(bucket: Bucket) -> dict[str, Any]:
     return found
 
 
-def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """With the defaults of what is FREE, where a version of this project wrote it that did not know them all."""
-    defaults = configuration.mapping(DEFAULT)
-    return {key: defaults[key] for key in FREE if defaults[key] is not None} | dict(config)
+def _validated(values: Mapping[str, Any]) -> TrainConfig:
+    """Build a run's  A FREE key that an older version did not write has its default.
+
+    Raises InputError for any other missing key: its default may not be the value that the run was trained with.
+    """
+    missing = [name for name in _compared(defaults(TrainConfig)) if name not in _compared(values)]
+    if missing:
+        raise InputError(f"{missing[0]}: missing")
+    return validated(TrainConfig, values)
 
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in configuration.keys(config) if key.partition(".")[0] not in FREE}
+    return {key: value for key, value in keys(config) if key.partition(".")[0] not in FREE}

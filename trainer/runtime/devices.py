@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from trainer import config as schema
+from trainer.config import ModelConfig
 from trainer.model import network
 from trainer.model.state import restore
 from trainer.runs.checkpoint_index import Saved
@@ -85,7 +85,7 @@ def same_as_the_chief(strategy: tf.distribute.Strategy, workers: Workers, identi
         )
 
 
-def build(config: schema.Model, manifest: Manifest, *, cudnn: bool | Literal["auto"] = False) -> keras.Model:
+def build(config: ModelConfig, manifest: Manifest, *, cudnn: bool | Literal["auto"] = False) -> keras.Model:
     """The model that a run's configuration and its dataset's vocabulary describe."""
     return network.build(
         symbols=len(manifest.vocabulary),

@@ -15,7 +15,7 @@ from preprocessing.dataset.folder import load_vocabulary
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.sources.find import split_url
-from trainer import config as schema
+from trainer.config import TrainConfig
 from trainer.model.state import Arrays, restore, snapshot
 from trainer.runs.checkpoints import Checkpoints, newest
 from trainer.runs.folder import open_run
@@ -43,7 +43,7 @@ def set_first_weights(
     net: keras.Model,
     optimizer: Any,
     checkpoints: Checkpoints,
-    config: schema.Train,
+    config: TrainConfig,
     manifest: Manifest,
     *,
     strategy: tf.distribute.Strategy,
@@ -73,7 +73,7 @@ def set_first_weights(
     return Start(int(arrays[STEP]), start.losses, None if math.isnan(known) else known)
 
 
-def _warm_start(net: keras.Model, config: schema.Train, manifest: Manifest, scratch: Path) -> None:
+def _warm_start(net: keras.Model, config: TrainConfig, manifest: Manifest, scratch: Path) -> None:
     """Sets the model's weights to those of `warm_start`, a run or a Keras 2 weights file."""
     url = config.warm_start
     if url.endswith(HDF5):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from preprocessing.dataset.vocabulary import Vocabulary
-from trainer import config as schema
+from trainer.config import TrainConfig
 from trainer.data.order import hashed
 from trainer.data.windows import Windows
 from trainer.runs.samples import Sample, as_json, as_text, name_of
@@ -28,7 +28,7 @@ class SampleWriter:
         model: keras.Model,
         held_out: Windows,
         vocabulary: Vocabulary,
-        config: schema.Train,
+        config: TrainConfig,
         should_stop: Callable[[], bool],
         *,
         show: Shown,

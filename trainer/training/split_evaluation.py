@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 from preprocessing.dataset.folder import Dataset
-from trainer import config as schema
 from trainer.data.staging import stage
 from trainer.data.windows import Windows
 from trainer.model.state import Arrays, restore
@@ -16,14 +15,16 @@ from trainer.training.evaluation import Evaluation
 from trainer.training.steps import Steps
 
 
-def evaluate(run: Run, arrays: Arrays, dataset: Dataset, config: schema.Evaluate, *, objective: str) -> Evaluation:
-    """The mean loss of the run's model, with these weights, over each character of the configured split that
-    `objective` predicts.
+def evaluate(
+    run: Run, arrays: Arrays, dataset: Dataset, *, split: str, batch_windows: int, objective: str
+) -> Evaluation:
+    """The mean loss of the run's model, with these weights, over each character of the split that `objective`
+    predicts, `batch_windows` at a time.
 
     InputError if the dataset has other symbols or no such split. Sets precision and seed for the process.
     """
     run.refuse_other_symbols(dataset)
-    shards = dataset.shards(config.split)
+    shards = dataset.shards(split)
     with (
         tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
         stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
@@ -41,7 +42,7 @@ def evaluate(run: Run, arrays: Arrays, dataset: Dataset, config: schema.Evaluate
             None,
             objective=objective,
             clip_norm=0,
-            batch_windows=config.batch_windows,
+            batch_windows=batch_windows,
             agreement=agreement,
         )
         step = evaluation.window_step(objective, dataset.manifest)

@@ -13,7 +13,7 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError, Stopped
 from preprocessing.storage.urls import Bucket
-from trainer import config as schema
+from trainer.config import TrainConfig
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    config: schema.Train,
+    config: TrainConfig,
     dataset: Dataset,
     staging: Staging,
     folder: Bucket,
@@ -164,7 +164,7 @@ def written_by_the_chief(
     return write
 
 
-def refuse_too_little_room(config: schema.Train, order: Order, manifest: Manifest) -> None:
+def refuse_too_little_room(config: TrainConfig, order: Order, manifest: Manifest) -> None:
     """InputError if the copies of the shards that one step may need are more than `staging.max_bytes`."""
     needed = order.windows_at_once * manifest.record_bytes
     if needed > config.staging.max_bytes:
@@ -174,7 +174,7 @@ def refuse_too_little_room(config: schema.Train, order: Order, manifest: Manifes
         )
 
 
-def optimizer(net: keras.Model, config: schema.Train, *, steps: int) -> Any:
+def optimizer(net: keras.Model, config: TrainConfig, *, steps: int) -> Any:
     """The configured one for the model, in the scope of whose strategy it is to be made."""
     adam = network.optimizer(
         learning_rate=config.learning_rate, schedule=config.schedule, warmup_steps=config.warmup_steps, steps=steps

@@ -2,12 +2,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
-from jobs import train
 from jobs.cli.config import load
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
-from trainer import config as schema
+from trainer.config import TrainConfig
 from trainer.runs.folder import begin, identity, open_run
 from trainer.runtime.devices import trained
 
@@ -64,11 +64,11 @@ def test_a_run_does_not_go_on_with_another_value_of_what_does(dataset: Path, tmp
         begin(str(tmp_path), "name", config(1, change), made)
 
 
-def config(seed: int, *changes: str) -> schema.Train:
-    return load(schema.Train, train.DEFAULT, sets=["dataset=d", "runs=r", f"seed={seed}", *changes])
+def config(seed: int, *changes: str) -> TrainConfig:
+    return load(TrainConfig, sets=["dataset=d", "runs=r", f"seed={seed}", *changes])
 
 
-@pytest.mark.parametrize("key", ["metrics_port", "min_gpus", "report", "profile"])
+@pytest.mark.parametrize("key", ["metrics_port", "min_gpus", "report", "profile", "staging"])
 def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Path, tmp_path: Path, key: str) -> None:
     written = config(1)
     begin(str(tmp_path), "small", written, open_dataset(str(dataset)).manifest)
@@ -76,6 +76,18 @@ def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Pat
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if not line.startswith(f"{key}:")))
     assert open_run(str(tmp_path / "small")).config == written
+
+
+@pytest.mark.parametrize("key", ["model.lstm_units", "model", "seed", "runs"])
+def test_a_run_from_before_a_key_that_changes_its_result_is_refused(dataset: Path, tmp_path: Path, key: str) -> None:
+    begin(str(tmp_path), "small", config(1), open_dataset(str(dataset)).manifest)
+    file = tmp_path / "small/config.yaml"
+    values = yaml.safe_load(file.read_text())
+    section, _, name = key.rpartition(".")
+    del (values[section] if section else values)[name]
+    file.write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=f"^{file}: {key}.*: missing$"):
+        open_run(str(tmp_path / "small"))
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
