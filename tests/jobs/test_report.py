@@ -224,7 +224,7 @@ def test_damaged_events_are_named_and_the_rest_is_reported(
     [
         ("metrics.jsonl", b'{"kind": "train"}\n', "metrics.jsonl: line 1 is no row of metrics"),
         ("samples/epoch-001.json", b"{}", "samples/epoch-001.json: not an epoch's samples: KeyError 'samples'"),
-        ("checkpoint.json", b"{}", "checkpoint.json: not a checkpoint pointer"),
+        ("checkpoint.json", b"{}", "checkpoint.json: not a checkpoint index: format: missing"),
     ],
 )
 def test_damaged_object_of_the_run_is_an_error_with_its_name(run: Path, name: str, data: bytes, message: str) -> None:

@@ -3,36 +3,43 @@
 {"format": 2, "checkpoints": [{"step", "epoch", "losses", "validation", "file", "bytes", "sha256"}, ...]}
 """
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
-from preprocessing.errors import InputError
+from pydantic import Field, with_config
+
+from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveInt, encode_json, parse_json
 from preprocessing.storage.bucket import Store
 
 POINTER = "checkpoint.json"  # a run has begun once it is there
 FORMAT = 2
 
 
-@dataclass(frozen=True)
+@with_config(FORBID_UNKNOWN_KEYS)
+@dataclass(frozen=True, kw_only=True)
 class Saved:
     """A checkpoint's file. `losses` are those since the last row of metrics, `validation` the loss on held-out text
     once it is known, at an epoch's end; all in nats per character."""
 
-    step: int
+    step: PositiveInt
     epoch: int
     losses: tuple[float, ...]
-    validation: float | None
-    file: str
-    bytes: int
+    validation: float | None = None  # as in format 1, which does not have it
+    file: Annotated[str, Field(pattern=r"^checkpoints/\w[-.\w]*$")]
+    bytes: Count
     sha256: str
 
     def ends(self, steps: int) -> bool:
         """Whether a run of so many steps is at its end with it, and all that it writes in the store."""
         # The validation loss is known after the last samples, and written last.
         return self.step == steps and self.validation is not None
+
+
+@dataclass(frozen=True)
+class _Index:
+    format: PositiveInt
+    checkpoints: Annotated[tuple[Saved, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -57,24 +64,14 @@ class Retention:
 
 
 def to_json(saved: Sequence[Saved]) -> bytes:
-    """The pointer that names these checkpoints, newest first."""
-    return json.dumps({"format": FORMAT, "checkpoints": [asdict(one) for one in saved]}, indent=1).encode()
+    """The index that names these checkpoints, newest first."""
+    return encode_json(_Index(FORMAT, tuple(saved)), end="")
 
 
-def parse(data: bytes, *, place: str) -> list[Saved]:
-    """The checkpoints that a pointer names, at least one; InputError, naming `place`, for anything else."""
-    try:
-        pointer = json.loads(data)
-        if pointer["format"] > FORMAT:
-            raise InputError(f"{place}: format {pointer['format']}, expected at most {FORMAT}: of a newer version")
-        saved = [_one(values) for values in pointer["checkpoints"]]
-        if not saved:
-            raise ValueError("no checkpoints in it")
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{place}: not a checkpoint pointer: {type(error).__name__} {error}") from None
-    return saved
+def parse(data: bytes, *, where: str) -> list[Saved]:
+    """Return the checkpoints that an index names, at least one. Raises InputError, which names `where`, otherwise."""
+    index = parse_json(_Index, data, what="a checkpoint index", where=where, newest_format=FORMAT)
+    return list(index.checkpoints)
 
 
 def newest(store: Store) -> Saved | None:
@@ -83,21 +80,10 @@ def newest(store: Store) -> Saved | None:
         data, _ = store.read_versioned(POINTER)
     except FileNotFoundError:
         return None
-    return parse(data, place=f"{store.url}/{POINTER}")[0]
+    return parse(data, where=f"{store.url}/{POINTER}")[0]
 
 
 def is_complete(store: Store, *, steps: int) -> bool:
     """Whether a run of so many steps is at its end, with all that it writes in the store."""
     saved = newest(store)
     return saved is not None and saved.ends(steps)
-
-
-def _one(values: Mapping[str, Any]) -> Saved:
-    saved = Saved(**{"validation": None, **values, "losses": tuple(float(loss) for loss in values["losses"])})
-    if type(saved.step) is not int or type(saved.epoch) is not int or saved.step < 1:
-        raise ValueError(f"step={saved.step!r}, epoch={saved.epoch!r}")
-    if saved.validation is not None and type(saved.validation) is not float:
-        raise ValueError(f"validation={saved.validation!r}")
-    if not re.fullmatch(r"checkpoints/\w[-.\w]*", saved.file):
-        raise ValueError(f"file={saved.file!r}")
-    return saved

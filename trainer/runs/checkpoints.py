@@ -72,7 +72,7 @@ class Checkpoints:
         data = self._pointer.read()
         if data is None:
             return None
-        named = checkpoint_index.parse(data, place=f"{self._store.url}/{POINTER}")
+        named = checkpoint_index.parse(data, where=f"{self._store.url}/{POINTER}")
         for place, saved in enumerate(named):
             try:
                 arrays = _load(self._store, saved.file, saved.sha256, self._scratch)
@@ -125,7 +125,15 @@ class Checkpoints:
             raise OSError(f"{local}: {error}") from None  # a full disk, say
         finally:
             local.unlink(missing_ok=True)
-        return Saved(snapshot.step, snapshot.epoch, snapshot.losses, snapshot.validation, name, size, sha256)
+        return Saved(
+            step=snapshot.step,
+            epoch=snapshot.epoch,
+            losses=snapshot.losses,
+            validation=snapshot.validation,
+            file=name,
+            bytes=size,
+            sha256=sha256,
+        )
 
     def _sweep(self, kept: Sequence[Saved], *, dropped: set[str]) -> None:
         """Deletes what the pointer, which is ours now, does not name; another process' would be in Conflict."""

@@ -121,7 +121,7 @@ def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> Non
 def test_a_pointer_that_cannot_be_read_stops_and_says_so(tmp_path: Path, pointer: bytes) -> None:
     store = Memory()
     store.objects[POINTER] = pointer
-    with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint pointer"):
+    with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint index"):
         opened(store, tmp_path).restore()
 
 
@@ -135,7 +135,7 @@ def test_a_pointer_whose_entry_was_altered_stops_and_says_so(tmp_path: Path, cha
     pointer = json.loads(store.objects[POINTER])
     pointer["checkpoints"][0] |= change
     store.objects[POINTER] = json.dumps(pointer).encode()
-    with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint pointer"):
+    with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint index"):
         opened(store, tmp_path).restore()
 
 
