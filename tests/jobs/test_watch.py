@@ -140,5 +140,5 @@ def test_damaged_metrics_are_named(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "small"
     shutil.copytree(run, folder)
     (folder / "metrics.jsonl").write_text("no row\n")
-    with pytest.raises(InputError, match=f"{folder}/metrics.jsonl: line 1 is no row of metrics"):
+    with pytest.raises(InputError, match=f"{folder}/metrics.jsonl: line 1: not a row of metrics"):
         watch.main([str(folder)])

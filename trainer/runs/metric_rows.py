@@ -4,12 +4,12 @@
 {"kind": "validation", "step", "epoch", "loss", "bits_per_char", "chars"}
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 from preprocessing.errors import InputError
+from preprocessing.json_format import encode_json, parse_json
 from preprocessing.storage.bucket import Store
 
 NAME = "metrics.jsonl"
@@ -42,22 +42,22 @@ class Validated:
 
 
 Row = Trained | Validated
+ROWS: dict[str, type[Row]] = {row.kind: row for row in (Trained, Validated)}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    kind: Literal["train", "validation"]
 
 
 def to_json(rows: Sequence[Row]) -> bytes:
     """The rows as they stand in metrics.jsonl, one a line."""
-    return "".join(json.dumps({"kind": row.kind} | vars(row)) + "\n" for row in rows).encode()
+    return b"".join(encode_json({"kind": row.kind} | vars(row), indent=None) for row in rows)
 
 
-def parse(data: bytes, *, place: str) -> list[Row]:
-    """What `to_json` made; InputError, naming `place` and the line, for anything else."""
-    rows = []
-    for number, line in enumerate(data.splitlines(), start=1):
-        try:
-            rows.append(_row(json.loads(line)))
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{place}: line {number} is no row of metrics: remove it to go on") from None
-    return rows
+def parse(data: bytes, *, where: str) -> list[Row]:
+    """Return the rows that `to_json` wrote. Raises InputError, which names `where` and the line, otherwise."""
+    return [_row(line, where=f"{where}: line {number}") for number, line in enumerate(data.splitlines(), start=1)]
 
 
 def read(store: Store) -> list[Row]:
@@ -66,13 +66,13 @@ def read(store: Store) -> list[Row]:
         data, _ = store.read_versioned(NAME)
     except FileNotFoundError:
         return []
-    return parse(data, place=f"{store.url}/{NAME}")
+    return parse(data, where=f"{store.url}/{NAME}")
 
 
-def _row(found: Mapping[str, Any]) -> Row:
-    shared = int(found["step"]), int(found["epoch"]), float(found["loss"]), float(found["bits_per_char"])
-    if found["kind"] == Trained.kind:
-        return Trained(*shared, learning_rate=float(found["learning_rate"]))
-    if found["kind"] == Validated.kind:
-        return Validated(*shared, chars=int(found["chars"]))
-    raise ValueError(found["kind"])
+def _row(line: bytes, *, where: str) -> Row:
+    what = "a row of metrics"
+    try:
+        kind = parse_json(_Kind, line, what=what, where=where).kind
+        return parse_json(ROWS[kind], line, what=what, where=where)
+    except InputError as error:
+        raise InputError(f"{error}: remove the line to go on") from None

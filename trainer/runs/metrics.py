@@ -35,7 +35,7 @@ class Metrics:
         self._writer = tf.summary.create_file_writer(str(self.folder), filename_suffix=f".{start}")
         self._file = Owned(store, NAME)
         self._written = self._file.read() or b""
-        self.rows = [row for row in parse(self._written, place=f"{store.url}/{NAME}") if row.step <= step]
+        self.rows = [row for row in parse(self._written, where=f"{store.url}/{NAME}") if row.step <= step]
 
     def train(self, *, step: int, epoch: int, loss: float, learning_rate: float, chars_per_second: float) -> None:
         """Adds the mean loss of the steps since the last such row."""

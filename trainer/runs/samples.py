@@ -1,10 +1,9 @@
 """The samples of an epoch: samples/epoch-003.txt to read, and the same as JSON."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from preprocessing.errors import InputError
+from preprocessing.json_format import encode_json, parse_json
 from preprocessing.storage.bucket import Store
 
 FOLDER = "samples/"
@@ -54,20 +53,14 @@ def as_text(samples: Sequence[Sample], *, title: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_json(samples: Sequence[Sample], *, epoch: int, step: int) -> str:
+def as_json(samples: Sequence[Sample], *, epoch: int, step: int) -> bytes:
     """One object: epoch, step and the list of samples."""
-    found = [asdict(sample) for sample in samples]
-    return json.dumps({"epoch": epoch, "step": step, "samples": found}, indent=1, ensure_ascii=False) + "\n"
+    return encode_json(Epoch(epoch, step, tuple(samples)))
 
 
-def from_json(data: bytes, *, place: str) -> Epoch:
-    """What `as_json` wrote; InputError, naming `place`, for anything else."""
-    try:
-        found = json.loads(data)
-        samples = tuple(Sample(float(s["diversity"]), str(s["prompt"]), str(s["text"])) for s in found["samples"])
-        return Epoch(int(found["epoch"]), int(found["step"]), samples)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{place}: not an epoch's samples: {type(error).__name__} {error}") from None
+def from_json(data: bytes, *, where: str) -> Epoch:
+    """Return the epoch that `as_json` wrote. Raises InputError, which names `where`, otherwise."""
+    return parse_json(Epoch, data, what="an epoch's samples", where=where)
 
 
 def _names(store: Store) -> list[str]:
@@ -78,4 +71,4 @@ def _names(store: Store) -> list[str]:
 
 def _read(store: Store, name: str) -> Epoch:
     data, _ = store.read_versioned(name)
-    return from_json(data, place=f"{store.url}/{name}")
+    return from_json(data, where=f"{store.url}/{name}")

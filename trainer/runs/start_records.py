@@ -6,15 +6,17 @@ Times are in seconds since 1970. `how` it ended is one of the words below; a pro
 of it is for people: no run depends on it, and a store that does not take it costs a line in the log.
 """
 
-import json
 import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+
+from pydantic import with_config
 
 from preprocessing.errors import InputError, Stopped
+from preprocessing.json_format import FORBID_UNKNOWN_KEYS, encode_json, parse_json
 from preprocessing.storage.bucket import Store
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ FOLDER = "starts/"
 FINISHED, STOPPED, EVICTED, STALLED, FAILED = "finished", "stopped", "evicted", "stalled", "failed"
 
 
+@with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True)
 class Record:
     """One start: at which step it began and ended, on which machine (fact by name), how it ended and, in words, why."""
@@ -73,7 +76,7 @@ class OwnStart:
 
     def _write(self, record: Record) -> None:
         try:
-            self._store.write(f"{FOLDER}{self.name}.json", json.dumps(asdict(record), indent=1).encode())
+            self._store.write(f"{FOLDER}{self.name}.json", encode_json(record, ascii_only=True, end=""))
         except (OSError, InputError) as error:
             log.warning("what is known of this start is not kept: %s", error)
 
@@ -84,15 +87,9 @@ def read(store: Store) -> dict[str, Record]:
     for name in sorted(store.names(FOLDER)):
         data, _ = store.read_versioned(name)
         try:
-            found[name.removeprefix(FOLDER).removesuffix(".json")] = _record(json.loads(data))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            log.warning("%s/%s: damaged, left out", store.url, name)
+            record = parse_json(Record, data, what="a record of a start", where=f"{store.url}/{name}")
+        except InputError as error:
+            log.warning("left out: %s", error)
+        else:
+            found[name.removeprefix(FOLDER).removesuffix(".json")] = record
     return found
-
-
-def _record(found: Mapping[str, object]) -> Record:
-    record = Record(**found)  # type: ignore[arg-type]
-    numbers = [record.began, record.step, record.ended or 0, record.ended_step or 0]
-    if not all(isinstance(number, int | float) for number in numbers) or not isinstance(record.how, str | None):
-        raise TypeError(found)
-    return replace(record, machine={str(key): str(value) for key, value in record.machine.items()})

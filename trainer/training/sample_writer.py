@@ -53,7 +53,7 @@ class SampleWriter:
         name = name_of(epoch)
         return {
             f"{name}.txt": as_text(samples, title=f"epoch {epoch}, step {step}").encode(),
-            f"{name}.json": as_json(samples, epoch=epoch, step=step).encode(),
+            f"{name}.json": as_json(samples, epoch=epoch, step=step),
         }
 
     def _prompt(self, epoch: int) -> np.ndarray:

@@ -21,8 +21,8 @@ def test_each_row_is_a_line_with_its_kind_first() -> None:
 
 
 def test_rows_are_read_back_as_they_were_written() -> None:
-    assert parse(TEXT, place="m") == ROWS
-    assert parse(b"", place="m") == []
+    assert parse(TEXT, where="m") == ROWS
+    assert parse(b"", where="m") == []
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,7 @@ def test_rows_are_read_back_as_they_were_written() -> None:
     [b"", b"{}", b"[1]", b"no JSON", b"\xff", TEXT[:50], TEXT.replace(b"train", b"test"), TEXT.replace(b"loss", b"l")],
 )
 def test_a_line_that_is_no_row_is_named(damage: bytes) -> None:
-    with pytest.raises(InputError, match="runs/a/metrics.jsonl: line 3 is no row of metrics: remove it to go on"):
-        parse(TEXT + damage + b"\n", place="runs/a/metrics.jsonl")
+    with pytest.raises(
+        InputError, match="runs/a/metrics.jsonl: line 3: not a row of metrics: .*: remove the line to go on$"
+    ):
+        parse(TEXT + damage + b"\n", where="runs/a/metrics.jsonl")

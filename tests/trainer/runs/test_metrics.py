@@ -53,7 +53,7 @@ def test_a_row_says_nothing_of_the_clock(tmp_path: Path) -> None:
 def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
     bucket = open_bucket(str(tmp_path / "run"))
     bucket.write("metrics.jsonl", b'{"kind": "train"}\n')
-    with pytest.raises(InputError, match=f"{bucket.url}/metrics.jsonl: line 1 is no row of metrics"):
+    with pytest.raises(InputError, match=f"{bucket.url}/metrics.jsonl: line 1: not a row of metrics"):
         Metrics(bucket, step=0, scratch=tmp_path)
 
 
