@@ -21,7 +21,8 @@ import numpy as np
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.verification import check_file
-from preprocessing.storage.urls import Bucket, open_bucket
+from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows, fill_up

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
 from preprocessing.settings import REQUIRED, STRICT, Seed, Url, key
-from preprocessing.sources.find import split_url
+from preprocessing.storage.urls import split_url
 from preprocessing.synthetic_reviews import generate_reviews
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from jobs.cli import command
 from preprocessing.errors import InputError
-from preprocessing.sources.find import split_url
+from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
 

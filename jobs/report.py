@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from jobs.cli import command
 from jobs.pages.write import COMPARISON, REPORT, needed_packages, write_comparison, write_report
 from preprocessing.errors import InputError
-from preprocessing.sources.find import split_url
+from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
 
 

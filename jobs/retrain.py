@@ -30,7 +30,8 @@ from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.pipeline.recipe import PreprocessConfig, read_recipe
 from preprocessing.settings import REQUIRED, STRICT, Url, Urls, as_mapping, differences, key
-from preprocessing.storage.urls import Bucket, absolute, open_bucket
+from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.urls import absolute, open_bucket
 from trainer.config import TrainConfig
 from trainer.runs.folder import Run, folder, open_run
 from trainer.runtime.workers import from_environment

@@ -34,7 +34,7 @@ from jobs.cli import command
 from jobs.terminal.progress import counted
 from jobs.terminal.ranks import color_by_rank
 from preprocessing.errors import InputError
-from preprocessing.storage.output import writing
+from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector, read_detector
 from trainer.scoring.review_texts import STDIN, named, read
@@ -112,7 +112,7 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
 
 
 def _written(url: str | None) -> AbstractContextManager[BinaryIO | None]:
-    return writing(url) if url else nullcontext()
+    return open_for_writing(url) if url else nullcontext()
 
 
 def _on_beam(asked: argparse.Namespace, run: Run, detector: Detector | None, options: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeE
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 from tensorboard.util.tensor_util import make_ndarray
 
-from preprocessing.storage.urls import Bucket
+from preprocessing.storage.bucket import Bucket
 from trainer.runs.metric_rows import SPEED, TENSORBOARD
 
 

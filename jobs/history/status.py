@@ -7,7 +7,7 @@ from statistics import harmonic_mean
 from typing import Any
 
 from jobs.history import events
-from preprocessing.storage.urls import Bucket
+from preprocessing.storage.bucket import Bucket
 from trainer.runs import checkpoint_index, metric_rows, samples, start_records
 from trainer.runs.checkpoint_index import POINTER
 from trainer.runs.folder import Run, plan_of

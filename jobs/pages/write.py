@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from preprocessing.errors import InputError
-from preprocessing.sources.find import split_url
+from preprocessing.storage.urls import split_url
 from trainer.runs.folder import Run, open_run
 
 log = logging.getLogger(__name__)

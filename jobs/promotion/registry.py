@@ -19,8 +19,8 @@ from pydantic.dataclasses import dataclass
 
 from preprocessing.errors import InputError
 from preprocessing.settings import STRICT, validated
+from preprocessing.storage.bucket import VersionedObject
 from preprocessing.storage.urls import open_bucket
-from preprocessing.storage.versioned_object import Owned
 
 CURRENT = "current.json"
 FORMAT = 1
@@ -62,7 +62,7 @@ class Models:
     def __init__(self, url: str) -> None:
         self.bucket = open_bucket(url)
         self.url = self.bucket.url
-        self._current = Owned(self.bucket, CURRENT)
+        self._current = VersionedObject(self.bucket, CURRENT)
         data = self._current.read()
         self.history: tuple[Model, ...] = () if data is None else parse(data, place=f"{self.url}/{CURRENT}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from jobs.terminal.progress import counted
-from preprocessing.storage.output import writing
+from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run
 from trainer.runtime.devices import trained
 from trainer.sampling.generate import Text, in_order, texts
@@ -80,7 +80,7 @@ def print_samples(request: SampleRequest, *, as_json: bool) -> None:
 
 def write_samples(request: SampleRequest, url: str) -> None:
     """Write samples as JSON lines to a file, which exists only once it is complete."""
-    with writing(url) as file:
+    with open_for_writing(url) as file:
         began, chars = time.monotonic(), 0
         for sample in request.generate_whole(progress=True):
             file.write(f"{request.json_line(sample)}\n".encode())

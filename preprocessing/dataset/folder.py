@@ -10,8 +10,8 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.verification import check_file
 from preprocessing.dataset.vocabulary import SEED, Vocabulary, from_table
 from preprocessing.errors import InputError
-from preprocessing.sources.find import split_url
-from preprocessing.storage.urls import Bucket, is_local, open_bucket
+from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.urls import is_local, open_bucket, split_url
 
 RUN_CONFIG = "config.yaml"  # in the folder of every run, and of no dataset
 

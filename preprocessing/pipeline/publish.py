@@ -16,8 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from preprocessing.dataset import manifest
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.errors import InputError
-from preprocessing.storage.bucket import ABSENT, Version
-from preprocessing.storage.urls import Bucket
+from preprocessing.storage.bucket import ABSENT, Bucket, Version
 
 THREADS = 8
 # All that a build writes beside the manifest, and all that it may delete: a user's files may lie there too.

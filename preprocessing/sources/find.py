@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from preprocessing.errors import InputError
 from preprocessing.sources.reader import check_name
-from preprocessing.storage.atomic import checked
-from preprocessing.storage.urls import Bucket, absolute, exists, open_bucket
+from preprocessing.storage.urls import absolute, exists, split_url
 
 
 @dataclass(frozen=True)
@@ -20,23 +19,6 @@ class Source:
     name: str
     bytes: int
     crc32c: str
-
-
-def split_url(url: str) -> tuple[Bucket, str]:
-    """The folder or bucket that a URL's file is in, and the file's name there; a glob's folder has no wildcard.
-
-    InputError if the URL ends as a folder's does.
-    """
-    plain = re.split(r"[*?\[]", url, maxsplit=1)[0]
-    folder, slash, _ = plain.rpartition("/")
-    name = url[len(folder) + len(slash) :]
-    if name in ("", ".", ".."):
-        raise InputError(f"{url}: a folder, expected a file")
-    try:
-        checked(name)
-    except ValueError as error:
-        raise InputError(f"{url}: {error}") from None
-    return open_bucket(folder if folder else slash or "."), name
 
 
 def find(urls: str | Sequence[str]) -> list[Source]:

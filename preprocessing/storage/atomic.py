@@ -1,5 +1,4 @@
-"""What is the same of an object wherever it is kept: its name, its way into a file, and what a lost
-write says."""
+"""Object names, and the atomic replacement of a file."""
 
 import errno
 import os
@@ -9,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from preprocessing.errors import Conflict, InputError
-from preprocessing.storage.bucket import ABSENT, Version
+from preprocessing.errors import InputError
 
 NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
@@ -65,12 +63,3 @@ def as_input_error(path: Path) -> Iterator[None]:
         if error.errno not in wrong:
             raise
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def conflict(url: str, *, expected: Version, found: Version) -> Conflict:
-    """What a conditional write raises."""
-    return Conflict(f"{url}: expected {_described(expected)}, found {_described(found)}")
-
-
-def _described(version: Version) -> str:
-    return "no object" if version == ABSENT else f"version {version[:16]}"

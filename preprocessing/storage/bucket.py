@@ -1,20 +1,109 @@
-"""What training needs of the place that a run is kept in; urls has it for folders and Cloud Storage."""
+"""Objects by name, behind one interface for a local folder and for Google Cloud Storage.
+
+A write is atomic. It may be conditional on the version that the object has. By that compare-and-swap, two
+processes that write one run, or one registry of models, find out about each other.
+"""
 
 from pathlib import Path
 from typing import Protocol
 
-Version = str  # of an object; another after each write that changes it
-ABSENT: Version = "0"  # the version of an object that is not there
+from preprocessing.errors import Conflict
+
+Version = str  # of an object's content; every write that changes the object changes its version
+ABSENT: Version = "0"  # the version of an object that does not exist
 
 
-class Store(Protocol):
-    """Objects by name. FileNotFoundError where there is none; a write is whole or not at all."""
+class Bucket(Protocol):
+    """A folder of objects. An object's name is relative to the bucket's URL, with / between its parts.
+
+    A method raises FileNotFoundError, with the object's URL, if the object does not exist. It raises InputError if
+    the bucket does not exist, if there is no permission, or if a file stands where a folder is expected.
+    """
 
     @property
     def url(self) -> str: ...
+    def read(self, name: str) -> bytes: ...
     def read_versioned(self, name: str) -> tuple[bytes, Version]: ...
+    def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
+        """Return the names that start with `prefix`, sorted; if not `below`, only names without a / after it."""
+
+    def size(self, name: str) -> int: ...
+    def checksum(self, name: str) -> str: ...
+    def written(self, name: str) -> float: ...
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version: ...
     def upload(self, path: Path, name: str) -> None: ...
     def download(self, name: str, path: Path) -> None: ...
+    def local(self, name: str, scratch: Path) -> Path: ...
+    def move(self, name: str, to: str) -> None: ...
     def delete(self, name: str) -> None: ...
-    def names(self, prefix: str = "") -> list[str]: ...
+
+
+class ReadOnlyBucket:
+    """A bucket whose writes do nothing, for a worker that is not the chief."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self.url = bucket.url
+        self.read, self.read_versioned, self.names = bucket.read, bucket.read_versioned, bucket.names
+        self.size, self.checksum, self.written = bucket.size, bucket.checksum, bucket.written
+        self.download, self.local = bucket.download, bucket.local
+
+    def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:  # noqa: ARG002
+        return if_version or ABSENT
+
+    def upload(self, path: Path, name: str) -> None:
+        pass
+
+    def delete(self, name: str) -> None:
+        pass
+
+    def move(self, name: str, to: str) -> None:
+        pass
+
+
+class VersionedObject:
+    """An object written with compare-and-swap. A write raises Conflict if another process wrote the object since."""
+
+    def __init__(self, bucket: Bucket, name: str) -> None:
+        self._bucket, self._name = bucket, name
+        self._version: Version = ABSENT
+        self._failed: set[bytes] = set()  # content of writes that raised OSError, and yet may have been carried out
+
+    def read(self) -> bytes | None:
+        """Return the object's content, or None if the object does not exist."""
+        try:
+            data, self._version = self._bucket.read_versioned(self._name)
+        except FileNotFoundError:
+            return None
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Replace the object as it was last read or written here.
+
+        Raises Conflict, with nothing changed, if another process wrote the object since. After an OSError the
+        write may be repeated.
+        """
+        try:
+            self._write(data)
+        except Conflict:
+            # The answer to an earlier write may have been lost: then the object is as this process wrote it.
+            if not self._failed or self.read() not in self._failed:
+                raise
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._version = self._bucket.write(self._name, data, if_version=self._version)
+        except OSError:
+            self._failed.add(data)
+            raise
+        self._failed = set()
+
+
+def conflict(url: str, *, expected: Version, found: Version) -> Conflict:
+    """Return the exception of a conditional write that found another version."""
+    return Conflict(f"{url}: expected {_describe(expected)}, found {_describe(found)}")
+
+
+def _describe(version: Version) -> str:
+    return "no object" if version == ABSENT else f"version {version[:16]}"

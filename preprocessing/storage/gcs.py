@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import InputError
-from preprocessing.storage.atomic import checked, conflict, hidden, replacing
-from preprocessing.storage.bucket import ABSENT, Version
+from preprocessing.storage.atomic import checked, hidden, replacing
+from preprocessing.storage.bucket import ABSENT, Version, conflict
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 

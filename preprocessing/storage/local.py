@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from preprocessing.errors import InputError
-from preprocessing.storage.atomic import NO_PATH, as_input_error, checked, conflict, hidden, replacing
-from preprocessing.storage.bucket import ABSENT, Version
+from preprocessing.storage.atomic import NO_PATH, as_input_error, checked, hidden, replacing
+from preprocessing.storage.bucket import ABSENT, Version, conflict
 from preprocessing.storage.checksum import crc32c
 
 CHUNK_BYTES = 1 << 20
 LOCK = ".lock.tmp"  # hidden as files are that are still being written
 
 
-class Folder:
+class LocalBucket:
     """A local folder; made at the first write."""
 
     def __init__(self, root: Path) -> None:

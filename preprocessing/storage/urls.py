@@ -1,38 +1,21 @@
-"""Objects in a local folder or in Google Cloud Storage, behind the same few methods.
-
-A write is whole or not at all, in both. It may be made conditional on the version that the object has; that
-is how two processes that want one run, or one model, find out about each other. Names are relative to the
-bucket's URL, with / between their parts.
-"""
+"""URLs of folders and files: a local path, or gs://bucket/path."""
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO
 
 from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Store
+from preprocessing.storage.atomic import checked, replacing
+from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.gcs import GoogleBucket
-from preprocessing.storage.local import Folder
-
-
-class Bucket(Store, Protocol):
-    """A folder of objects. FileNotFoundError with the object's URL where there is none of a name.
-
-    `names` are all that begin with the prefix; not `below`: those without a / after it.
-    InputError where the place itself is wrong: no such bucket, no permission, a file where a folder should be.
-    """
-
-    def read(self, name: str) -> bytes: ...
-    def names(self, prefix: str = "", *, below: bool = True) -> list[str]: ...
-    def size(self, name: str) -> int: ...
-    def checksum(self, name: str) -> str: ...
-    def written(self, name: str) -> float: ...
-    def local(self, name: str, scratch: Path) -> Path: ...
-    def move(self, name: str, to: str) -> None: ...
+from preprocessing.storage.local import LocalBucket
 
 
 def open_bucket(url: str) -> Bucket:
-    """A folder by its path, or `gs://bucket/prefix`; nothing in it is read or made yet. InputError for other URLs."""
+    """Return the bucket at a folder's URL, without a request. InputError for a URL of another kind."""
     if not is_local(url):
         bucket, _, prefix = url.removeprefix("gs://").partition("/")
         if not bucket:
@@ -42,12 +25,34 @@ def open_bucket(url: str) -> Bucket:
         raise InputError(f"{url!r}: expected a path without NUL")
     if not url.strip() or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", url):
         raise InputError(f"{url!r}: expected a local path or gs://bucket/path")
-    return Folder(Path(url).expanduser())  # as a shell does, but not behind --set key=
+    return LocalBucket(Path(url).expanduser())  # a shell leaves the ~ in --set key=~/folder
+
+
+def split_url(url: str) -> tuple[Bucket, str]:
+    """Split a file's URL into its bucket and its name there. The bucket of a glob has no wildcard.
+
+    InputError if the URL is a folder's.
+    """
+    plain = re.split(r"[*?\[]", url, maxsplit=1)[0]
+    folder, slash, _ = plain.rpartition("/")
+    name = url[len(folder) + len(slash) :]
+    if name in ("", ".", ".."):
+        raise InputError(f"{url}: a folder, expected a file")
+    try:
+        checked(name)
+    except ValueError as error:
+        raise InputError(f"{url}: {error}") from None
+    return open_bucket(folder if folder else slash or "."), name
 
 
 def is_local(url: str) -> bool:
-    """Whether its objects are files, to be read where they are."""
+    """Return whether the URL's objects are local files."""
     return not url.startswith("gs://")
+
+
+def absolute(url: str) -> str:
+    """Return the URL for a process in another working directory."""
+    return str(Path(url).absolute()) if is_local(url) else url
 
 
 def exists(bucket: Bucket, name: str) -> bool:
@@ -59,6 +64,20 @@ def exists(bucket: Bucket, name: str) -> bool:
     return True
 
 
-def absolute(url: str) -> str:
-    """The URL as a process in another folder may use it."""
-    return str(Path(url).absolute()) if is_local(url) else url
+@contextmanager
+def open_for_writing(url: str) -> Iterator[BinaryIO]:
+    """Open a file that appears at `url`, complete, after the block. If the block raises, nothing changes at `url`.
+
+    InputError before the block if nothing can be written at `url`.
+    """
+    bucket, name = split_url(url)
+    if is_local(url):
+        with replacing(Path(bucket.url, name)) as file:
+            yield file
+        return
+    bucket.names(name, below=False)  # raises InputError without a bucket or a permission
+    with tempfile.TemporaryDirectory(prefix="output-") as scratch:
+        path = Path(scratch, "output")
+        with path.open("wb") as file:
+            yield file
+        bucket.upload(path, name)

@@ -32,7 +32,8 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from jobs import train
 from preprocessing.dataset import manifest
-from preprocessing.storage.urls import Bucket, open_bucket
+from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.urls import open_bucket
 from tests.conftest import SHARED
 from tests.jobs.test_preprocess import MIXED, arguments, files, read, write
 from tests.support.inputs import json_line, kaggle_zip

@@ -14,8 +14,7 @@ import pytest
 
 from jobs import sample
 from preprocessing.errors import InputError
-from preprocessing.storage.output import writing
-from preprocessing.storage.urls import open_bucket
+from preprocessing.storage.urls import open_bucket, open_for_writing
 from trainer.runs.folder import open_run
 from trainer.sampling.prompt import MAX_CHARS, encoded
 
@@ -219,7 +218,7 @@ def test_a_file_stands_only_once_it_is_whole(tmp_path: Path, store: str) -> None
         bucket.write("reviews.jsonl", b"old")
 
         def fail(folder: str = folder) -> None:
-            with writing(f"{folder}/reviews.jsonl") as file:
+            with open_for_writing(f"{folder}/reviews.jsonl") as file:
                 file.write(b"half of the new")
                 raise OSError
 

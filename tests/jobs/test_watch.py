@@ -15,7 +15,7 @@ from jobs import watch
 from jobs.history.status import read_status
 from jobs.terminal.status import poll_status, status_line
 from preprocessing.errors import InputError
-from preprocessing.storage.urls import Bucket
+from preprocessing.storage.bucket import Bucket
 from tests.support.runs import arguments, finish, start, wait_until
 from trainer.runs.folder import open_run
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from preprocessing.errors import Conflict
 from preprocessing.storage.bucket import ABSENT
+from preprocessing.storage.checksum import crc32c
 from trainer.runs.checkpoint_index import POINTER
 
 
@@ -26,6 +27,9 @@ class Memory:
     def checkpoints(self) -> list[dict[str, Any]]:
         """What a run's pointer names, newest first; nothing without one."""
         return json.loads(self.objects[POINTER])["checkpoints"] if POINTER in self.objects else []
+
+    def read(self, name: str) -> bytes:
+        return self.read_versioned(name)[0]
 
     def read_versioned(self, name: str) -> tuple[bytes, str]:
         self.before("read", name)
@@ -57,9 +61,28 @@ class Memory:
         self.before("delete", name)
         self.objects.pop(name, None)
 
-    def names(self, prefix: str = "") -> list[str]:
+    def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
         self.before("names", prefix)
-        return [name for name in self.objects if name.startswith(prefix)]
+        names = [name for name in self.objects if name.startswith(prefix)]
+        return names if below else [name for name in names if "/" not in name.removeprefix(prefix)]
+
+    def size(self, name: str) -> int:
+        return len(self.read(name))
+
+    def checksum(self, name: str) -> str:
+        return crc32c([self.read(name)])
+
+    def written(self, name: str) -> float:
+        self.read(name)
+        return 0.0
+
+    def local(self, name: str, scratch: Path) -> Path:
+        self.download(name, scratch / name)
+        return scratch / name
+
+    def move(self, name: str, to: str) -> None:
+        self.write(to, self.read(name))
+        self.delete(name)
 
 
 def no_answer(verb: str, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, with_config
 
 from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveInt, encode_json, parse_json
-from preprocessing.storage.bucket import Store
+from preprocessing.storage.bucket import Bucket
 
 POINTER = "checkpoint.json"  # a run has begun once it is there
 FORMAT = 2
@@ -74,7 +74,7 @@ def parse(data: bytes, *, where: str) -> list[Saved]:
     return list(index.checkpoints)
 
 
-def newest(store: Store) -> Saved | None:
+def newest(store: Bucket) -> Saved | None:
     """The newest checkpoint that the run's pointer names, None before the first; InputError if it is damaged."""
     try:
         data, _ = store.read_versioned(POINTER)
@@ -83,7 +83,7 @@ def newest(store: Store) -> Saved | None:
     return parse(data, where=f"{store.url}/{POINTER}")[0]
 
 
-def is_complete(store: Store, *, steps: int) -> bool:
+def is_complete(store: Bucket, *, steps: int) -> bool:
     """Whether a run of so many steps is at its end, with all that it writes in the store."""
     saved = newest(store)
     return saved is not None and saved.ends(steps)

@@ -21,8 +21,7 @@ import safetensors
 import safetensors.numpy
 
 from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Store
-from preprocessing.storage.versioned_object import Owned
+from preprocessing.storage.bucket import Bucket, VersionedObject
 from trainer.model.state import Arrays
 from trainer.runs import checkpoint_index
 from trainer.runs.checkpoint_index import POINTER, Retention, Saved
@@ -47,9 +46,9 @@ class Snapshot:
 class Checkpoints:
     """The checkpoints of one run; at most one thread at a time may use it."""
 
-    def __init__(self, store: Store, *, retention: Retention, scratch: Path) -> None:
+    def __init__(self, store: Bucket, *, retention: Retention, scratch: Path) -> None:
         self._store, self._retention, self._scratch = store, retention, scratch
-        self._pointer = Owned(store, POINTER)
+        self._pointer = VersionedObject(store, POINTER)
         self._saved: list[Saved] = []
         self._unnamed: set[str] | None = None  # files to delete; None: not looked yet for what a killed process left
 
@@ -156,12 +155,12 @@ def not_finite(what: str, *, step: int, epoch: int) -> str:
     )
 
 
-def newest(store: Store, scratch: Path) -> Snapshot:
+def newest(store: Bucket, scratch: Path) -> Snapshot:
     """The newest whole checkpoint of a run that is only read; InputError if there is none."""
     return newest_saved(store, scratch)[1]
 
 
-def newest_saved(store: Store, scratch: Path) -> tuple[Saved, Snapshot]:
+def newest_saved(store: Bucket, scratch: Path) -> tuple[Saved, Snapshot]:
     """The same with what the pointer says of it."""
     checkpoints = Checkpoints(store, retention=Retention(1), scratch=scratch)
     found = checkpoints.restore()
@@ -170,7 +169,7 @@ def newest_saved(store: Store, scratch: Path) -> tuple[Saved, Snapshot]:
     return checkpoints.saved[0], found
 
 
-def load_exactly(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
+def load_exactly(store: Bucket, file: str, sha256: str, scratch: Path) -> Arrays:
     """The arrays of this one checkpoint of a run, whatever the run did since; InputError if it is gone or altered."""
     try:
         return _load(store, file, sha256, scratch)
@@ -180,7 +179,7 @@ def load_exactly(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
         raise InputError(f"{store.url}/{error}") from None
 
 
-def _load(store: Store, file: str, sha256: str, scratch: Path) -> Arrays:
+def _load(store: Bucket, file: str, sha256: str, scratch: Path) -> Arrays:
     """A checkpoint's arrays. FileNotFoundError if it is gone, InputError if it is not what was saved."""
     local = scratch / "restoring.safetensors"
     try:

@@ -19,8 +19,8 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.settings import as_mapping, as_yaml, defaults, differences, keys, validated
-from preprocessing.storage.read_only import ReadOnly
-from preprocessing.storage.urls import Bucket, exists, open_bucket
+from preprocessing.storage.bucket import Bucket, ReadOnlyBucket
+from preprocessing.storage.urls import exists, open_bucket
 from trainer.config import TrainConfig
 from trainer.data.order import Order
 from trainer.data.plan import Plan, plan
@@ -70,7 +70,7 @@ def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, write
     """
     bucket = folder(runs, name)
     if not writes:
-        bucket = ReadOnly(bucket)
+        bucket = ReadOnlyBucket(bucket)
     if not exists(bucket, POINTER):
         # A mistake that shows only later, in warm_start say, must not use the name up.
         bucket.write(CONFIG, as_yaml(config).encode())

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from preprocessing.errors import InputError
 from preprocessing.json_format import encode_json, parse_json
-from preprocessing.storage.bucket import Store
+from preprocessing.storage.bucket import Bucket
 
 NAME = "metrics.jsonl"
 TENSORBOARD = "tensorboard/"  # the folder of its events
@@ -60,7 +60,7 @@ def parse(data: bytes, *, where: str) -> list[Row]:
     return [_row(line, where=f"{where}: line {number}") for number, line in enumerate(data.splitlines(), start=1)]
 
 
-def read(store: Store) -> list[Row]:
+def read(store: Bucket) -> list[Row]:
     """Those of a run so far; InputError, naming the line, for one that is none."""
     try:
         data, _ = store.read_versioned(NAME)

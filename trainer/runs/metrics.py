@@ -13,8 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from preprocessing.storage.bucket import Store
-from preprocessing.storage.versioned_object import Owned
+from preprocessing.storage.bucket import Bucket, VersionedObject
 from trainer.runs.metric_rows import NAME, SPEED, TENSORBOARD, Row, Trained, Validated, parse, to_json
 from trainer.runs.samples import Sample
 from trainer.training.evaluation import Evaluation
@@ -29,11 +28,11 @@ class Metrics:
     the run's folder: others may be added.
     """
 
-    def __init__(self, store: Store, *, step: int, scratch: Path, start: str = "v2") -> None:
+    def __init__(self, store: Bucket, *, step: int, scratch: Path, start: str = "v2") -> None:
         self._store, self.folder = store, scratch / TENSORBOARD
         self._brought: dict[str, int] = {}  # bytes of each of TensorBoard's files that are in the run's folder
         self._writer = tf.summary.create_file_writer(str(self.folder), filename_suffix=f".{start}")
-        self._file = Owned(store, NAME)
+        self._file = VersionedObject(store, NAME)
         self._written = self._file.read() or b""
         self.rows = [row for row in parse(self._written, where=f"{store.url}/{NAME}") if row.step <= step]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preprocessing.json_format import encode_json, parse_json
-from preprocessing.storage.bucket import Store
+from preprocessing.storage.bucket import Bucket
 
 FOLDER = "samples/"
 
@@ -32,12 +32,12 @@ def name_of(epoch: int) -> str:
     return f"{FOLDER}epoch-{epoch:03}"
 
 
-def read(store: Store) -> list[Epoch]:
+def read(store: Bucket) -> list[Epoch]:
     """Those of all epochs so far, in order; InputError, naming the object, where one is damaged."""
     return [_read(store, name) for name in _names(store)]
 
 
-def last(store: Store) -> Epoch | None:
+def last(store: Bucket) -> Epoch | None:
     """Those of the last epoch alone; None before the first epoch's end."""
     names = _names(store)
     return _read(store, names[-1]) if names else None
@@ -63,12 +63,12 @@ def from_json(data: bytes, *, where: str) -> Epoch:
     return parse_json(Epoch, data, what="an epoch's samples", where=where)
 
 
-def _names(store: Store) -> list[str]:
+def _names(store: Bucket) -> list[str]:
     """The JSON objects in the order of their epochs."""
     names = [name for name in store.names(FOLDER) if name.endswith(".json")]
     return sorted(names, key=lambda name: (len(name), name))  # epoch-1000 is after epoch-999
 
 
-def _read(store: Store, name: str) -> Epoch:
+def _read(store: Bucket, name: str) -> Epoch:
     data, _ = store.read_versioned(name)
     return from_json(data, where=f"{store.url}/{name}")

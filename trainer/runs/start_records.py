@@ -17,7 +17,7 @@ from pydantic import with_config
 
 from preprocessing.errors import InputError, Stopped
 from preprocessing.json_format import FORBID_UNKNOWN_KEYS, encode_json, parse_json
-from preprocessing.storage.bucket import Store
+from preprocessing.storage.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Record:
 class OwnStart:
     """This process's, of a run that is at `step`. Its `name` is no other start's, and sorts by time."""
 
-    def __init__(self, store: Store, *, step: int, machine: Mapping[str, str]) -> None:
+    def __init__(self, store: Bucket, *, step: int, machine: Mapping[str, str]) -> None:
         self._store = store
         began = time.time()
         self.name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(began))}-{secrets.token_hex(3)}"
@@ -81,7 +81,7 @@ class OwnStart:
             log.warning("what is known of this start is not kept: %s", error)
 
 
-def read(store: Store) -> dict[str, Record]:
+def read(store: Bucket) -> dict[str, Record]:
     """All starts by name, in order; one that is damaged is left out, as nothing depends on it."""
     found = {}
     for name in sorted(store.names(FOLDER)):

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from preprocessing.errors import InputError
-from preprocessing.sources.find import split_url
+from preprocessing.storage.urls import split_url
 from trainer.runs.folder import Run
 
 STDIN = "-"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from preprocessing.errors import InputError
-from preprocessing.sources.find import split_url
+from preprocessing.storage.urls import split_url
 from trainer.scoring.scores import FEATURES, Scores, features
 
 FORMAT = 1

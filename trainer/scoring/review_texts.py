@@ -11,9 +11,10 @@ from typing import IO, NamedTuple
 
 from preprocessing.errors import InputError
 from preprocessing.sources import reader
-from preprocessing.sources.find import Source, find, split_url
+from preprocessing.sources.find import Source, find
 from preprocessing.sources.reader import Part
 from preprocessing.sources.review import Rejected, Review
+from preprocessing.storage.urls import split_url
 
 STDIN = "-"
 HEAD_BYTES = 1 << 16

@@ -14,7 +14,7 @@ import tensorflow as tf
 from preprocessing.dataset.folder import load_vocabulary
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.sources.find import split_url
+from preprocessing.storage.urls import split_url
 from trainer.config import TrainConfig
 from trainer.model.state import Arrays, restore, snapshot
 from trainer.runs.checkpoints import Checkpoints, newest

@@ -12,7 +12,7 @@ from concurrent import futures
 from functools import partial
 from threading import Thread
 
-from preprocessing.storage.bucket import Store
+from preprocessing.storage.bucket import Bucket
 from trainer.runs.checkpoints import Checkpoints, Snapshot
 from trainer.runs.metrics import Metrics
 
@@ -31,7 +31,7 @@ class Saver:
 
     def __init__(
         self,
-        store: Store,
+        store: Bucket,
         checkpoints: Checkpoints,
         metrics: Metrics,
         *,

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from preprocessing.storage.urls import Bucket
+from preprocessing.storage.bucket import Bucket
 from trainer.runs.start_records import FOLDER
 from trainer.runtime.watchdog import Watch
 from trainer.training import endpoint

@@ -12,7 +12,7 @@ from jobs.terminal.progress import progress
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError, Stopped
-from preprocessing.storage.urls import Bucket
+from preprocessing.storage.bucket import Bucket
 from trainer.config import TrainConfig
 from trainer.data.order import Order
 from trainer.data.staging import Staging

@@ -4,36 +4,13 @@ from pathlib import Path
 import pytest
 
 from preprocessing.errors import InputError
-from preprocessing.sources.find import Source, find, split_url
+from preprocessing.sources.find import Source, find
 
 MIB = 1 << 20
 
 
 def source(size: int, name: str = "r.json", crc32c: str = "AAAAAA==") -> Source:
     return Source(f"in/{name}", name, size, crc32c)
-
-
-@pytest.mark.parametrize(
-    ("url", "folder", "name"),
-    [
-        ("data/r.json", "data", "r.json"),
-        ("r.json", ".", "r.json"),
-        ("/r.json", "/", "r.json"),
-        ("/data/*.json", "/data", "*.json"),
-        ("data/2024-*/r.json", "data", "2024-*/r.json"),
-        ("data/part[12]/r?.json", "data", "part[12]/r?.json"),
-        ("*.json", ".", "*.json"),
-    ],
-)
-def test_a_url_is_a_folder_and_a_name(url: str, folder: str, name: str) -> None:
-    bucket, found = split_url(url)
-    assert (bucket.url, found) == (folder, name)
-
-
-@pytest.mark.parametrize("url", ["data/", "/", ".", "..", "data/..", ""])
-def test_a_folder_is_no_file(url: str) -> None:
-    with pytest.raises(InputError, match="a folder, expected a file$"):
-        split_url(url)
 
 
 def test_a_glob_finds_files_by_name_and_part_by_part(tmp_path: Path) -> None:

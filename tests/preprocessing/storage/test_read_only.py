@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from preprocessing.storage.read_only import ReadOnly
+from preprocessing.storage.bucket import ReadOnlyBucket
 from preprocessing.storage.urls import open_bucket
 
 
@@ -11,7 +11,7 @@ def test_what_a_reader_writes_goes_nowhere(tmp_path: Path) -> None:
     bucket = open_bucket(str(folder))
     version = bucket.write("one", b"1")
     (tmp_path / "file").write_text("x")
-    reader = ReadOnly(bucket)
+    reader = ReadOnlyBucket(bucket)
     assert reader.write("one", b"2", if_version=version) == version
     reader.write("two", b"2")
     reader.upload(tmp_path / "file", "three")

@@ -1,15 +1,15 @@
 import pytest
 
 from preprocessing.errors import Conflict
-from preprocessing.storage.versioned_object import Owned
+from preprocessing.storage.bucket import VersionedObject
 from tests.support.memory import Memory, no_answer
 
 
-def without_an_answer() -> tuple[Memory, Owned]:
+def without_an_answer() -> tuple[Memory, VersionedObject]:
     """An object whose first write was carried out and yet failed, as all still do."""
     store = Memory()
     store.after = no_answer
-    owned = Owned(store, "name")
+    owned = VersionedObject(store, "name")
     with pytest.raises(OSError, match="no answer"):
         owned.write(b"1")
     return store, owned
@@ -34,7 +34,7 @@ def test_what_another_wrote_after_a_write_of_ours_that_failed_is_not_ours() -> N
 
 def test_of_two_owners_the_second_to_write_changes_nothing() -> None:
     store = Memory()
-    one, other = Owned(store, "name"), Owned(store, "name")
+    one, other = VersionedObject(store, "name"), VersionedObject(store, "name")
     one.write(b"1")
     for _ in range(2):
         with pytest.raises(Conflict):
