@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from preprocessing.storage.urls import open_bucket
 from tests.support.inputs import sets
-from tests.support.job_process import JobProcess, temporary_log
+from tests.support.job_process import JobProcess
 
 # Three epochs of 60 steps or so, two checkpoints an epoch and more at random.
 SMALL = {
@@ -40,7 +40,7 @@ def arguments(dataset: object, runs: object, name: str = "small", **changes: Any
 def start(arguments: Sequence[str], *, log: Path | None = None, job: str = "train", **environment: str) -> JobProcess:
     """Start a job in a process of its own. `log` gets what the job says; without `log`, `finish` returns it."""
     variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | environment
-    return JobProcess(f"jobs.{job}", arguments, log=log or temporary_log(), environment=variables)
+    return JobProcess(f"jobs.{job}", arguments, log=log, environment=variables)
 
 
 def finish(process: JobProcess, *, code: int = 0) -> str:
