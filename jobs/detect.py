@@ -100,7 +100,7 @@ def _evaluate(asked: argparse.Namespace) -> None:
     from trainer.scoring.reviews import Alphabet
 
     judge = detection.Judge(run)
-    by.check(judge.checkpoint, place=asked.detector)
+    by.check(judge.checkpoint, where=asked.detector)
     what = _asked(asked)
     genuine = judge.genuine(what, "test")
     longest = max(at.chars for at in by.lengths)

@@ -78,7 +78,7 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
 
     saved, net = loaded(run)
     if detector:
-        detector.check(saved.sha256, place=asked.detector)
+        detector.check(saved.sha256, where=asked.detector)
     alphabet, errors, colored = Alphabet(run.manifest), Counter[str](), list[Scored]()
     texts = chars = 0
     # Both first: where nothing can be written, the work would be in vain.

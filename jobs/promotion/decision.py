@@ -4,12 +4,11 @@ It stands beside current.json, in MODELS/reports/<first 8 of the dataset's finge
 people (report.py) and .json for programs, whether the candidate was promoted or not.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from jobs.promotion.registry import Model, Models
-from preprocessing.errors import InputError
+from preprocessing.json_format import parse_json
 
 REPORTS = "reports"
 
@@ -89,6 +88,16 @@ class Verdict:
         return {**decision, **asdict(self), "production": production}
 
 
+@dataclass(frozen=True)
+class _Report:
+    """Of a Verdict's `values`, those that are read back."""
+
+    dataset: str
+    decided: str
+    promoted: bool
+    reason: str
+
+
 def earlier(models: Models, dataset: str) -> str | None:
     """What became of a candidate that was judged on the dataset of this fingerprint, in words; None without one.
 
@@ -99,10 +108,7 @@ def earlier(models: Models, dataset: str) -> str | None:
             return f"promoted as number {model.number} on {model.promoted}"
     for name in models.bucket.names(f"{REPORTS}/{dataset[:8]}-"):
         if name.endswith(".json"):
-            try:
-                found = json.loads(models.bucket.read(name))
-                if found["dataset"] == dataset and not found["promoted"]:
-                    return f"refused on {found['decided']}: {found['reason']}"
-            except (ValueError, TypeError, KeyError) as error:
-                raise InputError(f"{models.url}/{name}: not a report: {type(error).__name__} {error}") from None
+            report = parse_json(_Report, models.bucket.read(name), what="a report", where=f"{models.url}/{name}")
+            if report.dataset == dataset and not report.promoted:
+                return f"refused on {report.decided}: {report.reason}"
     return None

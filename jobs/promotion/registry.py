@@ -8,9 +8,8 @@ Conflict and has changed nothing. Nothing is ever dropped from it, so it is the 
 in the runs' folders, each checkpoint named by its file and SHA-256.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -18,7 +17,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from preprocessing.errors import InputError
-from preprocessing.settings import STRICT, validated
+from preprocessing.json_format import encode_json, parse_json
+from preprocessing.settings import STRICT
 from preprocessing.storage.bucket import VersionedObject
 from preprocessing.storage.urls import open_bucket
 
@@ -64,7 +64,7 @@ class Models:
         self.url = self.bucket.url
         self._current = VersionedObject(self.bucket, CURRENT)
         data = self._current.read()
-        self.history: tuple[Model, ...] = () if data is None else parse(data, place=f"{self.url}/{CURRENT}")
+        self.history: tuple[Model, ...] = () if data is None else parse(data, where=f"{self.url}/{CURRENT}")
 
     @property
     def production(self) -> Model | None:
@@ -104,23 +104,18 @@ def utc_now() -> str:
 
 def to_json(history: Sequence[Model]) -> bytes:
     """The content of current.json for these models, newest first."""
-    values = {"format": FORMAT, "models": [asdict(model) for model in history]}
-    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+    return encode_json(_Current(FORMAT, tuple(history)))
 
 
-def parse(data: bytes, *, place: str) -> tuple[Model, ...]:
-    """The models that current.json names, newest first; InputError, naming `place`, for anything else."""
-    try:
-        found = json.loads(data)
-        if type(found["format"]) is int and found["format"] > FORMAT:
-            raise InputError(f"format {found['format']}, expected at most {FORMAT}: of a newer version")
-        models = validated(_Current, found).models
-        if [model.number for model in models] != list(range(len(models), 0, -1)):
-            raise InputError("its models are not numbered one after the other")
-        if any(model.previous is not None and not 0 < model.previous < model.number for model in models):
-            raise InputError("a model's previous one is not before it")
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{place}: not a pointer to models: {type(error).__name__} {error}") from None
-    return models
+def parse(data: bytes, *, where: str) -> tuple[Model, ...]:
+    """Return the models that current.json names, newest first. Raises InputError, which names `where`, otherwise."""
+    what = "an index of promoted models"
+    return parse_json(_Current, data, what=what, where=where, newest_format=FORMAT, check=_check_numbers).models
+
+
+def _check_numbers(current: _Current) -> None:
+    models = current.models
+    if [model.number for model in models] != list(range(len(models), 0, -1)):
+        raise ValueError("its models are not numbered one after the other")
+    if any(model.previous is not None and not 0 < model.previous < model.number for model in models):
+        raise ValueError("a model's previous one is not before it")

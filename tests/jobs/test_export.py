@@ -180,10 +180,13 @@ def test_a_folder_of_something_else_is_not_exported_to(small_run: Path, tmp_path
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "not an export's: "),
-        ("[]", "not an export's: "),
-        ("{}", "not an export's: a key is missing"),
-        ('{"format": 2, "run": "r", "step": 1, "sha256": "s"}', "format 2, expected at most 1: of a newer version"),
+        ("{", "not an export.json: EOF"),
+        ("[]", r"not an export.json: \[\]: expected an object"),
+        ("{}", "not an export.json: format: missing"),
+        (
+            '{"format": 2, "run": "r", "step": 1, "sha256": "s"}',
+            "not an export.json: format 2, expected at most 1: written by a newer",
+        ),
     ],
 )
 def test_a_damaged_export_json_is_named(small_run: Path, tmp_path: Path, content: str, message: str) -> None:

@@ -3,16 +3,27 @@
 model.keras  saved_model/...  export.json
 """
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import InputError
+from preprocessing.json_format import PositiveInt, encode_json, parse_json
 from preprocessing.storage.urls import open_bucket
 
 NAME = "export.json"
 FORMAT = 1
 KERAS, SAVED_MODEL = "model.keras", "saved_model"
+
+
+@dataclass(frozen=True)
+class Export:
+    """The values of an export.json that are read back."""
+
+    format: PositiveInt
+    run: str
+    step: int
+    sha256: str
 
 
 class Exports:
@@ -32,10 +43,10 @@ class Exports:
         """Whether it is the export of the checkpoint of this SHA-256; InputError if of another, not to be replaced."""
         if self._found is None:
             return False
-        same = bool(self._found["sha256"] == sha256)
+        same = self._found.sha256 == sha256
         if not same and not self._replace:
             raise InputError(
-                f"--to {self.url}: has an export of {self._found['run']}, step {self._found['step']}: "
+                f"--to {self.url}: has an export of {self._found.run}, step {self._found.step}: "
                 "name another folder, or replace it with --replace"
             )
         return same
@@ -58,21 +69,13 @@ class Exports:
         for name in names:
             if self._bucket.checksum(name) != local.checksum(name):
                 raise OSError(f"{self.url}/{name}: written by another process meanwhile: export again")
-        data = json.dumps({"format": FORMAT, **values}, indent=1, ensure_ascii=False) + "\n"
-        self._bucket.write(NAME, data.encode())  # over another process', whose files these are no more
+        # Another process' export.json may stand there: its files have just been replaced.
+        self._bucket.write(NAME, encode_json({"format": FORMAT, **values}))
         return f"{self.url}/{NAME}"
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self) -> Export | None:
         try:
-            found = json.loads(self._bucket.read(NAME))
-            if not {"format", "run", "step", "sha256"} <= found.keys():
-                raise ValueError("a key is missing")
+            data = self._bucket.read(NAME)
         except FileNotFoundError:
             return None
-        except (ValueError, AttributeError) as error:
-            raise InputError(f"{self.url}/{NAME}: not an export's: {error}") from None
-        if type(found["format"]) is not int or found["format"] > FORMAT:
-            raise InputError(
-                f"{self.url}/{NAME}: format {found['format']}, expected at most {FORMAT}: of a newer version"
-            )
-        return dict(found)
+        return parse_json(Export, data, what="an export.json", where=f"{self.url}/{NAME}", newest_format=FORMAT)

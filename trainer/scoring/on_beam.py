@@ -78,7 +78,7 @@ def score(
     if saved is None:
         raise InputError(f"{url}: no {checkpoint_index.POINTER}: a run without a checkpoint yet")
     if detector:
-        detector.check(saved.sha256, place="--detector")
+        detector.check(saved.sha256, where="--detector")
     parts = [
         part
         for number, source in enumerate(find(reviews))

@@ -127,8 +127,8 @@ def test_the_history_is_one_line_a_promotion_newest_first(tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('{\n "format": 1', '{\n "format": 2', "format 2, expected at most 1: of a newer version"),
-        ('{\n "format": 1', "[1", "not a pointer to models"),
+        ('{\n "format": 1', '{\n "format": 2', "format 2, expected at most 1: written by a newer version"),
+        ('{\n "format": 1', "[1", "expected `,` or `]`"),
         ('"number": 1', '"number": 7', "its models are not numbered one after the other"),
         ('"previous": 1', '"previous": 2', "a model's previous one is not before it"),
         ('"step": 1', '"step": "one"', "models.0.step='one': expected a valid integer"),
@@ -142,13 +142,15 @@ def test_a_pointer_that_is_damaged_or_newer_is_named(tmp_path: Path, old: str, n
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    with pytest.raises(InputError, match=f"{path}: {expected}"):
+    with pytest.raises(InputError, match=f"{path}: not an index of promoted models: {expected}"):
         Models(url)
 
 
 def test_a_pointer_without_models_is_none(tmp_path: Path) -> None:
     (tmp_path / "current.json").write_text('{"format": 1, "models": []}')
-    with pytest.raises(InputError, match="current.json: models=.*expected"):
+    with pytest.raises(
+        InputError, match="current.json: not an index of promoted models: models=.*: expected to have at"
+    ):
         Models(str(tmp_path))
 
 

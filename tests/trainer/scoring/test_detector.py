@@ -7,7 +7,7 @@ import pytest
 
 from preprocessing.errors import InputError
 from trainer.detection.fit import fit
-from trainer.scoring.detector import AtLength, Detector, from_json
+from trainer.scoring.detector import AtLength, Detector, parse_detector
 from trainer.scoring.scores import FEATURES, Scores
 
 N = len(FEATURES)
@@ -39,7 +39,7 @@ def noisy(bits: float, count: int, chars: int, seed: int) -> list[Scores]:
 
 
 def test_a_detector_comes_back_from_its_file_as_it_was() -> None:
-    assert from_json(DETECTOR.to_json(), place="d.json") == DETECTOR
+    assert parse_detector(DETECTOR.to_json(), where="d.json") == DETECTOR
 
 
 @pytest.mark.parametrize(("chars", "judged"), [(4, 4), (7, 4), (8, 8), (900, 8)])
@@ -54,26 +54,27 @@ def test_a_text_shorter_than_all_lengths_gets_no_verdict() -> None:
 
 
 def test_a_detector_of_another_checkpoint_is_refused() -> None:
-    DETECTOR.check("ab" * 32, place="d.json")
+    DETECTOR.check("ab" * 32, where="d.json")
     with pytest.raises(InputError, match="d.json: made for checkpoint abababab, the run's newest is cdcdcdcd: make"):
-        DETECTOR.check("cd" * 32, place="d.json")
+        DETECTOR.check("cd" * 32, where="d.json")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "d.json: of another version than 1"),
+        ({"format": 2}, "d.json: not a detector: format 2, expected at most 1: written by a newer version"),
+        ({"format": 0}, "d.json: not a detector: format=0: expected greater than or equal to 1"),
         ({"features": ["bits"]}, "d.json: made with other features"),
-        ({"lengths": []}, "d.json: not a detector: ValueError expected lengths"),
-        ({"checkpoint": 5}, "d.json: not a detector"),
-        ({"false_positive_rate": 2}, "d.json: not a detector"),
-        ({"more": 1}, "d.json: not a detector: TypeError"),
-        ({"lengths": [{"chars": 4}]}, "d.json: not a detector: KeyError"),
+        ({"lengths": []}, "d.json: not a detector: lengths=.*: expected to have at least 1 item"),
+        ({"checkpoint": 5}, "d.json: not a detector: checkpoint=5: expected a valid string"),
+        ({"false_positive_rate": 2}, "d.json: not a detector: false_positive_rate=2: expected less than 1"),
+        ({"more": 1}, "d.json: not a detector: more=1: unknown key"),
+        ({"lengths": [{"chars": 4}]}, "d.json: not a detector: lengths.0.means: missing"),
     ],
 )
 def test_a_file_that_is_no_detector_of_ours_is_refused(change: Mapping[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        from_json(json.dumps(json.loads(DETECTOR.to_json()) | change).encode(), place="d.json")
+        parse_detector(json.dumps(json.loads(DETECTOR.to_json()) | change).encode(), where="d.json")
 
 
 @pytest.mark.parametrize(
@@ -84,13 +85,13 @@ def test_numbers_that_no_training_makes_are_refused(change: Mapping[str, Any]) -
     values = json.loads(DETECTOR.to_json())
     values["lengths"][0] |= change
     with pytest.raises(InputError, match="d.json: not a detector"):
-        from_json(json.dumps(values).encode(), place="d.json")
+        parse_detector(json.dumps(values).encode(), where="d.json")
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\x80\x04pickle", b"{}", b'"x"'])
 def test_what_is_no_json_object_is_refused(data: bytes) -> None:
     with pytest.raises(InputError, match="d.json: not a detector"):
-        from_json(data, place="d.json")
+        parse_detector(data, where="d.json")
 
 
 def test_fitting_finds_what_has_fewer_bits_and_keeps_to_the_false_alarms_asked_for() -> None:
