@@ -7,7 +7,7 @@ from statistics import median
 
 from jobs.history import events
 from jobs.history.events import Start
-from trainer.data.plan import Plan
+from trainer.data.order import Plan
 from trainer.runs import checkpoint_index, metric_rows, samples, start_records
 from trainer.runs.folder import Run, plan_of
 from trainer.runs.metric_rows import Trained, Validated

@@ -24,8 +24,7 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.errors import Stopped
 from preprocessing.storage.urls import open_bucket
 from tests.trainer.data.test_windows import MANIFEST
-from trainer.data.order import Order
-from trainer.data.plan import plan
+from trainer.data.order import Order, plan
 from trainer.data.windows import Windows
 from trainer.model import network
 from trainer.model.state import restore

@@ -22,8 +22,7 @@ from preprocessing.settings import as_mapping, as_yaml, defaults, differences, k
 from preprocessing.storage.bucket import Bucket, ReadOnlyBucket
 from preprocessing.storage.urls import exists, open_bucket
 from trainer.config import TrainConfig
-from trainer.data.order import Order
-from trainer.data.plan import Plan, plan
+from trainer.data.order import Order, Plan, plan
 from trainer.runs.checkpoint_index import POINTER
 
 # What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.

@@ -18,8 +18,7 @@ import keras
 import tensorflow as tf
 
 from preprocessing.errors import InputError, Stopped
-from trainer.data.order import Order
-from trainer.data.plan import Plan
+from trainer.data.order import Order, Plan
 from trainer.data.windows import Windows, fill_up
 from trainer.model.state import snapshot
 from trainer.runs.checkpoints import Snapshot, not_finite

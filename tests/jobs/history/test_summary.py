@@ -5,7 +5,7 @@ import pytest
 from jobs.history.events import Speed, Start
 from jobs.history.run_history import RunHistory
 from jobs.history.summary import Goodput, format_duration, measure_goodput
-from trainer.data.plan import Plan
+from trainer.data.order import Plan
 
 
 def start(*speeds: tuple[float, int, float], began: float) -> Start:

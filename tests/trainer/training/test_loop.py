@@ -13,8 +13,7 @@ import safetensors.numpy
 
 from preprocessing.errors import Conflict, InputError, Stopped
 from tests.support.memory import Memory
-from trainer.data.order import Order
-from trainer.data.plan import Plan, plan
+from trainer.data.order import Order, Plan, plan
 from trainer.data.windows import Batch
 from trainer.runs.checkpoint_index import POINTER, Retention
 from trainer.runs.checkpoints import Checkpoints
