@@ -13,7 +13,7 @@ from jobs.terminal.dataset import manifest_sections
 from preprocessing.settings import as_yaml
 from preprocessing.storage.urls import absolute
 from trainer.runs.metric_rows import Validated
-from trainer.runtime.versions import versions
+from trainer.runtime.machine import versions
 
 
 def report_page(history: RunHistory) -> bytes:

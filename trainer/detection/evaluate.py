@@ -17,7 +17,7 @@ from trainer.detection.fit import fit
 from trainer.detection.rates import Numbers, Rates, rates
 from trainer.runs.folder import Run, open_run
 from trainer.runtime.devices import loaded
-from trainer.runtime.versions import versions
+from trainer.runtime.machine import versions
 from trainer.scoring.detector import AtLength, Detector
 from trainer.scoring.reviews import Alphabet
 from trainer.scoring.scorer import Scorer

@@ -21,7 +21,7 @@ from trainer.runs.checkpoint_index import Saved
 from trainer.runs.checkpoints import digest, newest_saved
 from trainer.runs.folder import Run
 from trainer.runtime.devices import build, set_up
-from trainer.runtime.versions import versions
+from trainer.runtime.machine import versions
 
 log = logging.getLogger(__name__)
 

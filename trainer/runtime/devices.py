@@ -21,9 +21,8 @@ from trainer.runs.checkpoint_index import Saved
 from trainer.runs.checkpoints import newest_saved
 from trainer.runs.folder import Run
 from trainer.runtime import precision
-from trainer.runtime.rendezvous import wait_for_all
 from trainer.runtime.strategy import mirrored, of_the_chief, over_workers
-from trainer.runtime.workers import ALONE, Workers
+from trainer.runtime.workers import ALONE, Workers, wait_for_all
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,11 @@
 import os
 import platform
 from collections import Counter
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
-from trainer.runtime.versions import versions
-
+PACKAGES = ("tensorflow", "keras", "numpy")
 CPUINFO = Path("/proc/cpuinfo")
 CGROUP = Path("/sys/fs/cgroup")  # a pod's limits, where version 2 of them is mounted
 
@@ -54,3 +55,19 @@ def memory(cgroup: Path) -> str:
 
 def _limit(file: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
+
+
+def versions() -> Iterator[tuple[str, str]]:
+    """Of Python and the packages, as installed: not imported for it."""
+    yield "python", platform.python_version()
+    for package in PACKAGES:
+        yield package, _version(package)
+
+
+def _version(package: str) -> str:
+    for name in (package, f"{package}-cpu"):  # TensorFlow's CPU build has another name
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pass
+    return "not installed"

@@ -10,15 +10,26 @@ The environment says it, in one of two ways:
 
 Without any, or with one worker, it is alone. All workers share out each batch; worker 0 is the chief, the only
 one that writes.
+
+TensorFlow waits for a worker that is not up yet without a limit or a word, and deaf to SIGTERM; so the workers
+first wait for each other here.
 """
 
 import json
+import logging
 import re
-from collections.abc import Mapping
+import socket
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from preprocessing.errors import InputError
+from preprocessing.errors import InputError, Stopped
 
+log = logging.getLogger(__name__)
+
+LIMIT_SECONDS = 1200.0  # Kubernetes waits up to ten minutes before it starts a pod again, and its node pulls the image
+LINE_SECONDS = 15.0
+ASK_SECONDS = 0.5
 ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
@@ -95,3 +106,48 @@ def _number(environment: Mapping[str, str], name: str, *, least: int) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < least:
         raise InputError(f"{name}={text}: expected a whole number from {least}")
     return int(text)
+
+
+def wait_for_all(
+    workers: Workers,
+    should_stop: Callable[[], bool],
+    *,
+    limit_seconds: float = LIMIT_SECONDS,
+    line_seconds: float = LINE_SECONDS,
+) -> None:
+    """Returns once each other worker has been there: its name resolves and its port answers.
+
+    A worker listens on its own port meanwhile, and right after on the same for TensorFlow, so a later one finds
+    it too. Raises Stopped if asked to stop, and TimeoutError, naming who is missing, after `limit_seconds`.
+    """
+    own = workers.hosts[workers.index]
+    missing = [host for host in workers.hosts if host != own]
+    began = shown = time.monotonic()
+    with _listening(int(own.rpartition(":")[2])):
+        while missing := [host for host in missing if not _answers(host)]:
+            now = time.monotonic()
+            if should_stop():
+                raise Stopped
+            if now > began + limit_seconds:
+                raise TimeoutError(
+                    f"no answer from {', '.join(missing)} in {limit_seconds:.0f} s: workers have to run together"
+                )
+            if now > shown + line_seconds:
+                shown = now
+                log.info("waiting for %s, %.0f of at most %.0f s", ", ".join(missing), now - began, limit_seconds)
+            time.sleep(ASK_SECONDS)
+
+
+def _listening(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+    return socket.create_server(("", port), backlog=128)
+
+
+def _answers(host: str) -> bool:
+    name, _, port = host.rpartition(":")
+    try:
+        socket.create_connection((name.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True
