@@ -6,17 +6,18 @@ import keras
 
 from benchmarks.lstm_shapes import SYMBOLS, UNITS
 from trainer.model import network
-from trainer.runtime.devices import replicas, set_up
+from trainer.runtime.devices import set_up
 from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import create_strategy
 from trainer.training.steps import Steps
 
 
 def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
     """The model, its optimizer and its steps, in the precision that `auto` picks."""
-    strategy = replicas()
+    strategy = create_strategy()
     cudnn = set_up("auto", seed=1)
     with strategy.scope():
-        net = network.build(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
+        net = network.build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
         adam = network.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
     agreement = Agreement(strategy)

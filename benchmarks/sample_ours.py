@@ -16,7 +16,7 @@ from trainer.sampling.generate import texts
 def main() -> None:
     asked = arguments()
     cudnn = set_up("auto", seed=1)
-    net = network.build(symbols=SYMBOLS, lstm_units=asked.units, embedding_units=0, cudnn=cudnn)
+    net = network.build_lstm(symbols=SYMBOLS, lstm_units=asked.units, embedding_units=0, cudnn=cudnn)
 
     def turn(said: dict[str, Any]) -> dict[str, Any]:
         chars, began = int(said["chars"]), time.perf_counter()

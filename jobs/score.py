@@ -73,10 +73,10 @@ def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> N
 def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin: IO[bytes], scratch: Path) -> None:
     files = named(asked.reviews, stdin, scratch)
 
-    from trainer.runtime.devices import loaded
+    from trainer.runs.load import load_checkpoint
     from trainer.scoring.scorer import Scorer
 
-    saved, net = loaded(run)
+    saved, net = load_checkpoint(run)
     if detector:
         detector.check(saved.sha256, where=asked.detector)
     alphabet, errors, colored = Alphabet(run.manifest), Counter[str](), list[Scored]()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from jobs.terminal.samples import SampleRequest, TextStream, print_now
 from preprocessing.errors import InputError
-from trainer.runtime.devices import trained
+from trainer.runs.load import load_model
 from trainer.sampling import prompt
 from trainer.sampling.conversation import Conversation
 from trainer.sampling.sampler import draws
@@ -18,7 +18,7 @@ def converse(request: SampleRequest, *, strict: bool) -> None:
 
     The text begins with the request's prompt. `strict` refuses a line of which a part would be left out.
     """
-    conversation = Conversation(trained(request.run), request.prompt)
+    conversation = Conversation(load_model(request.run), request.prompt)
     for turn, line in enumerate(_lines()):
         try:
             ids = prompt.encoded(line, request.run, argument="--interactive", strict=strict)

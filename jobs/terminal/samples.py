@@ -11,7 +11,7 @@ from itertools import repeat
 from jobs.terminal.progress import counted
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run
-from trainer.runtime.devices import trained
+from trainer.runs.load import load_model
 from trainer.sampling.generate import Text, in_order, texts
 from trainer.sampling.stop_texts import Endings
 from trainer.sampling.truncation import Limits
@@ -47,7 +47,7 @@ class SampleRequest:
     def generate(self) -> Iterator[Text]:
         """Yield a sample each time it has grown by a character."""
         return texts(
-            trained(self.run),
+            load_model(self.run),
             self.prompt,
             repeat(self.diversity, self.count),
             chars=self.chars,

@@ -20,8 +20,9 @@ from preprocessing.storage.urls import open_bucket
 from tests.support.runs import newest
 from trainer.export.export import compare, write
 from trainer.export.folder import Exports
+from trainer.model.network import build_model
 from trainer.runs.folder import open_run
-from trainer.runtime.devices import build, trained
+from trainer.runs.load import load_model
 
 PAGE = (Path(__file__).parents[2] / "docs/using.md").read_text()
 SAVED_MODEL, KERAS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
@@ -79,7 +80,7 @@ def test_the_keras_file_gives_without_this_project_the_logits_of_the_run(
     *_, logits = elsewhere(script.replace("symbols)", "ascii(symbols))"), exported, tmp_path)
     run = open_run(str(small_run))
     ids, _ = run.manifest.symbols().encode("{the foo")
-    expected = trained(run)(ids[None].astype(np.int32)).numpy()[0, -1]
+    expected = load_model(run)(ids[None].astype(np.int32)).numpy()[0, -1]
     np.testing.assert_allclose(json.loads(logits), expected, atol=1e-5)
 
 
@@ -197,8 +198,8 @@ def test_a_damaged_export_json_is_named(small_run: Path, tmp_path: Path, content
 
 def test_files_that_compute_something_else_than_the_run_are_found(small_run: Path, tmp_path: Path) -> None:
     run = open_run(str(small_run))
-    own, other = trained(run), build(run.config.model, run.manifest)
-    plain = build(run.config.model, run.manifest, cudnn="auto")
+    own, other = load_model(run), build_model(run.config.model, run.manifest)
+    plain = build_model(run.config.model, run.manifest, cudnn="auto")
     plain.set_weights(own.get_weights())
     write(tmp_path / "good", run, own, plain)
     compare(tmp_path / "good", run, own)
@@ -239,7 +240,7 @@ def test_a_full_disk_is_a_fault_of_the_machine_whatever_is_written_there(
     small_run: Path, small_disk: Callable[[int], Path]
 ) -> None:
     run = open_run(str(small_run))
-    own, plain = trained(run), build(run.config.model, run.manifest, cudnn="auto")
+    own, plain = load_model(run), build_model(run.config.model, run.manifest, cudnn="auto")
     for kilobytes in (8, 64, 120):  # the Keras file, the weights beside it, the graph
         with pytest.raises(OSError, match="No space left on device"):
             write(small_disk(kilobytes) / "export", run, own, plain)

@@ -113,7 +113,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
     keras.utils.set_random_seed(1)
     with strategy.scope():
-        net = Observed(network.build(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
+        net = Observed(network.build_lstm(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
         optimizer = network.optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
         optimizer.build(net.trainable_variables)
 

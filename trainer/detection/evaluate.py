@@ -16,7 +16,7 @@ from trainer.detection.examples import Ids
 from trainer.detection.fit import fit
 from trainer.detection.rates import Numbers, Rates, rates
 from trainer.runs.folder import Run, open_run
-from trainer.runtime.devices import loaded
+from trainer.runs.load import load_checkpoint
 from trainer.runtime.machine import versions
 from trainer.scoring.detector import AtLength, Detector
 from trainer.scoring.reviews import Alphabet
@@ -82,7 +82,7 @@ class Judge:
     """A run's model as what scores reviews."""
 
     def __init__(self, run: Run) -> None:
-        saved, self.net = loaded(run)
+        saved, self.net = load_checkpoint(run)
         self.run, self.checkpoint = run, saved.sha256
         self._scorer = Scorer(self.net)
 
@@ -159,7 +159,7 @@ def sources(judge: Judge, asked: Asked, *, chars: int, foreign: Sequence[str]) -
         other = open_run(url)
         if other.manifest.vocabulary != run.manifest.vocabulary:
             raise InputError(f"--foreign {url}: its vocabulary is not that of {run.bucket.url}")
-        _, net = loaded(other)
+        _, net = load_checkpoint(other)
         ids = examples.by_model(other, net, each(asked), chars=chars, seed=asked.seed)
         yield from judge.generated(f"run {url.rstrip('/').rpartition('/')[2]}", asked, ids)
 

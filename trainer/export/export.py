@@ -16,11 +16,12 @@ from jobs.promotion.registry import utc_now
 from preprocessing.storage.urls import absolute
 from trainer.export.folder import KERAS, NAME, SAVED_MODEL, Exports
 from trainer.export.saved_model import Generator
+from trainer.model.network import build_model
 from trainer.model.state import restore
 from trainer.runs.checkpoint_index import Saved
 from trainer.runs.checkpoints import digest, newest_saved
 from trainer.runs.folder import Run
-from trainer.runtime.devices import build, set_up
+from trainer.runtime.devices import set_up
 from trainer.runtime.machine import versions
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def export(run: Run, exports: Exports) -> str:
             log.info("%s: step %d is exported already", exports.url, saved.step)
             return f"{exports.url}/{NAME}"
         cudnn = set_up("float32", seed=run.config.seed)
-        own, plain = (build(run.config.model, run.manifest, cudnn=kind) for kind in (cudnn, "auto"))
+        own, plain = (build_model(run.config.model, run.manifest, cudnn=kind) for kind in (cudnn, "auto"))
         for net in (own, plain):
             restore(snapshot.arrays, net, None)
         folder = Path(scratch, "export")
@@ -50,7 +51,7 @@ def export(run: Run, exports: Exports) -> str:
 
 
 def write(folder: Path, run: Run, own: keras.Model, plain: keras.Model) -> None:
-    """Writes both files of one model into a folder that it makes: `own` is as build() makes it for this machine.
+    """Writes both files of one model into a folder that it makes: `own` is as build_model() makes it for this machine.
 
     OSError where the disk is full.
     """

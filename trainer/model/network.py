@@ -7,12 +7,28 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from preprocessing.dataset.manifest import Manifest
+from trainer.config import ModelConfig
 from trainer.model.lstm import LSTM
 
 EMBEDDING, LOGITS = "embedding", "logits"
 
+# What the first layer makes of each symbol [V, 4H]; of each layer the kernel [H below, 4H], None for the first, the
+# recurrent kernel [H, 4H] and the bias [4H] float32; those of the logits, float32.
+Weights = tuple[tf.Tensor, list[tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 
-def build(
+
+def build_model(config: ModelConfig, manifest: Manifest, *, cudnn: bool | Literal["auto"] = False) -> keras.Model:
+    """Build the model for a run's configuration and its dataset's vocabulary."""
+    return build_lstm(
+        symbols=len(manifest.vocabulary),
+        lstm_units=config.lstm_units,
+        embedding_units=config.embedding_units,
+        cudnn=cudnn,
+    )
+
+
+def build_lstm(
     *, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudnn: bool | Literal["auto"] = False
 ) -> keras.Model:
     """ids [B, L] int -> logits [B, L, V] float32 for the character after each position.
@@ -65,3 +81,18 @@ def losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
     if objective == "last":
         logits, targets = logits[:, -1:], targets[:, -1:]
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+
+
+def weights_of(model: keras.Model) -> Weights:
+    """Those of now, of a model that `network.build` made."""
+    layers, logits = lstm_layers(model), model.get_layer(LOGITS)
+    dtype = layers[0].compute_dtype
+    table = tf.convert_to_tensor(layers[0].cell.kernel)
+    if any(layer.name == EMBEDDING for layer in model.layers):
+        table = tf.matmul(model.get_layer(EMBEDDING).embeddings, table)
+    cells = []
+    for number, layer in enumerate(layers):
+        cell = layer.cell
+        kernel = None if number == 0 else tf.cast(cell.kernel, dtype)  # the first layer's is the table
+        cells.append((kernel, tf.cast(cell.recurrent_kernel, dtype), tf.convert_to_tensor(cell.bias)))
+    return tf.cast(table, dtype), cells, (tf.convert_to_tensor(logits.kernel), tf.convert_to_tensor(logits.bias))

@@ -1,14 +1,39 @@
 """The devices that share a batch, on one machine or on many."""
 
+import hashlib
+import logging
+import os
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from trainer.model.state import Arrays
+from preprocessing.errors import InputError
+from trainer.runtime.workers import ALONE, Workers, wait_for_all
+
+log = logging.getLogger(__name__)
+
+
+def create_strategy(
+    workers: Workers = ALONE, should_stop: Callable[[], bool] = lambda: False
+) -> tf.distribute.Strategy:
+    """One replica for each GPU of all workers; of a process alone without any, for each logical CPU device.
+
+    Waits for the other workers; raises what `wait_for_all` raises.
+    """
+    if workers.count > 1:
+        log.info("worker %d of %s", workers.index, ", ".join(workers.hosts))
+        wait_for_all(workers, should_stop)
+        os.environ["TF_CONFIG"] = workers.tf_config()
+        return over_workers()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return mirrored([device.name for device in devices])
 
 
 def mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
@@ -33,7 +58,9 @@ def over_workers() -> tf.distribute.Strategy:
     return strategy
 
 
-def of_the_chief(strategy: tf.distribute.Strategy, arrays: Arrays) -> Arrays:
+def broadcast_from_chief(
+    strategy: tf.distribute.Strategy, arrays: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
     """The arrays of the first replica's worker, bit for bit, for all; each brings some of the same names and shapes."""
     names = sorted(arrays)
 
@@ -53,6 +80,22 @@ def of_the_chief(strategy: tf.distribute.Strategy, arrays: Arrays) -> Arrays:
     summed = shared([tf.constant(arrays[name]) for name in names])
     local = [strategy.experimental_local_results(one)[0].numpy() for one in summed]
     return {name: np.asarray(array) for name, array in zip(names, local, strict=True)}
+
+
+def require_same_run(strategy: tf.distribute.Strategy, workers: Workers, identity: str) -> None:
+    """InputError in a worker that would train another run than the chief: of another identity or precision.
+
+    Such workers would fail in each other's sums, or go on with weights that are no longer the same.
+    """
+    if workers.count == 1:
+        return
+    policy = keras.mixed_precision.dtype_policy().name
+    own = np.frombuffer(hashlib.sha256(f"{identity} {policy}".encode()).digest(), np.uint8).astype(np.int64)
+    if (broadcast_from_chief(strategy, {"identity": own})["identity"] != own).any():
+        raise InputError(
+            f"worker {workers.index}: its configuration, dataset or precision ({policy}) is not that of worker 0, "
+            "and they train one run together"
+        )
 
 
 @contextmanager

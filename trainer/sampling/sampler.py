@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from preprocessing.errors import Stopped
 from trainer.data.order import uniform
-from trainer.model.weights import weights_of
+from trainer.model.network import weights_of
 from trainer.sampling.truncation import ALL, Limits
 
 GROUP_ROWS = 8
 State = Any
-# As trainer.model.weights has them, but for each layer's kernels, which are one.
+# As trainer.model.network has them, but for each layer's kernels, which are one.
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 # ids [B] int32 and the state before them -> logits [B, V] float32 of the next character and the state after.
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]

@@ -40,10 +40,10 @@ class RunsModel(ModelHandler):
         self._run, self._checkpoint, self._alphabet = run, checkpoint, alphabet
 
     def load_model(self) -> Any:
-        from trainer.runtime.devices import loaded
+        from trainer.runs.load import load_checkpoint
         from trainer.scoring.scorer import Scorer
 
-        saved, net = loaded(open_run(self._run))
+        saved, net = load_checkpoint(open_run(self._run))
         if saved.sha256 != self._checkpoint:
             raise OSError(f"{self._run}: has another checkpoint than when its scoring began: score again")
         return Scorer(net)

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from preprocessing.errors import Stopped
 from trainer.model.lstm import steps_from
-from trainer.model.weights import Weights, weights_of
+from trainer.model.network import Weights, weights_of
 from trainer.scoring.scores import Scores
 
 ROWS, CHARS = 32, 64

@@ -19,7 +19,7 @@ from trainer.config import TrainConfig
 from trainer.model.state import Arrays, restore, snapshot
 from trainer.runs.checkpoints import Checkpoints, newest
 from trainer.runs.folder import open_run
-from trainer.runtime.strategy import of_the_chief
+from trainer.runtime.strategy import broadcast_from_chief
 from trainer.runtime.workers import Workers
 from trainer.training import warm_start
 
@@ -67,7 +67,7 @@ def set_first_weights(
         return start
     validation = np.array(math.nan if start.validation is None else start.validation)
     state = snapshot(net, optimizer) | {STEP: np.array(start.step), VALIDATION: validation}
-    arrays = of_the_chief(strategy, state)
+    arrays = broadcast_from_chief(strategy, state)
     restore(arrays, net, optimizer)
     known = float(arrays[VALIDATION])
     return Start(int(arrays[STEP]), start.losses, None if math.isnan(known) else known)

@@ -6,10 +6,12 @@ from pathlib import Path
 from preprocessing.dataset.folder import Dataset
 from trainer.data.staging import stage
 from trainer.data.windows import Windows
+from trainer.model.network import build_model
 from trainer.model.state import Arrays, restore
 from trainer.runs.folder import Run
-from trainer.runtime.devices import build, replicas, set_up
+from trainer.runtime.devices import set_up
 from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import create_strategy
 from trainer.training import evaluation
 from trainer.training.evaluation import Evaluation
 from trainer.training.steps import Steps
@@ -30,10 +32,10 @@ def evaluate(
         stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
     ):
         windows = Windows(shards, dataset.manifest, staging.mapped)
-        strategy = replicas()
+        strategy = create_strategy()
         cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
         with strategy.scope():
-            net = build(run.config.model, dataset.manifest, cudnn=cudnn)
+            net = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
         restore(arrays, net, None)
         agreement = Agreement(strategy)
         steps = Steps(

@@ -18,17 +18,18 @@ from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
 from trainer.model import network
+from trainer.model.network import build_model
 from trainer.runs import checkpoint_index
 from trainer.runs.checkpoint_index import Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.folder import hyperparameters, identity, order_of, plan_of
 from trainer.runs.metrics import Metrics
 from trainer.runs.start_records import OwnStart
-from trainer.runtime.devices import build, replicas, require_gpus, same_as_the_chief, set_up
+from trainer.runtime.devices import require_gpus, set_up
 from trainer.runtime.machine import machine
 from trainer.runtime.stop import Stop
 from trainer.runtime.stop_agreement import Agreement
-from trainer.runtime.strategy import no_worker_lost
+from trainer.runtime.strategy import create_strategy, no_worker_lost, require_same_run
 from trainer.runtime.watchdog import Watch
 from trainer.runtime.workers import Workers
 from trainer.training import loop
@@ -79,12 +80,12 @@ def train(
         return
     require_gpus(config.min_gpus)
     with no_worker_lost():
-        strategy = replicas(workers, should_stop)
+        strategy = create_strategy(workers, should_stop)
         agreement = Agreement(strategy, should_stop, workers=workers.count)
         cudnn = set_up(config.precision, seed=config.seed)
-        same_as_the_chief(strategy, workers, identity(config, manifest))
+        require_same_run(strategy, workers, identity(config, manifest))
         with strategy.scope():
-            net = build(config.model, manifest, cudnn=cudnn)
+            net = build_model(config.model, manifest, cudnn=cudnn)
             adam = optimizer(net, config, steps=plan.steps)
         steps = Steps(
             *(strategy, net, adam),

@@ -9,7 +9,7 @@ from trainer.model import network
 
 
 def test_the_seed_s_model_has_its_layers_and_parameters() -> None:
-    net = network.build(symbols=61, lstm_units=[1024, 512], embedding_units=0)
+    net = network.build_lstm(symbols=61, lstm_units=[1024, 512], embedding_units=0)
     # 4 * (inputs + units + 1) * units for each LSTM, (units + 1) * symbols for the logits.
     assert net.count_params() == 4 * (61 + 1024 + 1) * 1024 + 4 * (1024 + 512 + 1) * 512 + 513 * 61
     assert [layer.name for layer in network.lstm_layers(net)] == ["lstm_0", "lstm_1"]
@@ -17,14 +17,14 @@ def test_the_seed_s_model_has_its_layers_and_parameters() -> None:
 
 def test_logits_are_float32_whatever_the_precision() -> None:
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    net = network.build(symbols=5, lstm_units=[4], embedding_units=3)
+    net = network.build_lstm(symbols=5, lstm_units=[4], embedding_units=3)
     assert net(np.zeros((2, 6), np.int32)).dtype == tf.float32
     assert network.lstm_layers(net)[0].compute_dtype == "bfloat16"
     assert {variable.dtype for variable in net.weights} == {"float32"}
 
 
 def test_a_position_s_logits_do_not_see_the_characters_after_it() -> None:
-    net = network.build(symbols=5, lstm_units=[8], embedding_units=0)
+    net = network.build_lstm(symbols=5, lstm_units=[8], embedding_units=0)
     ids = np.array([[0, 1, 2, 3, 4]])
     changed = np.array([[0, 1, 2, 0, 0]])
     np.testing.assert_array_equal(net(ids).numpy()[:, :3], net(changed).numpy()[:, :3])

@@ -9,7 +9,7 @@ from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer.config import TrainConfig
 from trainer.runs.folder import begin, identity, open_run
-from trainer.runtime.devices import trained
+from trainer.runs.load import load_model
 
 
 @pytest.mark.parametrize("content", [b"", b"[1", b"- 1", b"\xff\xfe\x00", b"text"])
@@ -126,7 +126,7 @@ def test_a_url_of_no_dataset_is_answered_with_the_command_that_makes_one(place: 
 def test_a_run_without_a_checkpoint_says_what_it_waits_for(dataset: Path, tmp_path: Path) -> None:
     begin(str(tmp_path), "name", config(1), open_dataset(str(dataset)).manifest)
     with pytest.raises(InputError, match="name: no checkpoint.json: a run without a checkpoint yet: train on, or wait"):
-        trained(open_run(str(tmp_path / "name")))
+        load_model(open_run(str(tmp_path / "name")))
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json"])

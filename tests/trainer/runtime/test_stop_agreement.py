@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.runtime.stop_agreement import Agreement
-from trainer.runtime.strategy import mirrored, of_the_chief
+from trainer.runtime.strategy import broadcast_from_chief, mirrored
 
 
 def test_a_worker_alone_stops_when_it_is_asked() -> None:
@@ -36,7 +36,7 @@ def test_all_get_the_first_replica_s_arrays_bit_for_bit() -> None:
         "b": np.array([-0.0, 0.0, -1.5, np.inf], np.float32),
         "a": np.array(2**40 + 1, np.int64),
     }
-    found = of_the_chief(mirrored(["CPU:0", "CPU:1"]), arrays)
+    found = broadcast_from_chief(mirrored(["CPU:0", "CPU:1"]), arrays)
     assert {name: (array.dtype, array.tobytes()) for name, array in found.items()} == {
         name: (array.dtype, array.tobytes()) for name, array in arrays.items()
     }

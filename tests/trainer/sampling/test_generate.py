@@ -18,7 +18,7 @@ ROWS, CHARS = AT_ONCE + 13, 12
 def net(request: pytest.FixtureRequest) -> keras.Model:
     keras.mixed_precision.set_global_policy(request.param)
     keras.utils.set_random_seed(1)
-    return network.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
+    return network.build_lstm(symbols=7, lstm_units=[40, 20], embedding_units=0)
 
 
 def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
@@ -73,7 +73,7 @@ def test_a_text_is_the_same_bits_alone_and_among_others_that_end_early(net: kera
 
 
 def test_a_conversation_writes_what_follows_from_all_that_was_said() -> None:
-    net = network.build(symbols=7, lstm_units=[40, 20], embedding_units=0)
+    net = network.build_lstm(symbols=7, lstm_units=[40, 20], embedding_units=0)
     talk, said = Conversation(net, [1]), [1]
     for turn, line in enumerate(([2, 3], [], [4])):
         drawn = draws(3, turn, rows=1, chars=5)

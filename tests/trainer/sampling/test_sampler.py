@@ -73,7 +73,7 @@ def test_generation_stops_between_characters_when_asked() -> None:
 
 @pytest.mark.parametrize("embedding_units", [0, 5])
 def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: int) -> None:
-    net = network.build(symbols=7, lstm_units=[6, 4], embedding_units=embedding_units)
+    net = network.build_lstm(symbols=7, lstm_units=[6, 4], embedding_units=embedding_units)
     ids = np.random.default_rng(1).integers(0, 7, (3, 12)).astype(np.int32)
     whole = net(ids).numpy()
     step, state = stepper(net, 3)
@@ -85,7 +85,7 @@ def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: i
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_a_row_s_characters_are_the_same_bits_alone_and_among_others(policy: str) -> None:
     keras.mixed_precision.set_global_policy(policy)
-    net = network.build(symbols=7, lstm_units=[200, 100], embedding_units=0)
+    net = network.build_lstm(symbols=7, lstm_units=[200, 100], embedding_units=0)
     rows = 2 * GROUP_ROWS + 3  # more than are computed together
     drawn, prompts = draws(1, 1, rows=rows, chars=20), (np.arange(rows, dtype=np.int32) % 7)[:, None]
     (step, state), alone = stepper(net, rows), stepper(net, GROUP_ROWS)
@@ -125,7 +125,7 @@ def test_a_cpu_without_avx_512_keeps_the_same_bits_too(tensorflow_with_onednn: s
 
 
 def test_generation_uses_the_weights_as_they_are_when_it_begins() -> None:
-    net = network.build(symbols=3, lstm_units=[4], embedding_units=0)
+    net = network.build_lstm(symbols=3, lstm_units=[4], embedding_units=0)
     texts = []
     for likely in (1, 2):
         net.get_layer("logits").bias.assign([99.0 * (symbol == likely) for symbol in range(3)])

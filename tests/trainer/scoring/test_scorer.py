@@ -17,7 +17,7 @@ SYMBOLS = 9
 
 def network(*, embedding_units: int = 0) -> keras.Model:
     keras.utils.set_random_seed(3)
-    net = model.build(symbols=SYMBOLS, lstm_units=[12, 8], embedding_units=embedding_units)
+    net = model.build_lstm(symbols=SYMBOLS, lstm_units=[12, 8], embedding_units=embedding_units)
     net.get_layer("logits").kernel.assign(2 * np.random.default_rng(1).normal(size=(8, SYMBOLS)))
     return net
 

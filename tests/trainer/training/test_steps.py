@@ -31,7 +31,7 @@ class Trained:
         try:
             keras.utils.set_random_seed(3)
             with strategy.scope():
-                self.model = network.build(symbols=7, lstm_units=[6, 5], embedding_units=embedding_units)
+                self.model = network.build_lstm(symbols=7, lstm_units=[6, 5], embedding_units=embedding_units)
                 self.optimizer = network.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
                 self.optimizer.build(self.model.trainable_variables)
         finally:
@@ -152,7 +152,7 @@ class Counted:
 def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
     strategy = mirrored(["CPU:0"])
     with strategy.scope():
-        net = Counted(network.build(symbols=7, lstm_units=[6], embedding_units=0))
+        net = Counted(network.build_lstm(symbols=7, lstm_units=[6], embedding_units=0))
         optimizer = network.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
         optimizer.build(net.trainable_variables)
     steps = Steps(

@@ -71,7 +71,7 @@ def test_the_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path
     layers = seed_weights(5, [8, 6])
     arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), place="w.h5")
     ours = Vocabulary("ba}{")  # another order, and without c
-    net = network.build(symbols=4, lstm_units=[8, 6], embedding_units=0)
+    net = network.build_lstm(symbols=4, lstm_units=[8, 6], embedding_units=0)
     restore(matched(arrays, theirs=THEIRS, ours=ours, expected=shapes(net), place="w.h5"), net, None)
     text = "{abba}"
     expected = numpy_lstm(layers, np.array([THEIRS.symbols.index(symbol) for symbol in text]))
@@ -85,13 +85,13 @@ def shapes(net: object) -> dict[str, tuple[int, ...]]:
 
 def built(**changes: object) -> dict[str, tuple[int, ...]]:
     settings = {"symbols": 5, "lstm_units": [8, 6], "embedding_units": 0} | changes
-    return shapes(network.build(**settings))  # type: ignore[arg-type]
+    return shapes(network.build_lstm(**settings))  # type: ignore[arg-type]
 
 
 def test_an_embedding_is_matched_by_symbol_too() -> None:
-    net = network.build(symbols=5, lstm_units=[4], embedding_units=3)
+    net = network.build_lstm(symbols=5, lstm_units=[4], embedding_units=3)
     arrays = {WEIGHTS + v.path: array(*v.shape) for v in net.weights}
-    expected = shapes(network.build(symbols=4, lstm_units=[4], embedding_units=3))
+    expected = shapes(network.build_lstm(symbols=4, lstm_units=[4], embedding_units=3))
     found = matched(arrays, theirs=THEIRS, ours=Vocabulary("c{a}"), expected=expected, place="x")
     theirs = arrays["weights/embedding/embeddings"]
     np.testing.assert_array_equal(found["weights/embedding/embeddings"], theirs[[4, 0, 2, 1]])

@@ -1,0 +1,31 @@
+"""A run's model with its newest weights, for this machine."""
+
+import tempfile
+from pathlib import Path
+
+import keras
+
+from trainer.model.network import build_model
+from trainer.model.state import restore
+from trainer.runs.checkpoint_index import Saved
+from trainer.runs.checkpoints import newest_saved
+from trainer.runs.folder import Run
+from trainer.runtime.devices import set_up
+
+
+def load_model(run: Run) -> keras.Model:
+    """Return the run's model with the weights of its newest whole checkpoint.
+
+    Sets precision and seed for the process. Raises InputError if the run has no checkpoint.
+    """
+    return load_checkpoint(run)[1]
+
+
+def load_checkpoint(run: Run) -> tuple[Saved, keras.Model]:
+    """Return the newest whole checkpoint's entry in the checkpoint index, and the model as `load_model` does."""
+    cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
+    with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
+        saved, snapshot = newest_saved(run.bucket, Path(scratch))
+    model = build_model(run.config.model, run.manifest, cudnn=cudnn)
+    restore(snapshot.arrays, model, None)
+    return saved, model
