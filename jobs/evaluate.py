@@ -41,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # TensorFlow takes seconds to import: not before the arguments are checked.
     from trainer.runs.checkpoints import newest
-    from trainer.training.split_evaluation import evaluate
+    from trainer.training.evaluation import evaluate_split
 
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         saved = newest(run.bucket, Path(scratch))
-    result = evaluate(
+    result = evaluate_split(
         *(run, saved.arrays, dataset),
         split=config.split,
         batch_windows=config.batch_windows,

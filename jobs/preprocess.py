@@ -18,6 +18,7 @@ from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Stopped
 from preprocessing.pipeline.build import build_dataset
 from preprocessing.pipeline.recipe import PreprocessConfig
+from trainer.runtime.stop import leave_at_once
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def preprocess(config: PreprocessConfig, beam_options: Sequence[str]) -> None:
     try:
         manifest = build_dataset(config, beam_options)
     except Stopped:
-        command.leave_at_once()  # at once, or one of the runner's threads would write another file
+        leave_at_once()  # at once, or one of the runner's threads would write another file
     if manifest:
         report(manifest, config.output, time.monotonic() - started)
 

@@ -34,6 +34,7 @@ from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.config import TrainConfig
 from trainer.runs.folder import Run, folder, open_run
+from trainer.runtime.stop import stop_at_once
 from trainer.runtime.workers import from_environment
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         made.shards(promote_config.split)  # not after hours of training
         warm_start = from_production(Models(models), made, train_config) or train_config.warm_start
     train.train(replace(train_config, warm_start=warm_start), asked.run)
-    command.stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
+    stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
     if not _is_judged(models, fingerprint):  # by another process meanwhile
         promote.promote(own.url, Models(models), promote_config)
 

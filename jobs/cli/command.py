@@ -10,7 +10,6 @@ import io
 import logging
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import NoReturn
 from jobs.cli.config import as_template, help_text, load
 from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.settings import Config
+from trainer.runtime.stop import stop_at_once
 
 log = logging.getLogger(__name__)
 
@@ -70,25 +70,6 @@ def refuse(rest: Sequence[str]) -> None:
     """InputError for arguments that a command without options of its own does not know."""
     if rest:
         raise InputError(f"unknown argument {rest[0]}: expected --config FILE or --set key=value (see --help)")
-
-
-def stop_at_once() -> None:
-    """Lets SIGTERM and Ctrl-C raise Stopped wherever the command is, for it to clean up."""
-
-    def stop(*_: object) -> NoReturn:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # a second one must not end the cleaning up
-        raise Stopped
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-
-
-def leave_at_once() -> NoReturn:
-    """Ends the process as stopped, with whatever other threads it has."""
-    log.info("stopped, as asked")
-    logging.shutdown()
-    os._exit(Stopped.exit_code)
 
 
 def run(main: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from jobs.promotion.decision import Judged, Verdict
-from jobs.promotion.registry import CURRENT, Model, Models, utc_now
+from jobs.promotion.registry import CURRENT, Model, Models
 from jobs.promotion.report import page
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
@@ -14,7 +14,8 @@ from preprocessing.storage.urls import absolute
 from trainer.model.state import Arrays
 from trainer.runs.checkpoints import load_exactly, newest_saved
 from trainer.runs.folder import Run, open_run
-from trainer.training.split_evaluation import evaluate
+from trainer.runtime.machine import utc_now
+from trainer.training.evaluation import evaluate_split
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def promote(
 
     def judged(one: Run, checkpoint: str, sha256: str, step: int, arrays: Arrays) -> Judged:
         # Both on what the candidate predicts, or they would be judged on other characters.
-        result = evaluate(
+        result = evaluate_split(
             *(one, arrays, dataset), split=split, batch_windows=batch_windows, objective=run.config.objective
         )
         log.info("%s, step %d: %.4f bits per character", one.bucket.url, step, result.bits_per_char)

@@ -10,7 +10,6 @@ in the runs' folders, each checkpoint named by its file and SHA-256.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -21,6 +20,7 @@ from preprocessing.json_format import encode_json, parse_json
 from preprocessing.settings import STRICT
 from preprocessing.storage.bucket import VersionedObject
 from preprocessing.storage.urls import open_bucket
+from trainer.runtime.machine import utc_now
 
 CURRENT = "current.json"
 FORMAT = 1
@@ -95,11 +95,6 @@ class Models:
         model = replace(target, number=now.number + 1, reason=reason, promoted=utc_now())
         self.add(model)
         return model
-
-
-def utc_now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def to_json(history: Sequence[Model]) -> bytes:

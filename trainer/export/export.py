@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from jobs.promotion.registry import utc_now
 from preprocessing.storage.urls import absolute
 from trainer.export.folder import KERAS, NAME, SAVED_MODEL, Exports
 from trainer.export.saved_model import Generator
@@ -22,7 +21,7 @@ from trainer.runs.checkpoint_index import Saved
 from trainer.runs.checkpoints import digest, newest_saved
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
-from trainer.runtime.machine import versions
+from trainer.runtime.machine import utc_now, versions
 
 log = logging.getLogger(__name__)
 

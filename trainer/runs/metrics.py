@@ -16,7 +16,6 @@ from tensorboard.plugins.hparams import api as hparams
 from preprocessing.storage.bucket import Bucket, VersionedObject
 from trainer.runs.metric_rows import NAME, SPEED, TENSORBOARD, Row, Trained, Validated, parse, to_json
 from trainer.runs.samples import Sample
-from trainer.training.evaluation import Evaluation
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +41,9 @@ class Metrics:
         self.rows.append(row)
         self._scalars(row, {SPEED: chars_per_second, "train/learning_rate": learning_rate})
 
-    def validation(self, *, step: int, epoch: int, result: Evaluation) -> None:
+    def validation(self, *, step: int, epoch: int, loss: float, chars: int) -> None:
         """Adds the loss on held-out text after an epoch; in place of such a row that a killed process wrote."""
-        row = Validated(step, epoch, result.loss, result.loss / math.log(2), result.chars)
+        row = Validated(step, epoch, loss, loss / math.log(2), chars)
         self.rows = [one for one in self.rows if (one.kind, one.step) != (row.kind, step)] + [row]
         self._scalars(row, {})
 

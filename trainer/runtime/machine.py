@@ -4,6 +4,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -71,3 +72,8 @@ def _version(package: str) -> str:
         except metadata.PackageNotFoundError:
             pass
     return "not installed"
+
+
+def utc_now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

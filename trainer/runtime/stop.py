@@ -7,7 +7,6 @@ from collections.abc import Callable
 from threading import Timer
 from typing import NoReturn
 
-from jobs.cli.command import leave_at_once
 from preprocessing.errors import Stopped
 
 log = logging.getLogger(__name__)
@@ -54,3 +53,22 @@ class Stop:
         log.error("stopped before all was saved (grace_seconds=%g): the last checkpoint stands", self._grace_seconds)
         logging.shutdown()
         os._exit(1)
+
+
+def stop_at_once() -> None:
+    """Lets SIGTERM and Ctrl-C raise Stopped wherever the command is, for it to clean up."""
+
+    def stop(*_: object) -> NoReturn:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not end the cleaning up
+        raise Stopped
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def leave_at_once() -> NoReturn:
+    """Ends the process as stopped, with whatever other threads it has."""
+    log.info("stopped, as asked")
+    logging.shutdown()
+    os._exit(Stopped.exit_code)

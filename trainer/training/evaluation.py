@@ -1,12 +1,22 @@
 """How well a model predicts text that it was not trained on."""
 
 import math
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Stopped
+from trainer.data.staging import stage
 from trainer.data.windows import Windows, fill_up
+from trainer.model.network import build_model
+from trainer.model.state import Arrays, restore
+from trainer.runs.folder import Run
+from trainer.runtime.devices import set_up
+from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.strategy import create_strategy
 from trainer.training.steps import Steps
 
 AHEAD_SHARDS = 8  # fetched while one is read
@@ -44,3 +54,37 @@ def evaluate(steps: Steps, windows: Windows, *, step: int, should_stop: Callable
         nats += float(sums[0])
         chars += float(sums[1])
     return Evaluation(loss=nats / chars, chars=int(chars))
+
+
+def evaluate_split(
+    run: Run, arrays: Arrays, dataset: Dataset, *, split: str, batch_windows: int, objective: str
+) -> Evaluation:
+    """The mean loss of the run's model, with these weights, over each character of the split that `objective`
+    predicts, `batch_windows` at a time.
+
+    InputError if the dataset has other symbols or no such split. Sets precision and seed for the process.
+    """
+    run.refuse_other_symbols(dataset)
+    shards = dataset.shards(split)
+    with (
+        tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
+        stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
+    ):
+        windows = Windows(shards, dataset.manifest, staging.mapped)
+        strategy = create_strategy()
+        cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
+        with strategy.scope():
+            net = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
+        restore(arrays, net, None)
+        agreement = Agreement(strategy)
+        steps = Steps(
+            strategy,
+            net,
+            None,
+            objective=objective,
+            clip_norm=0,
+            batch_windows=batch_windows,
+            agreement=agreement,
+        )
+        step = window_step(objective, dataset.manifest)
+        return evaluate(steps, windows, step=step, should_stop=agreement)

@@ -137,7 +137,7 @@ class Loop:
         result = self.validate()
         self._mean([result.loss])
         self.saver.add_samples(self.write_samples(epoch, self.step))
-        self.metrics.validation(step=self.step, epoch=epoch, result=result)
+        self.metrics.validation(step=self.step, epoch=epoch, loss=result.loss, chars=result.chars)
         self.validation = result.loss
         self.saver.save(self._snapshot())
         log.info(

@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from jobs.terminal.progress import progress
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError, Stopped
@@ -39,7 +38,7 @@ from trainer.training.profiler import Profile
 from trainer.training.sample_writer import SampleWriter
 from trainer.training.saver import Saver
 from trainer.training.steps import Steps
-from trainer.training.telemetry import served
+from trainer.training.telemetry import serve_run
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +53,7 @@ def train(
     stop: Stop,
     watch: Watch,
     saved: Callable[[bool], None],
+    show_progress: Callable[..., loop.Progress],
     workers: Workers,
 ) -> None:
     """Begins or continues the run in `folder`, to its end. `watch` is called at each sign of progress, `saved` after
@@ -128,7 +128,7 @@ def train(
                 saved=saved if workers.chief else lambda _: None,
             ),
             metrics=metrics,
-            progress=progress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
+            progress=show_progress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
             profile=profile.step,
             validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
             write_samples=written_by_the_chief(samples, agreement, chief=workers.chief),
@@ -143,7 +143,7 @@ def train(
         watch.tell(own.stalled)
         # No worker leaves before the chief has saved: should that fail, all have to be there to start again.
         with (
-            served(training_loop, folder, watch, port=config.metrics_port, saves=workers.chief),
+            serve_run(training_loop, folder, watch, port=config.metrics_port, saves=workers.chief),
             own.told(lambda: training_loop.step, asked_by=lambda: stop.signal),
             agreement.leaving_together(),
         ):

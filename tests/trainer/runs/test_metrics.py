@@ -9,7 +9,6 @@ from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.memory import Memory
 from trainer.runs.metrics import Metrics
-from trainer.training.evaluation import Evaluation
 
 
 def test_rows_are_kept_up_to_the_step_that_a_run_continues_from(tmp_path: Path) -> None:
@@ -17,7 +16,7 @@ def test_rows_are_kept_up_to_the_step_that_a_run_continues_from(tmp_path: Path) 
     first = Metrics(bucket, step=0, scratch=tmp_path / "a")
     for step in (10, 20, 30):
         first.train(step=step, epoch=1, loss=1.0, learning_rate=0.1, chars_per_second=9.0)
-    first.validation(step=30, epoch=1, result=Evaluation(loss=2 * math.log(2), chars=5))
+    first.validation(step=30, epoch=1, loss=2 * math.log(2), chars=5)
     first.write(first.text())
 
     again = Metrics(bucket, step=20, scratch=tmp_path / "b")
@@ -42,7 +41,7 @@ def test_a_row_says_nothing_of_the_clock(tmp_path: Path) -> None:
     bucket = open_bucket(str(tmp_path / "run"))
     metrics = Metrics(bucket, step=0, scratch=tmp_path)
     metrics.train(step=1, epoch=1, loss=math.log(2), learning_rate=0.1, chars_per_second=9.0)
-    metrics.validation(step=1, epoch=1, result=Evaluation(loss=2 * math.log(2), chars=5))
+    metrics.validation(step=1, epoch=1, loss=2 * math.log(2), chars=5)
     metrics.write(metrics.text())
     assert [json.loads(line) for line in bucket.read("metrics.jsonl").splitlines()] == [
         {"kind": "train", "step": 1, "epoch": 1, "loss": math.log(2), "bits_per_char": 1.0, "learning_rate": 0.1},
@@ -72,7 +71,7 @@ def test_the_row_of_a_validation_that_a_killed_process_made_is_replaced(tmp_path
     bucket = open_bucket(str(tmp_path / "run"))
     for name in ("a", "b"):
         metrics = Metrics(bucket, step=1, scratch=tmp_path / name)
-        metrics.validation(step=1, epoch=1, result=Evaluation(loss=1.0, chars=5))
+        metrics.validation(step=1, epoch=1, loss=1.0, chars=5)
         metrics.write(metrics.text())
     assert len(bucket.read("metrics.jsonl").splitlines()) == 1
 

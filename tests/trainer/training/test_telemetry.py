@@ -19,8 +19,7 @@ from tests.support.memory import Memory
 from tests.support.ports import free_port
 from tests.support.runs import arguments, finish, start
 from tests.trainer.training.test_loop import Counted
-from trainer.training.endpoint import served
-from trainer.training.exporter import Exporter
+from trainer.training.telemetry import run_metrics, serve
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -31,9 +30,7 @@ def numbers(text: str) -> dict[str, float]:
     return {" ".join(filter(None, [one.name, one.labels.get("split")])): one.value for one in samples}
 
 
-def exported(exporter: Exporter) -> dict[str, float]:
-    registry = CollectorRegistry()
-    registry.register(exporter)
+def exported(registry: CollectorRegistry) -> dict[str, float]:
     return numbers(generate_latest(registry).decode())
 
 
@@ -51,16 +48,16 @@ def counted(tmp_path: Path) -> Counted:
 
 
 def test_before_the_first_step_there_is_a_plan_and_no_loss(counted: Counted) -> None:
-    found = exported(Exporter(counted.loop, run="night", restarts=0))
+    found = exported(run_metrics(counted.loop, run="night", restarts=0))
     assert (found["trainer_step"], found["trainer_steps"], found["trainer_characters_total"]) == (0, 6, 0)
     assert (found["trainer_checkpoint_step"], found["trainer_goodput_ratio"]) == (0, 0)
     assert not [name for name in found if "loss" in name]
 
 
 def test_a_run_s_numbers_are_those_of_its_loop(counted: Counted) -> None:
-    exporter = Exporter(counted.loop, run="night", restarts=2)
+    registry = run_metrics(counted.loop, run="night", restarts=2)
     counted.run()
-    found = exported(exporter)
+    found = exported(registry)
     assert (found["trainer_step"], found["trainer_epochs"], found["trainer_restarts"]) == (6, 2, 2)
     assert found["trainer_characters_total"] == 60
     assert found["trainer_checkpoint_step"] == 6
@@ -74,12 +71,14 @@ def test_a_run_s_numbers_are_those_of_its_loop(counted: Counted) -> None:
 def test_characters_count_from_where_the_process_began(counted: Counted, tmp_path: Path) -> None:
     counted.run()
     later = Counted(counted.store, tmp_path)
-    found = exported(Exporter(later.loop, run="night", restarts=1))
+    found = exported(run_metrics(later.loop, run="night", restarts=1))
     assert (found["trainer_step"], found["trainer_characters_total"], found["trainer_checkpoint_step"]) == (6, 0, 6)
 
 
 def test_a_worker_that_saves_nothing_tells_nothing_of_checkpoints(counted: Counted) -> None:
-    chief, other = (exported(Exporter(counted.loop, run="night", restarts=0, saves=saves)) for saves in (True, False))
+    chief, other = (
+        exported(run_metrics(counted.loop, run="night", restarts=0, saves=saves)) for saves in (True, False)
+    )
     assert {name for name in chief if name not in other} == {
         f"trainer_checkpoint_{what}" for what in ("step", "age_seconds", "seconds")
     }
@@ -87,8 +86,8 @@ def test_a_worker_that_saves_nothing_tells_nothing_of_checkpoints(counted: Count
 
 def test_the_endpoint_has_the_metrics_and_the_health_and_nothing_else(counted: Counted) -> None:
     well = [True]
-    exporter = Exporter(counted.loop, run="night", restarts=0)
-    with served(exporter, lambda: (well[0], "step 1 of 6"), port=0) as port:
+    registry = run_metrics(counted.loop, run="night", restarts=0)
+    with serve(registry, lambda: (well[0], "step 1 of 6"), port=0) as port:
         code, text = get(port, "/metrics")
         assert code == 200
         assert 'trainer_steps{run="night"} 6.0' in text.splitlines()
@@ -120,7 +119,7 @@ def test_a_run_is_scraped_while_it_trains(dataset: Path, tmp_path: Path) -> None
 def test_a_port_that_is_taken_costs_the_metrics_and_not_the_run(
     dataset: Path, tmp_path: Path, counted: Counted
 ) -> None:
-    with served(Exporter(counted.loop, run="other", restarts=0), lambda: (True, ""), port=0) as port:
+    with serve(run_metrics(counted.loop, run="other", restarts=0), lambda: (True, ""), port=0) as port:
         errors = finish(start(arguments(dataset, tmp_path, metrics_port=port, epochs=1)))
     assert f"metrics_port={port}: no /metrics and /healthz: " in errors
     assert (tmp_path / "small/checkpoint.json").exists()
@@ -151,9 +150,9 @@ def selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
 
 @pytest.mark.parametrize(("place", "query"), list(queries()), ids=lambda value: value[:30])
 def test_a_query_asks_for_what_is_exported(place: str, query: str, counted: Counted) -> None:
-    exporter = Exporter(counted.loop, run="night", restarts=0)
+    registry = run_metrics(counted.loop, run="night", restarts=0)
     counted.run()
-    known = {sample.name: set(sample.labels) for family in exporter.collect() for sample in family.samples}
+    known = {sample.name: set(sample.labels) for family in registry.collect() for sample in family.samples}
     asked = list(selectors(promql_parser.parse(query)))
     assert asked, place
     for selector in asked:
