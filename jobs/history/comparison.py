@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from jobs.history.run_history import RunHistory, read_run_history
-from jobs.history.summary import chars_trained, summarize
+from jobs.history.summary import summarize, summary_rows
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.settings import as_mapping, keys
@@ -35,6 +35,12 @@ def _read_run(url: str) -> RunHistory:
     if not history.trained and not history.validated:
         raise InputError(f"{url}: no metric rows yet: wait for the first row, or leave the run out")
     return history
+
+
+def compare_summaries(runs: Runs) -> list[tuple[str, ...]]:
+    """List the numbers of the summaries: the name of the number, then its text in each run."""
+    summaries = [dict(summary_rows(summarize(history))) for history in runs.values()]
+    return [(name, *(texts[name] for texts in summaries)) for name in summaries[0]]
 
 
 def compare_configurations(runs: Runs) -> dict[str, list[Any]]:
@@ -83,7 +89,7 @@ def comparison_json(runs: Runs) -> dict[str, Any]:
                 "url": history.run.bucket.url,
                 **asdict(summarize(history)),
                 "validation": [
-                    vars(row) | {"chars_trained": chars_trained(history, row.step)} for row in history.validated
+                    vars(row) | {"chars_trained": history.chars_trained(row.step)} for row in history.validated
                 ],
             }
             for name, history in runs.items()

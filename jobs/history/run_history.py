@@ -21,7 +21,7 @@ PAUSE_SECONDS, PAUSE_GAPS = 60.0, 10.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """One start of the trainer: a process that began or continued the run.
+    """A start of the trainer: a process that began or continued the run.
 
     Times are in seconds since 1970. `ended` is the last sign of life if the process recorded no end.
     `how` is a word of start_records, or LOST (killed, or its machine failed), OPEN (the last start, without a recorded
@@ -55,6 +55,13 @@ class RunHistory:
     starts: Sequence[Start]
     attempts: Sequence[Attempt]
     damaged: Sequence[str]
+
+    def chars_trained(self, steps: int) -> int:
+        """Count the characters that the first steps predict. The last step of an epoch may have fewer windows."""
+        batch_windows = self.run.config.batch_windows
+        epochs, rest = divmod(steps, self.plan.steps_per_epoch)
+        windows = epochs * self.run.manifest.splits["train"]["windows"] + rest * batch_windows
+        return windows * self.plan.chars_per_step // batch_windows
 
 
 def read_run_history(run: Run) -> RunHistory:

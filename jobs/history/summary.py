@@ -57,7 +57,7 @@ def summarize(history: RunHistory) -> RunSummary:
         planned_steps=plan.steps,
         epochs=history.step / plan.steps_per_epoch,
         planned_epochs=plan.steps / plan.steps_per_epoch,
-        chars=chars_trained(history, history.step),
+        chars=history.chars_trained(history.step),
         best_bits=best.bits_per_char if best else None,
         best_epoch=best.epoch if best else None,
         last_bits=validated[-1].bits_per_char if validated else None,
@@ -68,14 +68,6 @@ def summarize(history: RunHistory) -> RunSummary:
         starts=len(history.attempts),
         seconds=max(times) - min(times) if times else 0.0,
     )
-
-
-def chars_trained(history: RunHistory, steps: int) -> int:
-    """Count the characters that the first `steps` steps predict. The last step of an epoch may have fewer windows."""
-    batch_windows = history.run.config.batch_windows
-    epochs, rest = divmod(steps, history.plan.steps_per_epoch)
-    windows = epochs * history.run.manifest.splits["train"]["windows"] + rest * batch_windows
-    return windows * history.plan.chars_per_step // batch_windows
 
 
 def measure_goodput(history: RunHistory) -> Goodput | None:

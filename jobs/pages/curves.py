@@ -79,8 +79,8 @@ def plot_goodput(history: RunHistory) -> Markup:
         return image(figure, alt="goodput over time")
 
 
-def plot_runs(runs: Mapping[str, tuple[Points, Points]], *, xlabel: str, alt: str) -> Markup:
-    """Plot bits per character of several runs by name. Each has the points of training and of validation."""
+def plot_runs(runs: Mapping[str, Sequence[Points]], *, xlabel: str, alt: str) -> Markup:
+    """Plot bits per character of several runs, by name. Each has two curves: training and validation."""
     with drawing():
         figure, axes = _axes(xlabel=xlabel, ylabel="bits per character")
         for number, (name, (training, validation)) in enumerate(runs.items()):

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from jobs.pages.html import render
 from jobs.pages.svg import drawing, image
 from jobs.terminal.dataset import LENGTHS, SPLITS, SYMBOLS, Section, symbols_by_count
-from jobs.terminal.table import name_symbol
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.statistics import Contents
 
@@ -66,7 +65,7 @@ def _plot_symbols(manifest: Manifest, contents: Contents) -> Figure:
     label = f"the {BARS} most frequent of {len(counts):,} symbols" if len(counts) > BARS else "symbols"
     axes = figure.add_subplot(xlabel=label, ylabel="occurrences")
     axes.bar(range(len(plotted)), [count for _, count in plotted])
-    names = ["␣" if symbol == " " else name_symbol(symbol) for symbol, _ in plotted]
+    names = ["␣" if name == "space" else name for name, _ in plotted]
     rotation = 90 if max(map(len, names)) > 2 else 0  # escapes are too wide to stand side by side
     axes.set_xticks(range(len(plotted)), names, fontsize=7, rotation=rotation)
     axes.margins(x=0.01)

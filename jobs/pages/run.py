@@ -5,20 +5,24 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from jobs.history.run_history import Attempt, RunHistory
+from jobs.history.run_history import Attempt, RunHistory, read_run_history
 from jobs.history.summary import Goodput, format_duration, measure_goodput, summarize, summary_rows
 from jobs.pages import curves
 from jobs.pages.html import render
 from jobs.terminal.dataset import manifest_sections
 from preprocessing.settings import as_yaml
 from preprocessing.storage.urls import absolute
+from trainer.runs.folder import Run
 from trainer.runs.metric_rows import Validated
 from trainer.runtime.machine import versions
 
 
-def report_page(history: RunHistory) -> bytes:
-    """Render the page. The same history and versions give the same bytes."""
-    run = history.run
+def report_page(run: Run) -> bytes:
+    """Render the page. The same run and versions give the same bytes.
+
+    Raises InputError, with the object's name, if an object of the run is damaged.
+    """
+    history = read_run_history(run)
     return render(
         "report.html.j2",
         title=f"Run {absolute(run.bucket.url).rpartition('/')[2]}",

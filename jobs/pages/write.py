@@ -32,10 +32,9 @@ def write_report(run: Run, url: str | None = None) -> str:
 
     Raises InputError if a package is not installed, or if an object of the run is damaged.
     """
-    from jobs.history.run_history import read_run_history
     from jobs.pages.run import report_page
 
-    page = report_page(read_run_history(run))
+    page = report_page(run)
     if url is not None:
         return _write(page, url)
     run.bucket.write(REPORT, page)
@@ -45,10 +44,9 @@ def write_report(run: Run, url: str | None = None) -> str:
 @needed_packages()
 def write_comparison(urls: Sequence[str], url: str) -> str:
     """Write the comparison of the runs at `urls` to `url`, and return `url`. Raises InputError as write_report does."""
-    from jobs.history.comparison import read_runs
     from jobs.pages.comparison import comparison_page
 
-    return _write(comparison_page(read_runs(urls)), url)
+    return _write(comparison_page(urls), url)
 
 
 def _write(page: bytes, url: str) -> str:

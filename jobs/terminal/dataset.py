@@ -55,8 +55,8 @@ def manifest_sections(manifest: Manifest) -> list[Section]:
 
 
 def symbols_by_count(manifest: Manifest, contents: Contents) -> list[tuple[str, int]]:
-    """List (symbol, count), most frequent first, then by id."""
-    pairs = zip(manifest.vocabulary, contents.symbols.tolist(), strict=True)
+    """List (name of the symbol, count), most frequent first, then by id."""
+    pairs = zip(map(name_symbol, manifest.vocabulary), contents.symbols.tolist(), strict=True)
     return sorted(pairs, key=lambda pair: -pair[1])
 
 
@@ -109,7 +109,7 @@ def _lengths(contents: Contents, *, kept: int) -> list[str]:
 
 def _shares(counts: Sequence[tuple[str, int]]) -> Iterable[tuple[str, str, str]]:
     total = sum(count for _, count in counts) or 1
-    return ((name_symbol(symbol), f"{count:,}", f"{100 * count / total:.3f}%") for symbol, count in counts)
+    return ((name, f"{count:,}", f"{100 * count / total:.3f}%") for name, count in counts)
 
 
 def _dropped(dropped: Mapping[str, int]) -> list[str]:

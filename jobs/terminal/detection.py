@@ -30,7 +30,7 @@ def rates_table(rows: Sequence[Row]) -> list[str]:
 
 
 def rates_note(rows: Sequence[Row]) -> str:
-    """Explain the table's numbers."""
+    """Describe the table's numbers."""
     genuine = ", ".join(f"{row.genuine} of {row.chars}" for row in {row.chars: row for row in rows}.values())
     return (
         f"Genuine texts: {genuine} characters. Brackets: {CONFIDENCE:.0%} confidence intervals by bootstrap of the "
