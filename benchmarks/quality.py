@@ -36,7 +36,7 @@ def prepare(source: str, folder: Path) -> Path:
     made = manifest.parse_manifest((dataset / manifest.NAME).read_bytes(), where=manifest.NAME)
     for split in ("train", "validation", "test"):
         parts = []
-        for shard in made.of(split):
+        for shard in made.shards_of(split):
             framed = np.fromfile(dataset / shard.name, np.uint8).reshape(-1, made.record_bytes)
             parts.append(records.payload(framed, made.id_dtype(), WINDOW_CHARS + 1)[:, :-1].reshape(-1))
         np.save(folder / f"{split}.npy", np.concatenate(parts))

@@ -71,7 +71,7 @@ class Copies:
     def fetch(self, shard: Shard, folder: Path) -> Path:
         path = folder / shard.name
         self._bucket.download(shard.name, path)
-        check_file(path, shard, place=str(path))
+        check_file(path, shard, where=str(path))
         with self._alone:
             self.bytes += shard.bytes
         return path

@@ -15,10 +15,9 @@ from typing import BinaryIO
 
 from jobs.cli import command
 from jobs.terminal.dataset import Section, Window, dataset_sections
-from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.dataset.manifest import Shard
-from preprocessing.dataset.statistics import Contents
+from preprocessing.dataset.statistics import ShardStatistics, empty_statistics, read_statistics, read_window
 from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
 from preprocessing.storage.atomic import as_input_error, replacing
@@ -38,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         with _open_page(args.html) as file:
             from jobs.pages.dataset import dataset_page
 
-            sections, contents = describe(dataset)
-            file.write(dataset_page(sections, dataset.manifest, contents))
+            sections, statistics = describe(dataset)
+            file.write(dataset_page(sections, dataset.manifest, statistics))
     print("\n\n".join("\n".join([section.title, "", *section.lines]) for section in sections))
 
 
@@ -61,7 +60,7 @@ def _open_page(html: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def describe(dataset: Dataset) -> tuple[list[Section], Contents]:
+def describe(dataset: Dataset) -> tuple[list[Section], ShardStatistics]:
     """Return the description of a dataset, and its shards' statistics. Raises InputError for a damaged shard."""
     manifest = dataset.manifest
     if manifest.stride_chars > manifest.window_chars:
@@ -69,13 +68,13 @@ def describe(dataset: Dataset) -> tuple[list[Section], Contents]:
             f"dataset={dataset.bucket.url}: stride_chars={manifest.stride_chars}, expected at most "
             f"window_chars={manifest.window_chars}: characters between the windows are lost"
         )
-    total, windows = statistics.nothing(manifest), []
-    records = _pick_records(manifest.of("train"))
+    total, windows = empty_statistics(manifest), []
+    records = _pick_records(manifest.shards_of("train"))
     with tempfile.TemporaryDirectory(prefix="describe-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
-        for contents, shard_windows in threads.map(
+        for statistics, shard_windows in threads.map(
             lambda shard: _read_shard(dataset, shard, records.get(shard, []), Path(scratch)), manifest.shards
         ):
-            total += contents
+            total += statistics
             windows += shard_windows
     return dataset_sections(manifest, total, windows), total
 
@@ -93,18 +92,18 @@ def _pick_records(shards: Sequence[Shard]) -> dict[Shard, list[tuple[int, int]]]
 
 def _read_shard(
     dataset: Dataset, shard: Shard, records: Sequence[tuple[int, int]], scratch: Path
-) -> tuple[Contents, list[Window]]:
+) -> tuple[ShardStatistics, list[Window]]:
     """Return a shard's statistics, and the windows of some of its records."""
-    manifest, url = dataset.manifest, dataset.place(shard)
-    with dataset.local(shard, scratch) as path, path.open("rb") as file:
-        check_file(path, shard, place=url)
-        contents = statistics.read(file, manifest, place=url)
+    manifest, url = dataset.manifest, dataset.shard_url(shard)
+    with dataset.local_shard(shard, scratch) as path, path.open("rb") as file:
+        check_file(path, shard, where=url)
+        statistics = read_statistics(file, manifest, where=url)
         symbols = manifest.symbols()
         windows = [
-            Window(number, shard.name, symbols.decode(statistics.window(file, record, manifest)))
+            Window(number, shard.name, symbols.decode(read_window(file, record, manifest)))
             for number, record in records
         ]
-    return contents, windows
+    return statistics, windows
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Is a dataset what its manifest says, to the last byte?
+"""Verify a dataset against its manifest, byte for byte.
 
     python -m jobs.verify DATASET
 
-DATASET is the URL of a dataset's folder. Of each shard, in the manifest's order, the SHA-256 and each record's
-frame, CRC and symbols are checked; before that, the manifest's statements against one another. Exit code 2 names
-the first fault: its shard, record and byte offset.
+DATASET is the URL of a dataset's folder. The command checks that the manifest agrees with itself. Then it checks
+each shard's SHA-256, and each record's frame, CRC and symbols. Exit code 2 names the first fault: its shard, record
+and byte offset.
 """
 
 import tempfile
@@ -24,10 +24,10 @@ SHARDS_AT_ONCE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("dataset", metavar="DATASET")
-    dataset = open_dataset(arguments.parse_args(argv).dataset)
-    refuse_strays(dataset)
+    parser = command.parser(__doc__)
+    parser.add_argument("dataset", metavar="DATASET")
+    dataset = open_dataset(parser.parse_args(argv).dataset)
+    refuse_stray_shards(dataset)
     verify(dataset)
     shards = dataset.manifest.shards
     print(
@@ -36,27 +36,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def refuse_strays(dataset: Dataset) -> None:
-    """InputError for a shard beside those that the manifest names, as a build that was killed may leave it."""
-    named = {shard.name for shard in dataset.manifest.shards}
-    stray = [name for name in dataset.bucket.names(below=False) if name.endswith(".tfrecord") and name not in named]
+def refuse_stray_shards(dataset: Dataset) -> None:
+    """Raise InputError for a shard that the manifest does not name. A killed build may leave such shards."""
+    known = {shard.name for shard in dataset.manifest.shards}
+    stray = [name for name in dataset.bucket.names(below=False) if name.endswith(".tfrecord") and name not in known]
     if stray:
         raise InputError(f"{dataset.bucket.url}/{stray[0]}: not named in {manifest.NAME}, but a reader may take it")
 
 
 def verify(dataset: Dataset) -> None:
-    """InputError with the first fault of what the manifest says and names, if there is one."""
-    check_manifest(dataset.manifest, place=f"{dataset.bucket.url}/{manifest.NAME}")
+    """Raise InputError for the first fault in the manifest, or else in a shard."""
+    check_manifest(dataset.manifest, where=f"{dataset.bucket.url}/{manifest.NAME}")
     shards = dataset.manifest.shards
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
-        checked = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
-        for _ in counted(checked, total=len(shards), unit="shard"):
+        checks = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
+        for _ in counted(checks, total=len(shards), unit="shard"):
             pass
 
 
 def _check(dataset: Dataset, shard: Shard, scratch: Path) -> None:
-    with dataset.local(shard, scratch) as path, path.open("rb") as file:
-        check_shard(file, shard, dataset.manifest, place=dataset.place(shard))
+    with dataset.local_shard(shard, scratch) as path, path.open("rb") as file:
+        check_shard(file, shard, dataset.manifest, where=dataset.shard_url(shard))
 
 
 if __name__ == "__main__":

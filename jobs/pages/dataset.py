@@ -10,16 +10,16 @@ from jobs.pages.html import render
 from jobs.pages.svg import drawing, image
 from jobs.terminal.dataset import LENGTHS, SPLITS, SYMBOLS, Section, symbols_by_count
 from preprocessing.dataset.manifest import Manifest
-from preprocessing.dataset.statistics import Contents
+from preprocessing.dataset.statistics import ShardStatistics
 
 BINS = 50
 INCHES = (10, 3)
 BARS = 100  # symbols: the eye cannot tell more bars apart
 
 
-def dataset_page(sections: Sequence[Section], manifest: Manifest, contents: Contents) -> bytes:
+def dataset_page(sections: Sequence[Section], manifest: Manifest, statistics: ShardStatistics) -> bytes:
     """Render the page. The same dataset gives the same bytes."""
-    plots = _plots(manifest, contents)
+    plots = _plots(manifest, statistics)
     return render(
         "dataset.html.j2",
         title=f"Dataset {manifest.fingerprint[:8]}",
@@ -27,12 +27,12 @@ def dataset_page(sections: Sequence[Section], manifest: Manifest, contents: Cont
     )
 
 
-def _plots(manifest: Manifest, contents: Contents) -> Mapping[str, Markup]:
+def _plots(manifest: Manifest, statistics: ShardStatistics) -> Mapping[str, Markup]:
     """Draw the plots of the sections that have one, by the section's title."""
     with drawing():
-        figures = {SPLITS: _plot_sizes(manifest), SYMBOLS: _plot_symbols(manifest, contents)}
-        if contents.whole:
-            figures[LENGTHS] = _plot_lengths(contents)
+        figures = {SPLITS: _plot_sizes(manifest), SYMBOLS: _plot_symbols(manifest, statistics)}
+        if statistics.complete:
+            figures[LENGTHS] = _plot_lengths(statistics)
         return {title: image(figure, alt=f"{title}, plotted") for title, figure in figures.items()}
 
 
@@ -46,21 +46,21 @@ def _plot_sizes(manifest: Manifest) -> Figure:
     return figure
 
 
-def _plot_lengths(contents: Contents) -> Figure:
+def _plot_lengths(statistics: ShardStatistics) -> Figure:
     figure = Figure(INCHES, layout="constrained")
-    last = contents.percentile(99)  # a few very long reviews would squeeze all others into one bar
-    counts = contents.lengths[: last + 1]
+    last = statistics.percentile(99)  # a few very long reviews would squeeze all others into one bar
+    counts = statistics.lengths[: last + 1]
     step = -(-len(counts) // BINS)
     reviews, edges = np.histogram(np.arange(len(counts)), np.arange(0, len(counts) + step, step), weights=counts)
-    longer = contents.whole - int(counts.sum())
+    longer = statistics.complete - int(counts.sum())
     label = f"characters ({longer:,} longer reviews not plotted)" if longer else "characters"
     figure.add_subplot(xlabel=label, ylabel="reviews").stairs(reviews, edges, fill=True)
     return figure
 
 
-def _plot_symbols(manifest: Manifest, contents: Contents) -> Figure:
+def _plot_symbols(manifest: Manifest, statistics: ShardStatistics) -> Figure:
     figure = Figure(INCHES, layout="constrained")
-    counts = symbols_by_count(manifest, contents)
+    counts = symbols_by_count(manifest, statistics)
     plotted = counts[:BARS]
     label = f"the {BARS} most frequent of {len(counts):,} symbols" if len(counts) > BARS else "symbols"
     axes = figure.add_subplot(xlabel=label, ylabel="occurrences")

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.terminal.table import escape_invisible, format_columns, format_table, name_symbol
 from preprocessing.dataset.manifest import Manifest
-from preprocessing.dataset.statistics import Contents
+from preprocessing.dataset.statistics import ShardStatistics
 
 WIDTH = 100  # characters in a line
 MAX_ROWS = 20  # of dropped symbols and source files
@@ -30,14 +30,14 @@ class Section:
     lines: Sequence[str]
 
 
-def dataset_sections(manifest: Manifest, contents: Contents, windows: Sequence[Window]) -> list[Section]:
+def dataset_sections(manifest: Manifest, statistics: ShardStatistics, windows: Sequence[Window]) -> list[Section]:
     """Describe a dataset from its manifest, its shards' statistics and some of its windows."""
     counts = manifest.counts
     return [
         *manifest_sections(manifest),
-        Section(LENGTHS, _lengths(contents, kept=counts["kept"])),
+        Section(LENGTHS, _lengths(statistics, kept=counts["kept"])),
         Section(
-            SYMBOLS, format_columns(format_table("<>>", _shares(symbols_by_count(manifest, contents))), width=WIDTH)
+            SYMBOLS, format_columns(format_table("<>>", _shares(symbols_by_count(manifest, statistics))), width=WIDTH)
         ),
         Section(DROPPED, _dropped(counts["dropped"])),
         Section(WINDOWS, [line for window in windows for line in _window(window)] or ["none"]),
@@ -54,9 +54,9 @@ def manifest_sections(manifest: Manifest) -> list[Section]:
     ]
 
 
-def symbols_by_count(manifest: Manifest, contents: Contents) -> list[tuple[str, int]]:
+def symbols_by_count(manifest: Manifest, statistics: ShardStatistics) -> list[tuple[str, int]]:
     """List (name of the symbol, count), most frequent first, then by id."""
-    pairs = zip(map(name_symbol, manifest.vocabulary), contents.symbols.tolist(), strict=True)
+    pairs = zip(map(name_symbol, manifest.vocabulary), statistics.symbols.tolist(), strict=True)
     return sorted(pairs, key=lambda pair: -pair[1])
 
 
@@ -90,20 +90,20 @@ def _lines_read(manifest: Manifest) -> Iterable[tuple[str, str]]:
 
 def _splits(manifest: Manifest) -> Iterable[tuple[str, ...]]:
     names = ("reviews", "characters", "windows", "shards", "tail")
-    rows = {name: {**split, "shards": len(manifest.of(name))} for name, split in manifest.splits.items()}
+    rows = {name: {**split, "shards": len(manifest.shards_of(name))} for name, split in manifest.splits.items()}
     rows["all"] = {column: sum(row[column] for row in rows.values()) for column in names}
     yield "", *names
     for name, row in rows.items():
         yield name, *(f"{row[column]:,}" for column in names)
 
 
-def _lengths(contents: Contents, *, kept: int) -> list[str]:
-    note = f"of {contents.whole:,} whole reviews out of {kept:,}; {contents.cut:,} cut at a shard's end left out"
-    if not contents.whole:
+def _lengths(statistics: ShardStatistics, *, kept: int) -> list[str]:
+    note = f"of {statistics.complete:,} whole reviews out of {kept:,}; {statistics.cut:,} cut at a shard's end left out"
+    if not statistics.complete:
         return [note]
     percents = {"min": 0, "median": 50, "90th percentile": 90, "99th percentile": 99, "max": 100}
-    rows = [(name, f"{contents.percentile(percent):,}") for name, percent in percents.items()]
-    rows.insert(2, ("mean", f"{contents.mean():,.1f}"))
+    rows = [(name, f"{statistics.percentile(percent):,}") for name, percent in percents.items()]
+    rows.insert(2, ("mean", f"{statistics.mean():,.1f}"))
     return [*format_table("<>", rows), note]
 
 

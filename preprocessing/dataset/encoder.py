@@ -1,4 +1,4 @@
-"""Texts into the ids of a vocabulary, one review at a time."""
+"""Encoder of texts to ids, one review at a time."""
 
 import functools
 from collections import Counter
@@ -7,25 +7,28 @@ from preprocessing.dataset.vocabulary import CLOSE, OPEN, Vocabulary
 
 
 class Encoder:
-    """Leaves out what the vocabulary does not have, and braces, which would look like a review's end; counts both."""
+    """Encodes texts. It drops and counts symbols outside the vocabulary, and braces, which mark a review's ends.
+
+    dropped: how often each symbol was dropped so far.
+    """
 
     def __init__(self, vocabulary: Vocabulary, *, lowercase: bool) -> None:
         self.dropped: Counter[str] = Counter()
         self._vocabulary, self._lowercase = vocabulary, lowercase
 
     def encode(self, text: bytes) -> bytes:
-        """The ids, in the bytes of the vocabulary's dtype, of a text in UTF-8."""
+        """Return the ids of a UTF-8 text, as bytes of the vocabulary's dtype."""
         if self._vocabulary.dtype.itemsize > 1 or not text.isascii():
-            return self._ids(text.decode())
-        # 49 reviews of 50 are ASCII: mapped by one table, in half a microsecond.
+            return self._encode_text(text.decode())
+        # 49 of 50 reviews are ASCII: one table maps them, in half a microsecond.
         table, known, unknown = _ascii_table(self._vocabulary, self._lowercase)
         ids = text.translate(table, unknown)
         if len(ids) < len(text):
-            left_out = text.translate(None, known).decode()
-            self.dropped.update(left_out.lower() if self._lowercase else left_out)
+            dropped = text.translate(None, known).decode()
+            self.dropped.update(dropped.lower() if self._lowercase else dropped)
         return ids
 
-    def _ids(self, text: str) -> bytes:
+    def _encode_text(self, text: str) -> bytes:
         if self._lowercase:
             text = text.lower()
         for brace in (OPEN, CLOSE):
@@ -39,7 +42,7 @@ class Encoder:
 
 @functools.lru_cache(maxsize=2)
 def _ascii_table(vocabulary: Vocabulary, lowercase: bool) -> tuple[bytes, bytes, bytes]:
-    """The id of each ASCII byte that has one, as bytes.translate takes it; the bytes that have one, and the others."""
+    """Return bytes.translate's table from ASCII byte to id, the bytes that have an id, and the ASCII bytes without."""
     table, known = bytearray(256), bytearray()
     for byte in range(128):
         symbol = chr(byte).lower() if lowercase else chr(byte)

@@ -1,4 +1,4 @@
-"""A dataset as a trainer needs it: its manifest, and its shards on the local disk, whole."""
+"""A dataset's folder: its manifest, and its shards as checked local files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from pathlib import Path
 from preprocessing.dataset import manifest
 from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.verification import check_file
-from preprocessing.dataset.vocabulary import SEED, Vocabulary, from_table
+from preprocessing.dataset.vocabulary import SEED, Vocabulary, parse_symbol_table
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.urls import is_local, open_bucket, split_url
@@ -18,32 +18,32 @@ RUN_CONFIG = "config.yaml"  # in the folder of every run, and of no dataset
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder with a manifest."""
+    """A folder with a manifest and its shards."""
 
     bucket: Bucket
     manifest: Manifest
 
     @property
-    def copied(self) -> bool:
-        """Whether a shard has to be copied before it can be read."""
+    def is_remote(self) -> bool:
+        """Whether a shard must be copied before it can be read."""
         return not is_local(self.bucket.url)
 
     def shards(self, split: str) -> tuple[Shard, ...]:
-        """The split's shards; InputError if there are none."""
-        shards = self.manifest.of(split)
+        """Return the split's shards. Raises InputError if there are none."""
+        shards = self.manifest.shards_of(split)
         if not shards:
             raise InputError(f"dataset={self.bucket.url}: no {split} split")
         return shards
 
     def fetch(self, shard: Shard, folder: Path) -> Path:
-        """A shard as a local file, a copy in `folder` if it is none; InputError if it is not whole."""
+        """Return a shard as a local file, copied to `folder` if it is remote. Raises InputError if it is damaged."""
         path = self._local(shard, folder)
-        check_file(path, shard, place=self.place(shard))
+        check_file(path, shard, where=self.shard_url(shard))
         return path
 
     @contextmanager
-    def local(self, shard: Shard, scratch: Path) -> Iterator[Path]:
-        """A shard as a local file; if it is a copy, in `scratch`, for the block only."""
+    def local_shard(self, shard: Shard, scratch: Path) -> Iterator[Path]:
+        """Yield a shard as a local file, unchecked. Delete the file after the block if it is a copy in `scratch`."""
         path = self._local(shard, scratch)
         try:
             yield path
@@ -51,8 +51,8 @@ class Dataset:
             if path.parent == scratch:
                 path.unlink()
 
-    def place(self, shard: Shard) -> str:
-        """Where a shard is, for messages."""
+    def shard_url(self, shard: Shard) -> str:
+        """Return a shard's URL, for messages."""
         return f"{self.bucket.url}/{shard.name}"
 
     def _local(self, shard: Shard, scratch: Path) -> Path:
@@ -63,35 +63,39 @@ class Dataset:
 
 
 def open_dataset(url: str) -> Dataset:
-    """The dataset in a folder; InputError if it has no manifest, one of a newer format, or a shard too few.
+    """Open the dataset in a folder.
 
-    The message says if the folder is a run's, which has a manifest too.
+    Raises InputError if the manifest is missing or of a newer format, if a shard is missing, or if the folder is a
+    run's, which has a manifest but no shards.
     """
     bucket = open_bucket(url)
     try:
-        found = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
+        parsed = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
         raise InputError(
             f"dataset={url}: no {manifest.NAME}: not a dataset, or one that was not finished: "
             "make one with python -m jobs.preprocess"
         ) from None
     names = set(bucket.names())
-    missing = next((shard.name for shard in found.shards if shard.name not in names), None)
+    missing = next((shard.name for shard in parsed.shards if shard.name not in names), None)
     if missing and RUN_CONFIG in names:
         raise InputError(f"dataset={url}: a run, expected a dataset, such as the one that its {RUN_CONFIG} names")
     if missing:
         raise InputError(f"{url}/{missing}: missing, but named in {manifest.NAME}")
-    return Dataset(bucket, found)
+    return Dataset(bucket, parsed)
 
 
 def load_vocabulary(setting: str) -> Vocabulary | None:
-    """`seed`, a table's URL, or None for `auto`. InputError, with the place, for a table that is none."""
+    """Return the vocabulary that the setting names: `seed`, a symbol table's URL, or None for `auto`.
+
+    Raises InputError, with the URL, if there is no symbol table.
+    """
     if setting == "seed":
         return SEED
     if setting == "auto":
         return None
     folder, name = split_url(setting)
     try:
-        return from_table(folder.read(name), place=setting)
+        return parse_symbol_table(folder.read(name), where=setting)
     except FileNotFoundError:
         raise InputError(f"vocabulary={setting}: no such file; expected seed, auto or a table") from None

@@ -1,4 +1,4 @@
-"""manifest.json: what a dataset holds. It is written last, so a folder without it is not a dataset."""
+"""manifest.json, the description of a dataset. It is written last: a folder without it is no complete dataset."""
 
 import hashlib
 import json
@@ -58,24 +58,24 @@ class _Splits:
 @with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True)
 class Shard:
-    """One TFRecord file: record k lies at k * record_bytes."""
+    """A TFRecord file. Record k starts at k * record_bytes."""
 
     name: Annotated[str, Field(pattern=r"^[^./][^/]*$")]
     split: Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
     records: Count
     bytes: Count
     sha256: str
-    crc32c: str  # of the whole file, in base64 as Cloud Storage gives it
+    crc32c: str  # of the whole file, in base64, as Cloud Storage reports it
 
 
 @with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True)
 class Manifest:
-    """All that a reader of the dataset needs to know, and what became of each line read.
+    """All that a reader of the dataset needs to know, and the count of lines by their outcome.
 
-    shard_rule: why there are as many training shards as there are, in words.
+    shard_rule: the rule for the number of training shards, in words.
     counts: `read` = `kept` + `duplicate` + the sum of `rejected` by reason; `dropped` by symbol.
-    splits: for each split its reviews, characters, windows and the `tail` of characters in no window.
+    splits: each split's reviews, characters, windows, and `tail`: characters in no window.
     """
 
     format: Annotated[int, Field(ge=FORMAT)]
@@ -92,36 +92,36 @@ class Manifest:
     splits: Annotated[Mapping[str, Mapping[str, int]], has_fields_of(_Splits)]
     shards: tuple[Shard, ...]
 
-    def of(self, split: str) -> tuple[Shard, ...]:
-        """The split's shards, in the order of their names."""
+    def shards_of(self, split: str) -> tuple[Shard, ...]:
+        """Return the split's shards in the order of their names."""
         return tuple(shard for shard in self.shards if shard.split == split)
 
     @property
     def rejected(self) -> int:
-        """How many lines were rejected, for whatever reason."""
+        """The number of rejected lines, all reasons together."""
         return sum(self.counts["rejected"].values())
 
     @property
     def accounted_for(self) -> int:
-        """How many lines became something: as many as were read, or lines were lost."""
+        """The number of lines kept, duplicate or rejected. Unless it equals `read`, lines were lost."""
         total: int = self.counts["kept"] + self.counts["duplicate"] + self.rejected
         return total
 
     def symbols(self) -> Vocabulary:
-        """The vocabulary whose ids the records hold."""
+        """Return the vocabulary of the ids in the records."""
         return Vocabulary(self.vocabulary)
 
     def id_dtype(self) -> np.dtype[Any]:
-        """The dtype of an id in a record."""
+        """Return the dtype of an id in a record."""
         return np.dtype(self.dtype).newbyteorder("<")
 
     def to_json(self) -> bytes:
-        """The file's bytes, the same for the same dataset."""
+        """Return the file's bytes. The same dataset gives the same bytes."""
         return encode_json(self)
 
 
 def fingerprint_of(settings: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> str:
-    """SHA-256 of what decides the dataset's bytes: its settings and, of each source, name, size and checksum."""
+    """Return the SHA-256 of a dataset's settings and its sources' names, sizes and CRCs. They decide its bytes."""
     return hashlib.sha256(json.dumps([FORMAT, settings, sources]).encode()).hexdigest()
 
 
@@ -145,6 +145,6 @@ def _check_consistency(manifest: Manifest) -> None:
         if shard.bytes != shard.records * size:
             raise ValueError(f"shard {shard.name}: {shard.records} records do not make {shard.bytes} bytes")
     for split in SPLITS:
-        windows = sum(shard.records for shard in manifest.of(split))
+        windows = sum(shard.records for shard in manifest.shards_of(split))
         if manifest.splits[split]["windows"] != windows:
             raise ValueError(f"{split}: {manifest.splits[split]['windows']} windows, its shards hold {windows}")

@@ -1,12 +1,11 @@
 """Windows of ids, and their TFRecord framing, all windows at once.
 
-A record is a tf.train.Example with one bytes feature `ids`. All windows of a dataset have one length, so all
-before the ids is constant: the length field, its CRC and the Example's head. Record k lies at
-k * record_bytes:
+A record is a tf.train.Example with one bytes feature `ids`. All windows of a dataset have one length, so the bytes
+before the ids are constant: the length field, its CRC and the Example's head. Record k starts at k * record_bytes:
 
     length uint64 | CRC of length uint32 | Example head | ids | CRC of head and ids uint32
 
-The CRC is CRC-32C, rotated and offset as TFRecord masks it
+The CRC is CRC-32C with TFRecord's mask
 (tensorflow/core/lib/hash/crc32c.h: ((crc >> 15) | (crc << 17)) + 0xa282ead8).
 """
 
@@ -33,14 +32,14 @@ def cut_windows(ids: Ids, *, window_chars: int, stride_chars: int) -> Ids:
 
 
 def masked_crc(data: bytes) -> int:
-    """TFRecord's masked CRC-32C of the bytes."""
+    """Return TFRecord's masked CRC-32C of the bytes."""
     return int(_mask(np.array([google_crc32c.value(data)], np.uint32))[0])
 
 
 def example_head(payload_bytes: int) -> bytes:
-    """The bytes of a tf.train.Example before the value of its one feature `ids`.
+    """Return the bytes of a tf.train.Example before the value of its one feature `ids`.
 
-    example.proto and feature.proto nest six length-delimited fields, each of which ends where the value ends.
+    example.proto and feature.proto nest six length-delimited fields. Each ends where the value ends.
     """
     head = b"\x0a" + _varint(payload_bytes)  # BytesList.value
     for field in (b"\x0a", b"\x12"):  # Feature.bytes_list, the map entry's value
@@ -52,19 +51,19 @@ def example_head(payload_bytes: int) -> bytes:
 
 
 def prefix(payload_bytes: int) -> bytes:
-    """All bytes of a record before its ids."""
+    """Return all bytes of a record before its ids."""
     head = example_head(payload_bytes)
     length = (len(head) + payload_bytes).to_bytes(8, "little")
     return length + masked_crc(length).to_bytes(CRC_BYTES, "little") + head
 
 
 def record_bytes(payload_bytes: int) -> int:
-    """The length of a whole record."""
+    """Return the length of a whole record."""
     return len(prefix(payload_bytes)) + payload_bytes + CRC_BYTES
 
 
 def frame(windows: Ids) -> npt.NDArray[np.uint8]:
-    """Records [n, record_bytes] of windows [n, window_chars + 1] of the dataset's id dtype."""
+    """Return the records [n, record_bytes] of windows [n, window_chars + 1] of the dataset's id dtype."""
     count, ids = windows.shape
     payload_bytes = ids * windows.dtype.itemsize
     start = prefix(payload_bytes)
@@ -76,7 +75,7 @@ def frame(windows: Ids) -> npt.NDArray[np.uint8]:
 
 
 def checksums(records: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The masked CRC of each record's Example as its last four bytes should be, [n, 4]."""
+    """Return the masked CRC [n, 4] of each record's Example, which its last four bytes should be."""
     start = 8 + CRC_BYTES
     size = records.shape[1] - start - CRC_BYTES
     data = records[:, start:-CRC_BYTES].tobytes()
@@ -86,7 +85,7 @@ def checksums(records: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def payload(records: npt.NDArray[np.uint8], dtype: np.dtype[Any], ids: int) -> Ids:
-    """The windows [n, ids] of records [n, record_bytes]."""
+    """Return the last `ids` ids of each record: [n, ids] of records [n, record_bytes]."""
     start = records.shape[1] - CRC_BYTES - ids * dtype.itemsize
     return np.ascontiguousarray(records[:, start:-CRC_BYTES]).view(dtype)
 

@@ -1,8 +1,8 @@
-"""What shards hold, counted from their records: how often each symbol occurs, how long the reviews are.
+"""Statistics of shards, counted from their records: each symbol's frequency and the lengths of the reviews.
 
-Windows may overlap, and yet each character counts once: a shard's text is put together again from its first
-window, whole, and of each window after it the last stride_chars ids, which are new. A review is what stands
-between { and }. The last one of a shard may lack its end, which no window holds.
+Windows may overlap, and yet each character counts once. A shard's text is its first window, and the last
+stride_chars ids of each window after it. A review is the text between { and }. The last review of a shard may lack
+its end, if no window holds it.
 """
 
 from collections.abc import Iterator
@@ -17,81 +17,86 @@ from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids
 from preprocessing.errors import InputError
 
-Counts = npt.NDArray[np.int64]
+Histogram = npt.NDArray[np.int64]
 
-CHUNK_BYTES = 1 << 20  # of records, read at a time: counting 16 MiB at once, past the caches, takes twice as long
+CHUNK_BYTES = 1 << 20  # of records, read at once: 16 MiB do not fit the CPU's caches and take twice as long
 
 
 @dataclass(frozen=True, eq=False)
-class Contents:
-    """Of one shard or, added up, of several.
+class ShardStatistics:
+    """Statistics of one shard or, added, of several.
 
-    symbols: [V] int64, how often each occurs; the braces around the reviews are among them.
-    lengths: [longest + 1] int64, how many whole reviews have k characters; the braces do not count.
-    cut: reviews without an end, which are not in `lengths`.
+    symbols: [V] int64, the count of each symbol, also of the braces around the reviews.
+    lengths: [longest + 1] int64, how many complete reviews have k characters, without their braces.
+    cut: the number of reviews without an end, which are not in `lengths`.
     """
 
-    symbols: Counts
-    lengths: Counts
+    symbols: Histogram
+    lengths: Histogram
     cut: int
 
-    def __add__(self, other: "Contents") -> "Contents":
-        return Contents(self.symbols + other.symbols, _sum(self.lengths, other.lengths), self.cut + other.cut)
+    def __add__(self, other: "ShardStatistics") -> "ShardStatistics":
+        return ShardStatistics(self.symbols + other.symbols, _add(self.lengths, other.lengths), self.cut + other.cut)
 
     @property
-    def whole(self) -> int:
-        """How many reviews `lengths` counts."""
+    def complete(self) -> int:
+        """The number of reviews in `lengths`."""
         return int(self.lengths.sum())
 
     def mean(self) -> float:
-        """The mean length of the whole reviews; ZeroDivisionError if there is none."""
-        return int(self.lengths @ np.arange(len(self.lengths))) / self.whole
+        """Return the mean length of the complete reviews. Raises ZeroDivisionError if there are none."""
+        return int(self.lengths @ np.arange(len(self.lengths))) / self.complete
 
     def percentile(self, percent: int) -> int:
-        """The least length that `percent` of 100 whole reviews do not exceed; 0 and 100 are the least and greatest.
+        """Return the length at a percentile, 0 to 100, of the complete reviews, at least one.
 
-        The nearest rank, so that it is the length of one of them. There must be one.
+        The nearest rank, so that a review has this length. 0 gives the shortest, 100 the longest.
         """
-        rank = max(1, -(-self.whole * percent // 100))
+        rank = max(1, -(-self.complete * percent // 100))
         return int(np.searchsorted(np.cumsum(self.lengths), rank))
 
 
-def nothing(manifest: Manifest) -> Contents:
-    """What no shard holds, to add others to."""
-    return Contents(np.zeros(len(manifest.vocabulary), np.int64), np.zeros(1, np.int64), 0)
+def empty_statistics(manifest: Manifest) -> ShardStatistics:
+    """Return the statistics of no shard, to which others can be added."""
+    return ShardStatistics(np.zeros(len(manifest.vocabulary), np.int64), np.zeros(1, np.int64), 0)
 
 
-def read(shard: BinaryIO, manifest: Manifest, *, place: str, chunk_bytes: int = CHUNK_BYTES) -> Contents:
-    """What the shard in an open file holds. InputError, naming `place`, for ids that are no text of reviews."""
+def read_statistics(
+    shard: BinaryIO, manifest: Manifest, *, where: str, chunk_bytes: int = CHUNK_BYTES
+) -> ShardStatistics:
+    """Count the symbols and reviews of an open shard.
+
+    Raises InputError, which names `where`, for an id without a symbol, or for braces that do not alternate.
+    """
     vocabulary = manifest.symbols()
     opening, closing = (vocabulary.symbols.index(brace) for brace in (OPEN, CLOSE))
-    symbols, lengths = nothing(manifest).symbols, nothing(manifest).lengths
-    opened = np.empty(0, np.int64)  # where the review starts that has not ended yet, if there is one
+    symbols, lengths = empty_statistics(manifest).symbols, empty_statistics(manifest).lengths
+    opened = np.empty(0, np.int64)  # position of the opening brace of a review that has not ended yet
     done = 0
-    for ids in text(shard, manifest, chunk_bytes=chunk_bytes):
-        found = np.bincount(ids, minlength=len(vocabulary))
-        if len(found) > len(vocabulary):
-            raise InputError(f"{place}: symbol {len(found) - 1}, expected less than {len(vocabulary)}")
-        symbols += found
+    for ids in read_text_ids(shard, manifest, chunk_bytes=chunk_bytes):
+        counts = np.bincount(ids, minlength=len(vocabulary))
+        if len(counts) > len(vocabulary):
+            raise InputError(f"{where}: symbol {len(counts) - 1}, expected less than {len(vocabulary)}")
+        symbols += counts
         braces = np.flatnonzero((ids == opening) | (ids == closing))
         closes = ids[braces] == closing
         wrong = np.flatnonzero(closes != (np.arange(len(braces)) + len(opened)) % 2)
         if len(wrong):
             first = wrong[0]
             raise InputError(
-                f"{place}: {CLOSE if closes[first] else OPEN} at character {done + braces[first]}, "
+                f"{where}: {CLOSE if closes[first] else OPEN} at character {done + braces[first]}, "
                 f"expected {OPEN} and {CLOSE} in turns"
             )
-        places = np.concatenate([opened, done + braces])
-        ends = places[1::2]
-        lengths = _sum(lengths, np.bincount(ends - places[0::2][: len(ends)] - 1))
-        opened = places[2 * len(ends) :]
+        positions = np.concatenate([opened, done + braces])
+        ends = positions[1::2]
+        lengths = _add(lengths, np.bincount(ends - positions[0::2][: len(ends)] - 1))
+        opened = positions[2 * len(ends) :]
         done += len(ids)
-    return Contents(symbols, lengths, cut=len(opened))
+    return ShardStatistics(symbols, lengths, cut=len(opened))
 
 
-def text(shard: BinaryIO, manifest: Manifest, *, chunk_bytes: int) -> Iterator[Ids]:
-    """The ids of a shard's text in order, some at a time, each once."""
+def read_text_ids(shard: BinaryIO, manifest: Manifest, *, chunk_bytes: int) -> Iterator[Ids]:
+    """Yield the ids of a shard's text in order, each once, about `chunk_bytes` of records at a time."""
     size, dtype = manifest.record_bytes, manifest.id_dtype()
     head = manifest.window_chars + 1 - manifest.stride_chars
     records_at_once = max(1, chunk_bytes // size)
@@ -103,16 +108,16 @@ def text(shard: BinaryIO, manifest: Manifest, *, chunk_bytes: int) -> Iterator[I
         yield records.payload(rows, dtype, manifest.stride_chars).ravel()
 
 
-def window(shard: BinaryIO, record: int, manifest: Manifest) -> Ids:
-    """The ids [L + 1] of a record of the shard in an open file."""
+def read_window(shard: BinaryIO, record: int, manifest: Manifest) -> Ids:
+    """Return the ids [L + 1] of a record of an open shard."""
     shard.seek(record * manifest.record_bytes)
     row = np.frombuffer(shard.read(manifest.record_bytes), np.uint8)
     return records.payload(row[None], manifest.id_dtype(), manifest.window_chars + 1).ravel()
 
 
-def _sum(one: Counts, other: Counts) -> Counts:
-    """Of counts by place, of which one may reach further."""
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+def _add(first: Histogram, second: Histogram) -> Histogram:
+    """Return the sum of two histograms, of which one may be longer."""
+    longer, shorter = (first, second) if len(first) >= len(second) else (second, first)
     total = longer.copy()
     total[: len(shorter)] += shorter
     return total

@@ -1,4 +1,4 @@
-"""Symbols and their ids: the seed's 61, a table, or those that cover a text."""
+"""Vocabulary: the seed's 61 symbols, a symbol table, or the frequent symbols of the reviews."""
 
 import functools
 import json
@@ -14,16 +14,16 @@ from preprocessing.errors import InputError
 
 Ids = npt.NDArray[Any]  # uint8, or uint16 above 256 symbols
 
-OPEN, CLOSE = "{", "}"  # a review is written {text}, so that a model learns where one starts and ends
+OPEN, CLOSE = "{", "}"  # around each review, so that a model learns where reviews start and end
 SEED_SYMBOLS = "\n !\"#$%&'()*+,-./0123456789:;=?[]abcdefghijklmnopqrstuvwxyz{}"
-RARE_PER_MILLION = 10  # `auto` leaves out what is rarer: too few examples to learn, a wider softmax for all
+RARE_PER_MILLION = 10  # `auto` drops rarer symbols: too few examples to learn, and a wider softmax for all
 
 _UNKNOWN = np.uint16(0xFFFF)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered string of V distinct symbols; a symbol's id is its place."""
+    """An ordered string of V distinct symbols. A symbol's id is its index."""
 
     symbols: str
 
@@ -42,11 +42,11 @@ class Vocabulary:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of an id in a record: one byte up to 256 symbols, else two, little-endian."""
+        """The dtype of an id in a record: uint8 up to 256 symbols, else little-endian uint16."""
         return np.dtype(np.uint8) if len(self.symbols) <= 256 else np.dtype("<u2")
 
     def encode(self, text: str) -> tuple[Ids, Counter[str]]:
-        """The ids of the text's symbols, [n] of `dtype`, and how often each symbol outside was left out."""
+        """Return the ids [n] of `dtype`, and the count of each symbol outside the vocabulary, which has no id."""
         points = code_points(text)
         ids = _ids_by_point(self.symbols)[points]
         known = ids != _UNKNOWN
@@ -57,7 +57,7 @@ class Vocabulary:
         return ids[known].astype(self.dtype), dropped
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """The symbols of ids [n]."""
+        """Return the text of ids [n]."""
         return "".join(self.symbols[i] for i in np.asarray(ids).tolist())
 
 
@@ -65,7 +65,7 @@ SEED = Vocabulary(SEED_SYMBOLS)
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:
-    """A text's Unicode code points, [n]. UnicodeEncodeError on a lone surrogate."""
+    """Return a text's Unicode code points [n]. Raises UnicodeEncodeError for a lone surrogate."""
     return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 
@@ -77,43 +77,43 @@ def _ids_by_point(symbols: str) -> npt.NDArray[np.uint16]:
 
 
 def count_symbols(text: str) -> Counter[str]:
-    """How often each character occurs in a text."""
+    """Count each character of a text."""
     counts = np.bincount(code_points(text))
     return Counter({chr(point): int(counts[point]) for point in np.flatnonzero(counts)})
 
 
-def covering(counts: Mapping[str, int]) -> Vocabulary:
-    """`auto`: the symbols that occur at least RARE_PER_MILLION times in a million, by code point."""
+def build_vocabulary(counts: Mapping[str, int]) -> Vocabulary:
+    """Return the vocabulary `auto`: symbols as frequent as RARE_PER_MILLION, in the order of code points."""
     total = sum(counts.values())
     frequent = {symbol for symbol, count in counts.items() if count * 1_000_000 >= total * RARE_PER_MILLION}
     return Vocabulary("".join(sorted(frequent | {OPEN, CLOSE})))
 
 
-def from_table(text: str | bytes, *, place: str) -> Vocabulary:
-    """The vocabulary of a JSON object from symbol to id, as the seed's script kept it.
+def parse_symbol_table(text: str | bytes, *, where: str) -> Vocabulary:
+    """Parse a JSON object from symbol to id, the format of the seed's script.
 
-    Raises InputError, naming `place`, unless it maps single characters onto each of 0 .. V-1 once.
+    Raises InputError, which names `where`, unless each id 0 .. V-1 belongs to one single character.
     """
     try:
         pairs = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not a JSON table of symbols: {error}") from None
+        raise InputError(f"{where}: not a JSON table of symbols: {error}") from None
     if not isinstance(pairs, list) or not pairs or not all(isinstance(pair, tuple) for pair in pairs):
-        raise InputError(f"{place}: expected a JSON object from symbol to id")
-    return _from_pairs(pairs, place=place)
+        raise InputError(f"{where}: expected a JSON object from symbol to id")
+    return _from_pairs(pairs, where=where)
 
 
-def _from_pairs(pairs: Sequence[tuple[str, object]], *, place: str) -> Vocabulary:
+def _from_pairs(pairs: Sequence[tuple[str, object]], *, where: str) -> Vocabulary:
     by_id: dict[int, str] = {}
     for symbol, number in pairs:
         if len(symbol) != 1 or "\ud800" <= symbol <= "\udfff":
-            raise InputError(f"{place}: symbol {symbol!r}: expected one character")
+            raise InputError(f"{where}: symbol {symbol!r}: expected one character")
         if type(number) is not int or not 0 <= number < len(pairs):
-            raise InputError(f"{place}: symbol {symbol!r} has id {number!r}, expected 0 to {len(pairs) - 1}")
+            raise InputError(f"{where}: symbol {symbol!r} has id {number!r}, expected 0 to {len(pairs) - 1}")
         if number in by_id:
-            raise InputError(f"{place}: id {number} is repeated, for {by_id[number]!r} and {symbol!r}")
+            raise InputError(f"{where}: id {number} is repeated, for {by_id[number]!r} and {symbol!r}")
         by_id[number] = symbol
     try:
         return Vocabulary("".join(by_id[i] for i in range(len(pairs))))
     except InputError as error:
-        raise InputError(f"{place}: {error}") from None
+        raise InputError(f"{where}: {error}") from None

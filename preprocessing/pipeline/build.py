@@ -10,7 +10,7 @@ from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.pipeline.publish import Build, whole
 from preprocessing.pipeline.recipe import PreprocessConfig, Recipe, changes, described, read_recipe, read_sources
 from preprocessing.pipeline.shard_count import partition_count
-from preprocessing.pipeline.summary import check_counts, summed_up
+from preprocessing.pipeline.summary import build_manifest, check_counts
 from preprocessing.storage.urls import absolute, open_bucket
 
 log = logging.getLogger(__name__)
@@ -75,33 +75,33 @@ def _describe_changes(published: Manifest, config: PreprocessConfig) -> str:
 def _run_pipeline(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Manifest, list[dict[str, str]]]:
     """Run the pipeline and check its counts. Return the manifest and the files of the dataset."""
     from preprocessing.pipeline import graph  # Beam takes a second to import: first check everything else
-    from preprocessing.sources.reader import parts
+    from preprocessing.sources.reader import split_file
 
     sources, shards = recipe.sources, recipe.settings["shards"]
-    plan = graph.Plan(
+    settings = graph.PipelineSettings(
         parts=[
             part
             for number, source in enumerate(sources)
-            for part in parts(number, url=absolute(source.url), name=source.name, size=source.bytes)
+            for part in split_file(number, url=absolute(source.url), name=source.name, size=source.bytes)
         ],
         names=[source.name for source in sources],
         folder=absolute(build.url),
         tag=build.fingerprint[:8],
-        cut=recipe.cut,
+        window_settings=recipe.window_settings,
         vocabulary=recipe.vocabulary,
         shard_count=shards,
-        partitions=partition_count(sources, shards),
+        partition_count=partition_count(sources, shards),
     )
-    graph.run(plan, beam_options)
+    graph.run_graph(settings, beam_options)
     summary = json.loads(build.read(graph.SUMMARY))
     if summary["faults"]:
         raise InputError(summary["faults"][0])
-    manifest = summed_up(
+    manifest = build_manifest(
         summary,
         settings=recipe.settings,
         shard_rule=recipe.shard_rule,
         fingerprint=build.fingerprint,
         sources=described(sources),
     )
-    check_counts(manifest, place=", ".join(source.name for source in sources[:3]))
+    check_counts(manifest, where=", ".join(source.name for source in sources[:3]))
     return manifest, [*summary["shards"], *summary["rejected"]]

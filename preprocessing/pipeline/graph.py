@@ -2,10 +2,10 @@
 
     read and parse -> blocks by partition -> group -> drop duplicates, split, encode, cut, frame, write
 
-All that it writes goes to the folder of one build, under names of chance, and `summary.json` there says what
-is what; nothing comes back in memory, so the caller may be on another machine than the workers. A damaged
-source does not raise in a worker, where a runner would retry it: it becomes a line under `faults` in the
-summary, for the caller to end on.
+All files go to the folder of one build, under random names. `summary.json` there, written last, says which shard
+or rejected file each is. Nothing comes back in memory, so the workers may be on other machines than the caller.
+A damaged source does not raise in a worker, where a runner would retry it. Its message stands under `faults` in
+the summary, and the caller raises it.
 """
 
 import json
@@ -17,84 +17,87 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsIter, AsSingleton
 
-from preprocessing.dataset.vocabulary import Vocabulary, covering
+from preprocessing.dataset.vocabulary import Vocabulary, build_vocabulary
 from preprocessing.pipeline.beam import create_file, run_pipeline
-from preprocessing.pipeline.read import Read
+from preprocessing.pipeline.read import ReadPart
 from preprocessing.pipeline.shards import WindowSettings
-from preprocessing.pipeline.summary import Counts
+from preprocessing.pipeline.summary import PipelineCounts
 from preprocessing.pipeline.write import WriteShards, write_rejected
-from preprocessing.sources.reader import Part
+from preprocessing.sources.reader import FilePart
 
 SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to be made of what.
+class PipelineSettings:
+    """The pipeline's input, output and settings.
 
-    names: stand for the sources in rejected/.
-    folder: the URL that all is written to; `tag` ends the names that the summary gives to what is there.
+    names: each source's name under rejected/.
+    folder: URL of the folder to which all files are written.
+    tag: the end of each file's name in the summary.
     vocabulary: None for `auto`.
     """
 
-    parts: Sequence[Part]
+    parts: Sequence[FilePart]
     names: Sequence[str]
     folder: str
     tag: str
-    cut: WindowSettings
+    window_settings: WindowSettings
     vocabulary: Vocabulary | None
     shard_count: int
-    partitions: int
+    partition_count: int
 
 
-def run(plan: Plan, options: Sequence[str] = ()) -> None:
-    """Runs the pipeline and waits for it; raises what `run_pipeline` does."""
-    urls = [plan.folder, *(part.url for part in plan.parts)]
-    run_pipeline(lambda pipeline: _add_steps(pipeline, plan), options, urls=urls)
+def run_graph(settings: PipelineSettings, options: Sequence[str] = ()) -> None:
+    """Run the pipeline with Beam's `options` to its end. Raises as `run_pipeline` does."""
+    urls = [settings.folder, *(part.url for part in settings.parts)]
+    run_pipeline(lambda pipeline: _add_steps(pipeline, settings), options, urls=urls)
 
 
-def _add_steps(pipeline: beam.Pipeline, plan: Plan) -> None:
+def _add_steps(pipeline: beam.Pipeline, settings: PipelineSettings) -> None:
     read = (
         pipeline
-        | "parts" >> beam.Create(plan.parts)
+        | "parts" >> beam.Create(settings.parts)
         | "one bundle a part" >> beam.Reshuffle()
         | "read and parse"
         >> beam.ParDo(
-            Read(
-                folder=plan.folder,
-                count_symbols=plan.vocabulary is None,
-                lowercase=plan.cut.lowercase,
-                shard_count=plan.shard_count,
-                partitions=plan.partitions,
+            ReadPart(
+                folder=settings.folder,
+                count_symbols=settings.vocabulary is None,
+                lowercase=settings.window_settings.lowercase,
+                shard_count=settings.shard_count,
+                partition_count=settings.partition_count,
             )
         ).with_outputs(main="blocks")
     )
-    symbols = _vocabulary(pipeline, read.symbols, plan.vocabulary)
+    vocabulary = _add_vocabulary(pipeline, read.symbols, settings.vocabulary)
+    write_shards = WriteShards(
+        folder=settings.folder,
+        tag=settings.tag,
+        settings=settings.window_settings,
+        shard_count=settings.shard_count,
+    )
     written = (
         read.blocks
         | "group by partition" >> beam.GroupByKey()
-        | "write shards"
-        >> beam.ParDo(
-            WriteShards(folder=plan.folder, tag=plan.tag, cut=plan.cut, shard_count=plan.shard_count),
-            AsSingleton(symbols),
-        ).with_outputs(main="shards")
+        | "write shards" >> beam.ParDo(write_shards, AsSingleton(vocabulary)).with_outputs(main="shards")
     )
+    destination = {"folder": settings.folder, "tag": settings.tag, "names": settings.names}
     rejected = (
         (read.rejected, written.rejected)
         | "all rejected" >> beam.Flatten()
         | "group rejected" >> beam.GroupByKey()
-        | "write rejected"
-        >> beam.Map(write_rejected, AsDict(read.lines), folder=plan.folder, tag=plan.tag, names=plan.names)
+        | "write rejected" >> beam.Map(write_rejected, AsDict(read.lines), **destination)
     )
     counts = (read.counts, written.counts) | "all counts" >> beam.Flatten() | "add up" >> beam.CombineGlobally(_sum)
     _ = (
         pipeline
-        | "one summary" >> beam.Create([plan.folder])
+        | "one summary" >> beam.Create([settings.folder])
         | "write summary"
         >> beam.Map(
             write_summary,
             AsSingleton(counts),
-            AsSingleton(symbols),
+            AsSingleton(vocabulary),
             AsIter(written.shards),
             AsIter(rejected),
             AsIter(read.faults),
@@ -102,11 +105,11 @@ def _add_steps(pipeline: beam.Pipeline, plan: Plan) -> None:
     )
 
 
-def _vocabulary(pipeline: Any, counts: Any, known: Vocabulary | None) -> Any:
-    """One Vocabulary: the known one, or the one that covers all texts read."""
-    if known is not None:
-        return pipeline | "vocabulary" >> beam.Create([known])
-    return counts | "count symbols" >> beam.CombineGlobally(_sum) | "vocabulary" >> beam.Map(covering)
+def _add_vocabulary(pipeline: Any, symbol_counts: Any, vocabulary: Vocabulary | None) -> Any:
+    """Return a collection of one Vocabulary: the vocabulary, or the vocabulary of all texts if it is None."""
+    if vocabulary is not None:
+        return pipeline | "vocabulary" >> beam.Create([vocabulary])
+    return symbol_counts | "count symbols" >> beam.CombineGlobally(_sum) | "vocabulary" >> beam.Map(build_vocabulary)
 
 
 def _sum(counters: Iterable[Counter]) -> Counter:
@@ -118,17 +121,17 @@ def _sum(counters: Iterable[Counter]) -> Counter:
 
 def write_summary(
     folder: str,
-    counts: Counts,
+    counts: PipelineCounts,
     vocabulary: Vocabulary,
-    written: Iterable[dict],
+    shards: Iterable[dict],
     rejected: Iterable[dict],
     faults: Iterable[str],
 ) -> None:
-    """What the caller needs to know, in one file."""
+    """Write the pipeline's results for its caller to one file."""
     summary = {
         "counts": sorted([list(key), count] for key, count in counts.items()),
         "vocabulary": vocabulary.symbols,
-        "shards": sorted(written, key=lambda shard: shard["name"]),
+        "shards": sorted(shards, key=lambda shard: shard["name"]),
         "rejected": sorted(rejected, key=lambda file: file["name"]),
         "faults": sorted(faults),
     }

@@ -1,4 +1,4 @@
-"""The pipeline's first half: a part of a source into blocks of reviews, by partition."""
+"""Beam DoFn that reads one part of a source into blocks of reviews, by partition."""
 
 import logging
 from collections import Counter
@@ -10,15 +10,13 @@ from apache_beam.pvalue import TaggedOutput
 
 from preprocessing.dataset.vocabulary import count_symbols
 from preprocessing.errors import InputError
-from preprocessing.pipeline import blocks
 from preprocessing.pipeline.beam import open_file, write_file
-from preprocessing.pipeline.blocks import BlockBuffer
+from preprocessing.pipeline.blocks import BlockBuffer, pack_block
 from preprocessing.pipeline.duplicates import SourceLine, add_keys
-from preprocessing.pipeline.rejected import Rejections
-from preprocessing.pipeline.summary import Counts
+from preprocessing.pipeline.rejected import RejectedLines
+from preprocessing.pipeline.summary import PipelineCounts
 from preprocessing.progress import Progress
-from preprocessing.sources import reader
-from preprocessing.sources.reader import Part
+from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.sources.review import Rejected
 
 log = logging.getLogger(__name__)
@@ -26,37 +24,40 @@ log = logging.getLogger(__name__)
 COUNTED_REVIEWS = 1000  # whose symbols are counted at once
 
 
-class Read(beam.DoFn):
-    """A part of a source into (partition, block file).
+class ReadPart(beam.DoFn):
+    """Reads a part of a source, and yields (partition, block file).
 
-    Beside them `rejected`: packed rows by Key; `lines`: how many lines the part has; `counts`, `symbols`, `faults`.
+    Its other outputs are `rejected`: packed lines by RejectedKey; `lines`: the number of lines in the part;
+    `counts`: PipelineCounts; `symbols`: the count of each symbol; `faults`: the message of a damaged source.
     """
 
-    def __init__(self, *, folder: str, count_symbols: bool, lowercase: bool, shard_count: int, partitions: int) -> None:
+    def __init__(
+        self, *, folder: str, count_symbols: bool, lowercase: bool, shard_count: int, partition_count: int
+    ) -> None:
         self._folder, self._count_symbols, self._lowercase = folder, count_symbols, lowercase
-        self._shard_count, self._partitions = shard_count, partitions
+        self._shard_count, self._partition_count = shard_count, partition_count
 
-    def process(self, part: Part) -> Iterator[Any]:
-        counts: Counts = Counter()
+    def process(self, part: FilePart) -> Iterator[Any]:
+        counts: PipelineCounts = Counter()
         symbols: Counter[str] = Counter()
-        buffer = BlockBuffer(shards=self._shard_count, partitions=self._partitions)
-        rejected = Rejections()
+        buffer = BlockBuffer(shard_count=self._shard_count, partition_count=self._partition_count)
+        rejected = RejectedLines()
         lines = 0
         progress = Progress()
         try:
             with open_file(part.url) as stream:
-                for found in reader.read(stream, part):
+                for line in read_part(stream, part):
                     lines += 1
-                    source_line = SourceLine(part.source, part.part, found.line)
-                    if isinstance(found, Rejected):
-                        counts["rejected", found.reason] += 1
-                        rejected.add(source_line, found.reason)
+                    source_line = SourceLine(part.source, part.part, line.line)
+                    if isinstance(line, Rejected):
+                        counts["rejected", line.reason] += 1
+                        rejected.add(source_line, line.reason)
                     else:
-                        buffer.add(add_keys(review_id=found.id, text=found.text, source_line=source_line))
-                    if buffer.bytes >= blocks.BLOCK_BYTES:
-                        yield from self._written(buffer, symbols)
-                    if rejected.enough:
-                        yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
+                        buffer.add(add_keys(review_id=line.id, text=line.text, source_line=source_line))
+                    if buffer.is_full:
+                        yield from self._write_blocks(buffer, symbols)
+                    if rejected.is_full:
+                        yield from (TaggedOutput("rejected", pack) for pack in rejected.drain())
                     if progress.is_due():
                         done = (stream.tell() - part.start) / (part.stop - part.start)
                         log.info(
@@ -65,21 +66,21 @@ class Read(beam.DoFn):
                         )
         except InputError as error:
             yield TaggedOutput("faults", str(error))
-        yield from self._written(buffer, symbols)
-        yield from (TaggedOutput("rejected", rows) for rows in rejected.taken())
+        yield from self._write_blocks(buffer, symbols)
+        yield from (TaggedOutput("rejected", pack) for pack in rejected.drain())
         counts["read",] = lines
         yield TaggedOutput("lines", ((part.source, part.part), lines))
         yield TaggedOutput("counts", counts)
         yield TaggedOutput("symbols", symbols)
 
-    def _written(self, buffer: BlockBuffer, symbols: Counter[str]) -> Iterator[tuple[int, str]]:
-        for partition, reviews in buffer.taken():
+    def _write_blocks(self, buffer: BlockBuffer, symbols: Counter[str]) -> Iterator[tuple[int, str]]:
+        for partition, reviews in buffer.drain():
             if self._count_symbols:
-                for k in range(0, len(reviews), COUNTED_REVIEWS):
-                    texts = [review.text.decode() for review in reviews[k : k + COUNTED_REVIEWS]]
+                for start in range(0, len(reviews), COUNTED_REVIEWS):
+                    texts = [review.text.decode() for review in reviews[start : start + COUNTED_REVIEWS]]
                     if self._lowercase:
-                        texts = [text.lower() for text in texts]  # each alone, for what stands beside it may matter
+                        texts = [text.lower() for text in texts]  # one by one: lower() depends on the text around
                     symbols.update(count_symbols("".join(texts)))
-            written = write_file(self._folder, [blocks.pack(reviews)])
-            assert written
-            yield partition, written.file
+            block = write_file(self._folder, [pack_block(reviews)])
+            assert block
+            yield partition, block.file

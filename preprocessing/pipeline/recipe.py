@@ -16,7 +16,7 @@ from preprocessing.errors import InputError
 from preprocessing.pipeline.shard_count import shard_count
 from preprocessing.pipeline.shards import SPLIT_RULE, WindowSettings
 from preprocessing.settings import REQUIRED, STRICT, Url, Urls, differences, key
-from preprocessing.sources.find import Source, find
+from preprocessing.sources.find import Source, find_sources
 from preprocessing.storage.urls import absolute, open_bucket
 
 
@@ -48,7 +48,7 @@ class PreprocessConfig:
 class Recipe:
     """The `settings` are the manifest's; `vocabulary` is None where the reviews decide it."""
 
-    cut: WindowSettings
+    window_settings: WindowSettings
     vocabulary: Vocabulary | None
     settings: Mapping[str, Any]
     shard_rule: str
@@ -77,25 +77,27 @@ def read_recipe(config: PreprocessConfig) -> Recipe:
         )
     vocabulary = load_vocabulary(config.vocabulary)
     sources = read_sources(config)
-    cut = WindowSettings(**{field.name: getattr(config, field.name) for field in dataclasses.fields(WindowSettings)})
-    shards, shard_rule = shard_count(config.shards, sources, _record_bytes(cut, vocabulary), cut.stride_chars)
-    settings = dataclasses.asdict(cut) | {
+    names = [field.name for field in dataclasses.fields(WindowSettings)]
+    windows = WindowSettings(**{name: getattr(config, name) for name in names})
+    record_bytes = _estimate_record_bytes(windows, vocabulary)
+    shards, shard_rule = shard_count(config.shards, sources, record_bytes, windows.stride_chars)
+    settings = dataclasses.asdict(windows) | {
         "vocabulary": vocabulary.symbols if vocabulary else "auto",
         "split_rule": SPLIT_RULE,
         "shards": shards,
     }
-    return Recipe(cut, vocabulary, settings, shard_rule, sources)
+    return Recipe(windows, vocabulary, settings, shard_rule, sources)
 
 
 def read_sources(config: PreprocessConfig) -> list[Source]:
     """The input as it is now, but for the output's own manifest, which a glob may find."""
     own = absolute(f"{open_bucket(config.output).url}/{manifest.NAME}")
-    return [source for source in find(config.input) if absolute(source.url) != own]
+    return [source for source in find_sources(config.input) if absolute(source.url) != own]
 
 
-def _record_bytes(cut: WindowSettings, vocabulary: Vocabulary | None) -> int:
-    """Of the dataset to be; `auto` is taken to find 256 symbols at most."""
-    return records.record_bytes((cut.window_chars + 1) * (vocabulary.dtype.itemsize if vocabulary else 1))
+def _estimate_record_bytes(windows: WindowSettings, vocabulary: Vocabulary | None) -> int:
+    """Return the dataset's record_bytes. `auto` is assumed to find 256 symbols at most."""
+    return records.record_bytes((windows.window_chars + 1) * (vocabulary.dtype.itemsize if vocabulary else 1))
 
 
 def described(sources: Sequence[Source]) -> list[dict[str, Any]]:

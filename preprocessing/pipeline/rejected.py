@@ -1,7 +1,7 @@
-"""Lines that become no review: where they stand and why, packed on their way to rejected/.
+"""Rejected lines: where each stands and why, packed on their way to the files under rejected/.
 
-Of a file given twice each line is a duplicate, so there may be as many as reviews: they travel some thousand
-at a time, by the file, its part and the hundred thousand lines that one file under rejected/ answers for.
+Every line of a file that is read twice is a duplicate, so there may be as many rejected lines as reviews. They
+travel in packs of some thousand. A pack's key names the one file under rejected/ that it goes to.
 """
 
 import json
@@ -12,61 +12,59 @@ from typing import Any
 
 from preprocessing.pipeline.duplicates import SourceLine
 
-LINES = 100_000  # source lines that one file under rejected/ answers for, so that none outgrows memory
+LINES = 100_000  # source lines for which one file under rejected/ answers, so that no file outgrows memory
 PACKED_ROWS = 10_000
 
-Key = tuple[int, int, int]  # source, part, line // LINES
+RejectedKey = tuple[int, int, int]  # source, part, line // LINES
 
 
-class Rejections:
-    """Some rejected lines, by the file under rejected/ that they go to."""
+class RejectedLines:
+    """Some rejected lines, by the key of their file under rejected/."""
 
     def __init__(self) -> None:
-        self._rows: defaultdict[Key, list[Any]] = defaultdict(list)
+        self._rows: defaultdict[RejectedKey, list[Any]] = defaultdict(list)
         self._count = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._count >= PACKED_ROWS
 
     def add(self, line: SourceLine, reason: str | SourceLine) -> None:
         """Add a line with its reason, or with the line whose text it repeats."""
         self._rows[line.source, line.part, line.number // LINES].append((line.number, reason))
         self._count += 1
 
-    @property
-    def enough(self) -> bool:
-        return self._count >= PACKED_ROWS
-
-    def taken(self) -> Iterator[tuple[Key, bytes]]:
-        """The rows, packed; then there are none."""
+    def drain(self) -> Iterator[tuple[RejectedKey, bytes]]:
+        """Yield each key with its packed lines, then forget all lines."""
         for key, rows in self._rows.items():
             yield key, zlib.compress(json.dumps(rows).encode())
         self._rows.clear()
         self._count = 0
 
 
-def file_name(key: Key, tag: str) -> str:
-    """Of a file under rejected/; by name they are in the order of the lines."""
+def rejected_file_name(key: RejectedKey, tag: str) -> str:
+    """Return the name of a file under rejected/. Names sort in the order of the lines."""
     source, part, lines = key
     return f"rejected/{tag}-{source:03}-{part:05}-{lines:05}.jsonl"
 
 
-def as_lines(
-    key: Key, packed: Iterable[bytes], *, names: Sequence[str], first_lines: Mapping[tuple[int, int], int]
+def format_rejected_lines(
+    key: RejectedKey, packs: Iterable[bytes], *, names: Sequence[str], first_lines: Mapping[tuple[int, int], int]
 ) -> bytes:
-    """Source, line number and reason as JSON lines, in the order of the lines.
+    """Return source, line number and reason as JSON lines, in the order of the lines.
 
-    `names` of the sources; `first_lines`: how many lines of its file stand before a part of it.
+    names: each source's name. first_lines: by source and part, how many lines of the source stand before the part.
     """
 
-    def described(source: int, part: int, line: int) -> tuple[str, int]:
+    def locate(source: int, part: int, line: int) -> tuple[str, int]:
         return names[source], first_lines[source, part] + line
 
-    out = []
-    for line, reason in sorted((tuple(row) for pack in packed for row in json.loads(zlib.decompress(pack))), key=_line):
-        name, number = described(*key[:2], line)
+    source, part, _ = key
+    json_lines = []
+    rows = (tuple(row) for pack in packs for row in json.loads(zlib.decompress(pack)))
+    for line, reason in sorted(rows, key=lambda row: row[0]):
+        name, number = locate(source, part, line)
         if not isinstance(reason, str):
-            reason = "same text as {} line {}".format(*described(*reason))
-        out.append(json.dumps({"source": name, "line": number, "reason": reason}, ensure_ascii=False) + "\n")
-    return "".join(out).encode()
-
-
-def _line(row: tuple[int, Any]) -> int:
-    return row[0]
+            reason = "same text as {} line {}".format(*locate(*reason))
+        json_lines.append(json.dumps({"source": name, "line": number, "reason": reason}, ensure_ascii=False) + "\n")
+    return "".join(json_lines).encode()

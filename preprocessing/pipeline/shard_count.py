@@ -1,4 +1,4 @@
-"""Into how many shards and partitions a dataset is divided, so that neither outgrows a worker."""
+"""The number of shards and partitions of a dataset, so that neither outgrows a worker's memory."""
 
 import math
 from collections.abc import Sequence
@@ -7,18 +7,21 @@ from typing import Literal
 from preprocessing.sources import archives
 from preprocessing.sources.find import Source
 
-SHARD_BYTES = 32 << 20  # of records, about, if `shards` is auto
-PARTITION_BYTES = 32 << 20  # of reviews, about, that a worker holds at a time, whatever the stride
-COMPRESSION = 3  # JSON reviews shrink to about a third
+SHARD_BYTES = 32 << 20  # of records in a shard, about, if `shards` is auto
+PARTITION_BYTES = 32 << 20  # of reviews that a worker holds at once, about, whatever the stride
+COMPRESSION = 3  # compressed JSON reviews have about a third of their size
 
 
 def shard_count(
-    asked: int | Literal["auto"], sources: Sequence[Source], record_bytes: int, stride_chars: int
+    setting: int | Literal["auto"], sources: Sequence[Source], record_bytes: int, stride_chars: int
 ) -> tuple[int, str]:
-    """How many shards, and the rule in words; `auto` goes by the sources' sizes alone, so nothing is read for it."""
-    if asked != "auto":
-        return asked, "as asked for"
-    count = math.ceil(_plain_bytes(sources) * record_bytes / stride_chars / SHARD_BYTES)
+    """Return the number of training shards, and the rule for it in words.
+
+    `auto` depends on the sizes of the sources alone, so that no source has to be read for it.
+    """
+    if setting != "auto":
+        return setting, "as asked for"
+    count = math.ceil(_uncompressed_bytes(sources) * record_bytes / stride_chars / SHARD_BYTES)
     rule = (
         f"source bytes (x {COMPRESSION} if compressed) x record_bytes {record_bytes} / stride_chars {stride_chars} "
         f"/ {SHARD_BYTES}, rounded up"
@@ -27,9 +30,9 @@ def shard_count(
 
 
 def partition_count(sources: Sequence[Source], shards: int) -> int:
-    """How many sets of shards are made, one at a time by a worker: as many as keep its memory flat."""
-    return min(shards, max(1, math.ceil(_plain_bytes(sources) / PARTITION_BYTES)))
+    """Return the number of partitions, each a set of shards that one worker writes at a time."""
+    return min(shards, max(1, math.ceil(_uncompressed_bytes(sources) / PARTITION_BYTES)))
 
 
-def _plain_bytes(sources: Sequence[Source]) -> int:
+def _uncompressed_bytes(sources: Sequence[Source]) -> int:
     return sum(source.bytes * (1 if archives.is_plain(source.name) else COMPRESSION) for source in sources)

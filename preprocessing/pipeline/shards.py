@@ -1,8 +1,8 @@
-"""Reviews into the records of one shard: duplicates out, split, wrapped, encoded, cut and framed.
+"""Reviews to the records of one shard: choose the split, encode, cut into windows, frame.
 
-A review belongs to the shard that a keyed hash of its text names, with case and white space normalised, so
-that all copies of a text meet in one place and one stays. A keyed hash of its id names the split, so that
-two versions of one review never stand on both sides of it. Neither depends on the order of arrival.
+A keyed hash of a review's normalized text names its shard, so that all copies of a text meet in one shard and one
+copy stays. A keyed hash of a review's id names its split, so that two versions of a review are in the same split.
+Neither hash depends on the order of arrival.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids, Vocabulary
 from preprocessing.pipeline.duplicates import KeyedReview
 
 SPLIT_RULE = "blake2b(id, key='split') / 2^64: test below test_fraction, then validation, then train"
-CHUNK_RECORDS = 2048  # framed at a time: half a megabyte, which stays in the cache
+CHUNK_RECORDS = 2048  # framed at once: half a megabyte, which fits the CPU's cache
 
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """The settings that say which windows a set of reviews becomes."""
+    """The settings that decide which windows a set of reviews becomes."""
 
     window_chars: int
     stride_chars: int
@@ -31,35 +31,38 @@ class WindowSettings:
     test_fraction: float
 
 
-def shard_of(text_key: bytes, shards: int) -> int:
-    """Which of `shards` a text belongs to."""
-    return int.from_bytes(text_key[:8], "big") % shards
+def choose_shard(text_key: bytes, shard_count: int) -> int:
+    """Return the number of a text's shard, 0 to `shard_count` - 1."""
+    return int.from_bytes(text_key[:8], "big") % shard_count
 
 
-def split_of(id_key: bytes, cut: WindowSettings) -> str:
-    """The split of a review, by SPLIT_RULE."""
-    place = int.from_bytes(id_key[:8], "big") / 2**64
-    if place < cut.test_fraction:
+def choose_split(id_key: bytes, settings: WindowSettings) -> str:
+    """Return the split of a review by SPLIT_RULE."""
+    fraction = int.from_bytes(id_key[:8], "big") / 2**64
+    if fraction < settings.test_fraction:
         return "test"
-    return "validation" if place < cut.test_fraction + cut.validation_fraction else "train"
+    return "validation" if fraction < settings.test_fraction + settings.validation_fraction else "train"
 
 
-def shard_name(split: str, number: int, shards: int, tag: str) -> str:
-    """`train-00003-of-00016-1f3a90c2.tfrecord`: the tag keeps apart two datasets that share a folder for a while."""
-    return f"{split}-{number:05}-of-{shards:05}-{tag}.tfrecord"
+def shard_name(split: str, number: int, shard_count: int, tag: str) -> str:
+    """Return a shard's file name, as `train-00003-of-00016-1f3a90c2.tfrecord`.
+
+    The tag, from the fingerprint, keeps the shards of two datasets apart while one replaces the other.
+    """
+    return f"{split}-{number:05}-of-{shard_count:05}-{tag}.tfrecord"
 
 
 @dataclass
-class Encoded:
-    """The ids of some reviews in order, what was left out, and the reviews that nothing is left of."""
+class EncodedReviews:
+    """The ids [n] of some reviews in order, the count of each dropped symbol, and the reviews without any id."""
 
     ids: Ids
     dropped: Counter[str]
     empty: list[KeyedReview]
 
 
-def encode(reviews: Sequence[KeyedReview], vocabulary: Vocabulary, *, lowercase: bool) -> Encoded:
-    """`{text}{text}...` as ids, [n]; a brace inside a text is left out."""
+def encode_reviews(reviews: Sequence[KeyedReview], vocabulary: Vocabulary, *, lowercase: bool) -> EncodedReviews:
+    """Encode reviews as `{text}{text}...`. Drop braces inside a text and symbols outside the vocabulary."""
     encoder = Encoder(vocabulary, lowercase=lowercase)
     start, end = (vocabulary.encode(brace)[0].tobytes() for brace in (OPEN, CLOSE))
     pieces: list[bytes] = []
@@ -70,17 +73,17 @@ def encode(reviews: Sequence[KeyedReview], vocabulary: Vocabulary, *, lowercase:
             pieces += start, ids, end
         else:
             empty.append(review)
-    return Encoded(np.frombuffer(b"".join(pieces), vocabulary.dtype), encoder.dropped, empty)
+    return EncodedReviews(np.frombuffer(b"".join(pieces), vocabulary.dtype), encoder.dropped, empty)
 
 
-def cut_and_frame(ids: Ids, cut: WindowSettings) -> Iterator[bytes]:
-    """The records of a stream of ids, some at a time."""
-    rows = records.cut_windows(ids, window_chars=cut.window_chars, stride_chars=cut.stride_chars)
-    for start in range(0, len(rows), CHUNK_RECORDS):
-        yield records.frame(rows[start : start + CHUNK_RECORDS]).tobytes()
+def cut_and_frame(ids: Ids, settings: WindowSettings) -> Iterator[bytes]:
+    """Yield the records of ids [n], up to CHUNK_RECORDS at a time."""
+    windows = records.cut_windows(ids, window_chars=settings.window_chars, stride_chars=settings.stride_chars)
+    for start in range(0, len(windows), CHUNK_RECORDS):
+        yield records.frame(windows[start : start + CHUNK_RECORDS]).tobytes()
 
 
-def tail_chars(ids: int, cut: WindowSettings) -> int:
-    """How many of the last ids no window predicts."""
-    count = max(0, (ids - cut.window_chars - 1) // cut.stride_chars + 1)
-    return ids - (cut.window_chars + 1 + (count - 1) * cut.stride_chars if count else 0)
+def count_tail_chars(id_count: int, settings: WindowSettings) -> int:
+    """Return how many of the last ids are in no window."""
+    windows = max(0, (id_count - settings.window_chars - 1) // settings.stride_chars + 1)
+    return id_count - (settings.window_chars + 1 + (windows - 1) * settings.stride_chars if windows else 0)

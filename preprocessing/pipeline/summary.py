@@ -1,4 +1,4 @@
-"""What the pipeline says it did, made into the dataset's manifest and added up."""
+"""The pipeline's summary: made into the dataset's manifest, and its counts checked."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,11 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 
-Counts = Counter[tuple[str, ...]]  # of ("read",), ("rejected", reason), ("dropped", symbol), (split, what)
+# By ("read",), ("kept",), ("duplicate",), ("rejected", reason), ("dropped", symbol) or (split, name of a count).
+PipelineCounts = Counter[tuple[str, ...]]
 
 
-def summed_up(
+def build_manifest(
     summary: Mapping[str, Any],
     *,
     settings: Mapping[str, Any],
@@ -20,9 +21,9 @@ def summed_up(
     sources: Sequence[Mapping[str, Any]],
     shard_rule: str,
 ) -> Manifest:
-    """The manifest of what the pipeline's summary names."""
-    counts: Counts = Counter({tuple(key): count for key, count in summary["counts"]})
-    vocabulary, written = Vocabulary(summary["vocabulary"]), summary["shards"]
+    """Return the manifest of the shards and counts in the pipeline's summary."""
+    counts: PipelineCounts = Counter({tuple(key): count for key, count in summary["counts"]})
+    vocabulary, shards = Vocabulary(summary["vocabulary"]), summary["shards"]
     size = records.record_bytes((settings["window_chars"] + 1) * vocabulary.dtype.itemsize)
     return Manifest(
         format=manifest.FORMAT,
@@ -36,42 +37,42 @@ def summed_up(
         dtype=vocabulary.dtype.name,
         record_bytes=size,
         counts={
-            **{what: counts[(what,)] for what in ("read", "kept", "duplicate")},
-            **{what: _below(counts, what) for what in ("rejected", "dropped")},
+            **{name: counts[(name,)] for name in ("read", "kept", "duplicate")},
+            **{name: _select(counts, name) for name in ("rejected", "dropped")},
         },
         splits={
-            split: {what: counts[split, what] for what in ("reviews", "characters", "tail")}
-            | {"windows": sum(shard["bytes"] // size for shard in written if shard["split"] == split)}
+            split: {name: counts[split, name] for name in ("reviews", "characters", "tail")}
+            | {"windows": sum(shard["bytes"] // size for shard in shards if shard["split"] == split)}
             for split in manifest.SPLITS
         },
         shards=tuple(
             Shard(records=shard["bytes"] // size, **{key: shard[key] for key in shard if key != "file"})
-            for shard in written
+            for shard in shards
         ),
     )
 
 
-def check_counts(dataset: Manifest, *, place: str) -> None:
-    """InputError, naming `place`, if no review was kept or a split asked for has no window.
+def check_counts(dataset: Manifest, *, where: str) -> None:
+    """Raise InputError, which names `where`, if no review was kept or a split has no window.
 
-    RuntimeError if the lines read are not those kept, duplicate and rejected: that would be our mistake.
+    Raises RuntimeError, for our own mistake, if the counts of kept, duplicate and rejected lines do not add up.
     """
     counts = dataset.counts
     if counts["read"] != dataset.accounted_for:
         raise RuntimeError(f"{counts['read']} lines were read, {dataset.accounted_for} accounted for: {counts}")
     reasons = ", ".join(f"{reason} ({count})" for reason, count in counts["rejected"].items())
     if not counts["kept"]:
-        raise InputError(f"{place}: none of its {counts['read']} lines is a review: {reasons or 'no lines'}")
-    for split, found in dataset.splits.items():
-        asked_for = split == "train" or dataset.settings[f"{split}_fraction"]
-        if asked_for and not found["windows"]:
+        raise InputError(f"{where}: none of its {counts['read']} lines is a review: {reasons or 'no lines'}")
+    for name, split in dataset.splits.items():
+        is_needed = name == "train" or dataset.settings[f"{name}_fraction"]
+        if is_needed and not split["windows"]:
             raise InputError(
-                f"{place}: the {split} split has {found['characters']} characters in {found['reviews']} "
+                f"{where}: the {name} split has {split['characters']} characters in {split['reviews']} "
                 f"reviews, expected at least window_chars + 1 = {dataset.window_chars + 1} in one of "
                 f"{dataset.settings['shards']} shard(s): lower window_chars or shards, or raise the split's fraction"
                 + (f"; rejected: {reasons}" if reasons else "")
             )
 
 
-def _below(counts: Counts, what: str) -> dict[str, int]:
-    return {key[1]: counts[key] for key in sorted(counts) if key[0] == what}
+def _select(counts: PipelineCounts, name: str) -> dict[str, int]:
+    return {key[1]: counts[key] for key in sorted(counts) if key[0] == name}

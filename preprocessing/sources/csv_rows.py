@@ -1,39 +1,42 @@
-"""Reviews out of CSV with a header."""
+"""Reviews in CSV with a header."""
 
 import csv
 from collections.abc import Iterator
 from typing import IO
 
 from preprocessing.errors import InputError
-from preprocessing.sources.review import LONE_SURROGATE, MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
+from preprocessing.sources.review import LONE_SURROGATE, MAX_LINE_BYTES, TOO_LONG, Rejected, Review, make_review
 
 
-def read(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
-    """Rows with the columns `text` and, if there, `review_id`; a row's number is that of its first line."""
+def read_csv(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
+    """Yield each row as a review of its columns `text` and, optional, `review_id`.
+
+    A row's number is the number of its first line. Raises InputError, with the file's name, for a wrong header.
+    """
     lines = _Lines(stream)
     csv.field_size_limit(MAX_LINE_BYTES)
     rows = csv.reader(lines, strict=True)
-    header = _row(rows, lines)
+    header = _next_row(rows, lines)
     if not isinstance(header, list) or "text" not in header:
         raise InputError(f"{name}: line 1: expected a header with a column named text, found {str(header)[:100]}")
     repeated = [column for column in ("text", "review_id") if header.count(column) > 1]
     if repeated:
         raise InputError(f"{name}: line 1: two columns named {repeated[0]}, expected one")
-    text, identity = header.index("text"), header.index("review_id") if "review_id" in header else None
-    while (row := _row(rows, lines)) is not None:
+    text, review_id = header.index("text"), header.index("review_id") if "review_id" in header else None
+    while (row := _next_row(rows, lines)) is not None:
         if isinstance(row, str):
             yield Rejected(lines.first, row)
         elif len(row) != len(header):
             yield Rejected(lines.first, "another number of columns than the header")
         else:
-            found = review(lines.first, None if identity is None else row[identity], row[text])
-            # A byte that is no UTF-8 came through as half a surrogate pair.
-            yield Rejected(found.line, "not UTF-8") if found == (found.line, LONE_SURROGATE) else found
+            review = make_review(lines.first, None if review_id is None else row[review_id], row[text])
+            # A byte that is not UTF-8 was decoded to a lone surrogate.
+            yield Rejected(review.line, "not UTF-8") if review == (review.line, LONE_SURROGATE) else review
 
 
-def _row(rows: Iterator[list[str]], lines: "_Lines") -> list[str] | str | None:
-    """The next row, why it is none, or None at the end."""
-    lines.begin()
+def _next_row(rows: Iterator[list[str]], lines: "_Lines") -> list[str] | str | None:
+    """Return the next row, the reason why it is rejected, or None at the end."""
+    lines.begin_row()
     try:
         return next(rows, None)
     except csv.Error:
@@ -43,18 +46,18 @@ def _row(rows: Iterator[list[str]], lines: "_Lines") -> list[str] | str | None:
 
 
 class _TooLongError(Exception):
-    """A row of CSV that is over MAX_LINE_BYTES."""
+    """A CSV row of more than MAX_LINE_BYTES."""
 
 
 class _Lines:
-    """Lines of text for csv.reader, which asks for as many as a row has."""
+    """Lines of text for csv.reader, which takes as many lines as a row has."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._number = self._bytes = 0
-        self.first = 0  # the line that the row begins with
+        self.first = 0  # number of the row's first line
 
-    def begin(self) -> None:
+    def begin_row(self) -> None:
         self.first, self._bytes = self._number + 1, 0
 
     def __iter__(self) -> "_Lines":

@@ -13,7 +13,7 @@ from preprocessing.storage.urls import absolute, exists, split_url
 
 @dataclass(frozen=True)
 class Source:
-    """One input file: where it is, its name in the dataset, and its content in short."""
+    """An input file: its URL, its name in the manifest, its size and the CRC-32C of its content."""
 
     url: str
     name: str
@@ -21,22 +21,22 @@ class Source:
     crc32c: str
 
 
-def find(urls: str | Sequence[str]) -> list[Source]:
-    """The files behind paths, gs:// URLs and globs, by name; each is read once.
+def find_sources(urls: str | Sequence[str]) -> list[Source]:
+    """Find the files behind paths, gs:// URLs and globs. Return each once, in the order of the names.
 
-    InputError if there is none, one is of no use, or two have one name, which would then tell nothing.
+    Raises InputError if a URL leads to no file, if a file cannot be a source, or if two files have the same name.
     """
-    found: dict[str, Source] = {}
+    by_url: dict[str, Source] = {}
     for url in [urls] if isinstance(urls, str) else urls:
-        found |= {absolute(source.url): source for source in _behind(url)}
-    sources = sorted(found.values(), key=lambda source: source.name)
-    for one, other in itertools.pairwise(sources):
-        if one.name == other.name:
-            raise InputError(f"input: {one.url} and {other.url} have one name, expected each its own")
+        by_url |= {absolute(source.url): source for source in _match(url)}
+    sources = sorted(by_url.values(), key=lambda source: source.name)
+    for first, second in itertools.pairwise(sources):
+        if first.name == second.name:
+            raise InputError(f"input: {first.url} and {second.url} have one name, expected each its own")
     return sources
 
 
-def _behind(url: str) -> Iterator[Source]:
+def _match(url: str) -> Iterator[Source]:
     folder, pattern = split_url(url)
     names = [pattern]
     if re.search(r"[*?\[]", pattern) and not exists(folder, pattern):
@@ -57,6 +57,6 @@ def _behind(url: str) -> Iterator[Source]:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Part by part, as in a shell: `*.jsonl` must not find rejected/x.jsonl of a dataset further down."""
+    """Match part by part, as a shell does: `*.jsonl` must not match rejected/x.jsonl of a dataset below."""
     parts, patterns = name.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))

@@ -1,4 +1,4 @@
-"""Reviews out of JSON lines, of which each part of a file can be read by itself."""
+"""Reviews in JSON lines. Each part of a file can be read without the parts before it."""
 
 import json
 from collections.abc import Iterator
@@ -6,46 +6,46 @@ from typing import IO
 
 import orjson
 
-from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
+from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, make_review
 
 
-def read(stream: IO[bytes], *, limit: int | None = None) -> Iterator[Review | Rejected]:
-    """The lines that begin before byte `limit` of the stream, from where it stands."""
-    number, place = 0, 0
-    while (limit is None or place < limit) and (line := stream.readline(MAX_LINE_BYTES + 1)):
+def read_json_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[Review | Rejected]:
+    """Yield the lines that begin less than `limit` bytes after the stream's position."""
+    number, offset = 0, 0
+    while (limit is None or offset < limit) and (line := stream.readline(MAX_LINE_BYTES + 1)):
         number += 1
-        place += len(line)
+        offset += len(line)
         if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MAX_LINE_BYTES)
-                place += len(line)
+                offset += len(line)
             yield Rejected(number, TOO_LONG)
         else:
-            yield parse(line, number)
+            yield parse_json_line(line, number)
 
 
-def read_between(stream: IO[bytes], start: int, stop: int) -> Iterator[Review | Rejected]:
-    """The lines that begin at bytes `start` to `stop` - 1; one that reaches into them belongs to what is before."""
-    place = max(0, start - 1)
-    stream.seek(place)
-    at_start = start == 0
-    while not at_start and place < stop:
+def read_json_lines_between(stream: IO[bytes], start: int, stop: int) -> Iterator[Review | Rejected]:
+    """Yield the lines that begin at bytes `start` to `stop` - 1 of a file."""
+    position = max(0, start - 1)
+    stream.seek(position)
+    at_line_start = start == 0
+    while not at_line_start and position < stop:
         piece = stream.readline(MAX_LINE_BYTES)
         if not piece:
             return
-        place += len(piece)
-        at_start = piece.endswith(b"\n")
-    yield from read(stream, limit=stop - place)
+        position += len(piece)
+        at_line_start = piece.endswith(b"\n")
+    yield from read_json_lines(stream, limit=stop - position)
 
 
-def parse(line: bytes, number: int) -> Review | Rejected:
-    """A JSON line with the keys of Yelp's reviews, of which `review_id` and `text` are read."""
+def parse_json_line(line: bytes, number: int) -> Review | Rejected:
+    """Parse a JSON object with the keys of Yelp's reviews: `text` and, optional, `review_id`."""
     if line.isspace():
-        return Rejected(number, "not JSON")  # at once: there may be millions of them
+        return Rejected(number, "not JSON")  # fast, because a file may have millions of empty lines
     try:
         record = orjson.loads(line)
     except ValueError:
-        # Strict to the letter. The standard library has the last word: it takes more, and knows why it does not.
+        # orjson is strict. The standard library accepts more, and tells why it refuses the rest.
         try:
             record = json.loads(line.decode("utf-8-sig"))
         except UnicodeDecodeError:
@@ -56,4 +56,4 @@ def parse(line: bytes, number: int) -> Review | Rejected:
         return Rejected(number, "not a JSON object")
     if "text" not in record:
         return Rejected(number, "no text")
-    return review(number, record.get("review_id"), record["text"])
+    return make_review(number, record.get("review_id"), record["text"])

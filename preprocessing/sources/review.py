@@ -1,4 +1,4 @@
-"""What a line of a source becomes: a review, or a rejected line."""
+"""A line of a source: a review, or a rejected line with the reason."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ LONE_SURROGATE = "text has a lone surrogate"
 
 
 class Review(NamedTuple):
-    """One review; `line` counts from 1 in its part of the file (for {review}{review} text it counts reviews)."""
+    """A review. `line` counts from 1 in its part of the file; in {review}{review} text it counts reviews."""
 
     line: int
     id: str
@@ -17,23 +17,26 @@ class Review(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A line that is no review, and why."""
+    """A line that is no review, and the reason."""
 
     line: int
     reason: str
 
 
-def review(number: int, identity: object, text: Any) -> Review | Rejected:
-    """The review of a line with this id, or one derived from its text; rejected if the text is none."""
+def make_review(line: int, review_id: object, text: Any) -> Review | Rejected:
+    """Return the review of a line, or reject the line if `text` is no text.
+
+    A review whose `review_id` is no string gets an id derived from its text.
+    """
     if not isinstance(text, str):
-        return Rejected(number, "text is not a string")
+        return Rejected(line, "text is not a string")
     if not text or text.isspace():
-        return Rejected(number, "text is empty")
+        return Rejected(line, "text is empty")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            return Rejected(number, LONE_SURROGATE)
-    if isinstance(identity, str) and identity:
-        return Review(number, identity, text)
-    return Review(number, "text:" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), text)
+            return Rejected(line, LONE_SURROGATE)
+    if isinstance(review_id, str) and review_id:
+        return Review(line, review_id, text)
+    return Review(line, "text:" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), text)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from preprocessing.errors import InputError
-from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, review
+from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, make_review
 
 CHUNK_BYTES = 1 << 16
 BETWEEN_REVIEWS = re.compile(r"\}\s*\{")
@@ -35,7 +35,7 @@ def read_plain_text(stream: IO[bytes], *, name: str) -> Iterator[Review | Reject
         text = data.decode().removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: not UTF-8 at byte {error.start}, expected text, JSON lines or CSV") from None
-    yield review(1, None, text.strip())
+    yield make_review(1, None, text.strip())
 
 
 def read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
@@ -73,7 +73,7 @@ def read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
 def _check_length(number: int, inside: str, *, too_long: bool) -> Review | Rejected:
     if too_long or len(inside.encode()) > MAX_LINE_BYTES:
         return Rejected(number, TOO_LONG)
-    return review(number, None, inside)
+    return make_review(number, None, inside)
 
 
 def _decode(stream: IO[bytes], name: str) -> Iterator[str]:

@@ -46,7 +46,7 @@ def far(sharded: Path, store: str) -> str:
 
 def tenth(dataset: Dataset) -> int:
     """A tenth of the training shards, in bytes."""
-    return sum(shard.bytes for shard in dataset.manifest.of("train")) // 10
+    return sum(shard.bytes for shard in dataset.manifest.shards_of("train")) // 10
 
 
 def started(dataset: str, runs: Path, scratch: Path, max_bytes: int) -> JobProcess:
@@ -114,7 +114,7 @@ def test_a_limit_below_what_a_step_needs_is_refused_with_both_numbers(far: str, 
 
 def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(far: str, tmp_path: Path) -> None:
     dataset = open_dataset(far)
-    shard = dataset.manifest.of("train")[3]
+    shard = dataset.manifest.shards_of("train")[3]
     dataset.bucket.write(shard.name, bytes(shard.bytes))
     with stage(dataset, tmp_path, max_bytes=10**9) as staging:
         with pytest.raises(InputError, match=f"{shard.name}: SHA-256 .*: the shard is altered"):
@@ -128,7 +128,7 @@ def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(far: str, tm
 def test_a_disk_that_is_full_is_an_error_and_leaves_nothing(far: str, tmp_path: Path) -> None:
     """A limit on the size of a file stands in for it, which needs no disk of its own."""
     dataset = open_dataset(far)
-    shard = dataset.manifest.of("train")[0]
+    shard = dataset.manifest.shards_of("train")[0]
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (shard.bytes - 1, most))
     try:

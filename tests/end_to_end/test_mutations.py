@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from preprocessing.dataset.vocabulary import SEED
 from preprocessing.pipeline import graph
 from preprocessing.pipeline.shards import WindowSettings
-from preprocessing.sources import reader
+from preprocessing.sources.reader import split_file
 from tests.support.inputs import gzipped, json_line, kaggle_zip, reviews, yelp_tar
 
-CUT = WindowSettings(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)
+SETTINGS = WindowSettings(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)
 FULL, FACTOR, BATCH = 40_000, 20, 500
 MUTATED = FULL * 4 // 5  # the others are hypothesis'
 
@@ -35,18 +35,18 @@ def outcome(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
         path = folder / "in" / name
         path.write_bytes(data)
         # Small parts, so that lines of one file meet the workers in pieces.
-        parts += reader.parts(number, url=str(path), name=name, size=len(data), part_bytes=200)
-    plan = graph.Plan(
+        parts += split_file(number, url=str(path), name=name, size=len(data), part_bytes=200)
+    pipeline_settings = graph.PipelineSettings(
         parts=parts,
         names=list(files),
         folder=str(folder / "out"),
         tag="0badf00d",
-        cut=CUT,
+        window_settings=SETTINGS,
         vocabulary=SEED,
         shard_count=3,
-        partitions=2,
+        partition_count=2,
     )
-    graph.run(plan, ["--runner=FnApiRunner"])
+    graph.run_graph(pipeline_settings)
     summary: dict[str, Any] = json.loads((folder / "out" / graph.SUMMARY).read_bytes())
     counts = {tuple(key): count for key, count in summary["counts"]}
     rejected = sum(count for key, count in counts.items() if key[0] == "rejected")

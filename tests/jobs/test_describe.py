@@ -22,10 +22,9 @@ import pytest
 from jobs import describe
 from jobs.terminal.table import format_columns, format_table, name_symbol
 from preprocessing.dataset import manifest, records
-from preprocessing.dataset import statistics as contents
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.dataset.manifest import Manifest, Shard
-from preprocessing.dataset.statistics import Contents
+from preprocessing.dataset.statistics import ShardStatistics, read_statistics
 from preprocessing.dataset.vocabulary import SEED, Vocabulary
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
@@ -81,16 +80,16 @@ def written(folder: Path, dataset: Manifest, data: list[bytes]) -> Path:
     return folder
 
 
-def read(text: str, *, chunk_bytes: int = 1, **changes: Any) -> Contents:
+def read(text: str, *, chunk_bytes: int = 1, **changes: Any) -> ShardStatistics:
     dataset, [data] = made([("train", text)], **changes)
-    return contents.read(io.BytesIO(data), dataset, place="shard", chunk_bytes=chunk_bytes)
+    return read_statistics(io.BytesIO(data), dataset, where="shard", chunk_bytes=chunk_bytes)
 
 
-def occurring(found: Contents, symbols: str = SEED.symbols) -> dict[str, int]:
+def occurring(found: ShardStatistics, symbols: str = SEED.symbols) -> dict[str, int]:
     return {symbol: count for symbol, count in zip(symbols, found.symbols.tolist(), strict=True) if count}
 
 
-def lengths(found: Contents) -> list[int]:
+def lengths(found: ShardStatistics) -> list[int]:
     """Of each whole review, sorted."""
     return np.repeat(np.arange(len(found.lengths)), found.lengths).tolist()
 
@@ -181,7 +180,7 @@ def test_a_reader_that_takes_one_character_at_a_time_finds_the_same(seed: int) -
     text = "".join(f"{{{review}}}" for review in reviews) + "{" * int(draw.integers(0, 2))
     stride, chunk_bytes = int(draw.integers(1, window + 1)), int(draw.integers(1, 2000))
     dataset, data = made([("train", text)], symbols=symbols, window=window, stride=stride)
-    found = contents.read(io.BytesIO(data[0]), dataset, place="shard", chunk_bytes=chunk_bytes)
+    found = read_statistics(io.BytesIO(data[0]), dataset, where="shard", chunk_bytes=chunk_bytes)
     expected, whole, cut = naive(dataset, data)
     assert occurring(found, symbols) == expected
     assert (lengths(found), found.cut) == (whole, cut)
@@ -191,14 +190,14 @@ def test_shards_add_up() -> None:
     first = read("{aab}")
     found = first + read("{}{}{") + read("{ab}{abcdefg}")
     assert occurring(found) == {"{": 6, "a": 4, "b": 3, "}": 5} | dict.fromkeys("cdefg", 1)
-    assert (lengths(found), found.whole, found.cut) == ([0, 0, 2, 3, 7], 5, 1)
+    assert (lengths(found), found.complete, found.cut) == ([0, 0, 2, 3, 7], 5, 1)
     assert (occurring(first), lengths(first), first.cut) == ({"{": 1, "a": 2, "b": 1, "}": 1}, [3], 0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 99, 100, 101, 1000])
 def test_a_percentile_is_the_length_of_a_review(count: int) -> None:
     values = np.random.default_rng(count).integers(0, 50, count)
-    found = Contents(np.zeros(2, np.int64), np.bincount(values), cut=0)
+    found = ShardStatistics(np.zeros(2, np.int64), np.bincount(values), cut=0)
     for percent in (0, 1, 50, 90, 99, 100):
         assert found.percentile(percent) == np.percentile(values, percent, method="inverted_cdf")
     assert found.mean() == pytest.approx(values.mean(), abs=1e-12)
@@ -221,7 +220,7 @@ def test_text_that_is_no_reviews_is_an_error(text: str, expected: str, chunk_byt
 def test_an_id_that_is_no_symbol_is_an_error() -> None:
     dataset, [data] = made([("train", "{aab}")], symbols="ab{}")
     with pytest.raises(InputError, match=r"^shard: symbol 7, expected less than 4$"):
-        contents.read(io.BytesIO(data[:-6] + b"\x07" + data[-5:]), dataset, place="shard")
+        read_statistics(io.BytesIO(data[:-6] + b"\x07" + data[-5:]), dataset, where="shard")
 
 
 SYMBOLS = "\n <&ab$\\\x00é{}"
@@ -340,7 +339,7 @@ def test_of_many_windows_the_first_the_middle_and_the_last_are_shown(
 ) -> None:
     made_of = open_dataset(str(dataset)).manifest
     every: list[tuple[str, int, str]] = []
-    for shard in made_of.of("train"):
+    for shard in made_of.shards_of("train"):
         data = np.frombuffer((dataset / shard.name).read_bytes(), np.uint8).reshape(-1, made_of.record_bytes)
         rows = records.payload(data, made_of.id_dtype(), 17)
         every += [(shard.name, number, made_of.symbols().decode(row)) for number, row in enumerate(rows, len(every))]

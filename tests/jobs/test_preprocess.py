@@ -156,7 +156,7 @@ def test_the_splits_add_up_to_what_was_kept(good: Path) -> None:
     splits = dataset.splits
     assert sum(split["reviews"] for split in splits.values()) == dataset.counts["kept"] == 60
     for name, split in splits.items():
-        own = dataset.of(name)
+        own = dataset.shards_of(name)
         assert split["characters"] == split["reviews"] * 40  # 38 and two braces
         assert split["windows"] == sum(shard.records for shard in own)
         # A shard of n windows that follow on one another reaches n * 8 + 1 characters.
@@ -376,7 +376,7 @@ def test_the_vocabulary_and_not_the_tables_place_makes_the_dataset(tmp_path: Pat
 
 def test_without_a_test_fraction_there_is_no_test_split(tmp_path: Path) -> None:
     dataset = run(write(tmp_path / "r.json", GOOD), tmp_path / "out", test_fraction=0)
-    assert dataset.of("test") == ()
+    assert dataset.shards_of("test") == ()
     assert dataset.splits["test"] == {"reviews": 0, "characters": 0, "tail": 0, "windows": 0}
 
 
@@ -516,8 +516,8 @@ def test_an_option_of_beams_is_passed_on(good: Path, tmp_path: Path) -> None:
 def test_a_dataset_is_opened_with_its_shards_as_local_files(good: Path, tmp_path: Path) -> None:
     dataset = open_dataset(str(good / "dataset"))
     paths = [dataset.fetch(shard, tmp_path) for shard in dataset.shards("train")]
-    assert [path.name for path in paths] == [shard.name for shard in dataset.manifest.of("train")]
-    assert [path.stat().st_size for path in paths] == [shard.bytes for shard in dataset.manifest.of("train")]
+    assert [path.name for path in paths] == [shard.name for shard in dataset.manifest.shards_of("train")]
+    assert [path.stat().st_size for path in paths] == [shard.bytes for shard in dataset.manifest.shards_of("train")]
 
 
 def open_error(dataset: Path) -> str:
@@ -534,7 +534,7 @@ def open_error(dataset: Path) -> str:
 
 
 def first_shard(dataset: Path) -> Path:
-    return dataset / read(dataset).of("train")[0].name
+    return dataset / read(dataset).shards_of("train")[0].name
 
 
 def test_a_folder_without_a_manifest_is_no_dataset(existing: Path) -> None:
@@ -551,8 +551,8 @@ def test_a_folder_that_is_not_there_is_no_dataset(tmp_path: Path) -> None:
 
 def test_a_manifest_of_a_newer_format_is_an_error(existing: Path) -> None:
     (existing / manifest.NAME).write_bytes(b'{"format": 2}')
-    expected = f"{existing}/manifest.json: format 2, expected at most 1: made by a newer version"
-    assert open_error(existing) == expected
+    expected = "not a dataset's manifest: format 2, expected at most 1: written by a newer version"
+    assert open_error(existing) == f"{existing}/manifest.json: {expected}"
 
 
 def append(data: bytes) -> bytes:
@@ -585,7 +585,7 @@ def test_a_damaged_shard_is_an_error_that_names_it(
 
 @pytest.mark.parametrize("split", manifest.SPLITS)
 def test_a_missing_shard_is_an_error_that_names_it_at_once(split: str, existing: Path) -> None:
-    shard = existing / read(existing).of(split)[0].name
+    shard = existing / read(existing).shards_of(split)[0].name
     shard.unlink()
     with pytest.raises(InputError) as raised:
         open_dataset(str(existing))

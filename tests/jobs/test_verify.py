@@ -52,7 +52,7 @@ def test_the_first_of_several_faults_is_named_with_shard_record_and_byte(copy: P
 
 
 def test_a_shard_of_another_dataset_is_a_fault(copy: Path) -> None:
-    one, other = of(copy).of("validation")[:2]
+    one, other = of(copy).shards_of("validation")[:2]
     shutil.copy(copy / other.name, copy / one.name)
     assert error(copy).startswith(f"{copy}/{one.name}: ")
 

@@ -157,8 +157,8 @@ def stage(
     Raises InputError if `max_bytes` is too little for one shard.
     """
     largest = max(dataset.manifest.shards, key=lambda shard: shard.bytes)
-    if dataset.copied and largest.bytes > max_bytes:
-        raise InputError(f"staging.max_bytes={max_bytes}: {dataset.place(largest)} alone has {largest.bytes} bytes")
+    if dataset.is_remote and largest.bytes > max_bytes:
+        raise InputError(f"staging.max_bytes={max_bytes}: {dataset.shard_url(largest)} alone has {largest.bytes} bytes")
     return Staging(
-        dataset.fetch, scratch / "shards", max_bytes=max_bytes if dataset.copied else None, should_stop=should_stop
+        dataset.fetch, scratch / "shards", max_bytes=max_bytes if dataset.is_remote else None, should_stop=should_stop
     )

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.terminal.progress import counted
-from preprocessing.dataset import statistics
 from preprocessing.dataset.folder import Dataset
+from preprocessing.dataset.statistics import CHUNK_BYTES, read_text_ids
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.errors import InputError
 from preprocessing.sources.review import Review
@@ -85,5 +85,5 @@ def _texts(dataset: Dataset, split: str) -> Iterator[Ids]:
     manifest = dataset.manifest
     with tempfile.TemporaryDirectory(prefix="reviews-") as made:
         for shard in dataset.shards(split):
-            with dataset.local(shard, Path(made)) as path, path.open("rb") as file:
-                yield np.concatenate(list(statistics.text(file, manifest, chunk_bytes=statistics.CHUNK_BYTES)))
+            with dataset.local_shard(shard, Path(made)) as path, path.open("rb") as file:
+                yield np.concatenate(list(read_text_ids(file, manifest, chunk_bytes=CHUNK_BYTES)))

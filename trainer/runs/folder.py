@@ -107,7 +107,7 @@ def hyperparameters(config: TrainConfig) -> dict[str, bool | int | float | str]:
 def order_of(config: TrainConfig, dataset: Manifest) -> Order:
     """The order in which a run of this configuration takes this dataset's windows."""
     return Order(
-        [shard.records for shard in dataset.of("train")],
+        [shard.records for shard in dataset.shards_of("train")],
         batch_windows=config.batch_windows,
         block_windows=config.block_windows,
         seed=config.seed,

@@ -17,9 +17,8 @@ from apache_beam.pvalue import AsDict
 
 from preprocessing.errors import InputError
 from preprocessing.pipeline.beam import create_file, open_file, run_pipeline
-from preprocessing.sources import reader
-from preprocessing.sources.find import find
-from preprocessing.sources.reader import Part
+from preprocessing.sources.find import find_sources
+from preprocessing.sources.reader import FilePart, read_part, split_file
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
@@ -81,8 +80,8 @@ def score(
         detector.check(saved.sha256, where="--detector")
     parts = [
         part
-        for number, source in enumerate(find(reviews))
-        for part in reader.parts(number, url=absolute(source.url), name=source.name, size=source.bytes)
+        for number, source in enumerate(find_sources(reviews))
+        for part in split_file(number, url=absolute(source.url), name=source.name, size=source.bytes)
     ]
     alphabet, place = Alphabet(run.manifest), absolute(output)
     model = RunsModel(absolute(url), saved.sha256, alphabet)
@@ -115,10 +114,10 @@ def score(
         raise InputError(f"{', '.join(reviews)}: nothing that can be scored: see {output}")
 
 
-def read(part: Part) -> Iterator[Text]:
+def read(part: FilePart) -> Iterator[Text]:
     """The reviews and rejected lines of one part of a file."""
     with open_file(part.url) as stream:
-        for found in reader.read(stream, part, plain=True):
+        for found in read_part(stream, part, plain=True):
             yield Text(part.name, found)
 
 

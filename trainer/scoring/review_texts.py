@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from preprocessing.errors import InputError
-from preprocessing.sources import reader
-from preprocessing.sources.find import Source, find
-from preprocessing.sources.reader import Part
+from preprocessing.sources.find import Source, find_sources
+from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.sources.review import Rejected, Review
 from preprocessing.storage.urls import split_url
 
@@ -33,14 +32,14 @@ def named(urls: Sequence[str], stdin: IO[bytes], scratch: Path) -> list[Source]:
     InputError for a file that is not there or of no use, and for an empty stdin.
     """
     if STDIN not in urls:
-        return find(urls)
+        return find_sources(urls)
     path = scratch / "stdin"
     with path.open("wb") as file:
         shutil.copyfileobj(stdin, file)
     if not path.stat().st_size:
         raise InputError(f"{STDIN}: stdin is empty: pipe reviews into it, or name a file")
     path = path.rename(f"{path}{_suffix(path)}")
-    return find([str(path) if url == STDIN else url for url in urls])
+    return find_sources([str(path) if url == STDIN else url for url in urls])
 
 
 def read(files: Sequence[Source], scratch: Path) -> Iterator[Text]:
@@ -48,9 +47,9 @@ def read(files: Sequence[Source], scratch: Path) -> Iterator[Text]:
     for number, source in enumerate(files):
         folder, name = split_url(source.url)
         local = folder.local(name, scratch)
-        whole = Part(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
+        whole = FilePart(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
         with local.open("rb") as stream:
-            for found in reader.read(stream, whole, plain=True):
+            for found in read_part(stream, whole, plain=True):
                 yield Text(source.name, found)
         if local.parent == scratch:
             local.unlink()  # a copy

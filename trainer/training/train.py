@@ -71,7 +71,7 @@ def train(
     training = Windows(dataset.shards("train"), manifest, staging.mapped)
     held_out = Windows(dataset.shards("validation"), manifest, staging.mapped)
     order = order_of(config, manifest)
-    if dataset.copied:
+    if dataset.is_remote:
         refuse_too_little_room(config, order, manifest)
     plan = plan_of(config, manifest)
 

@@ -60,9 +60,9 @@ def test_the_vocabulary_stands_as_one_string() -> None:
 
 
 def test_a_split_has_its_own_shards_in_order() -> None:
-    assert [shard.name for shard in MANIFEST.of("train")] == ["train-0.tfrecord", "train-1.tfrecord"]
-    assert [shard.name for shard in MANIFEST.of("validation")] == ["validation-0.tfrecord"]
-    assert MANIFEST.of("test") == ()
+    assert [shard.name for shard in MANIFEST.shards_of("train")] == ["train-0.tfrecord", "train-1.tfrecord"]
+    assert [shard.name for shard in MANIFEST.shards_of("validation")] == ["validation-0.tfrecord"]
+    assert MANIFEST.shards_of("test") == ()
 
 
 def test_its_vocabulary_gives_the_ids_of_the_records() -> None:

@@ -60,7 +60,7 @@ def shard_of(data: bytes) -> Shard:
 
 
 def check(data: bytes, manifest: Manifest) -> None:
-    check_shard(io.BytesIO(data), shard_of(data), manifest, place="t")
+    check_shard(io.BytesIO(data), shard_of(data), manifest, where="t")
 
 
 def records_error(data: bytes) -> str:
@@ -81,8 +81,8 @@ def with_ids(rows: npt.NDArray[Any]) -> bytes:
 def test_a_whole_shard_passes(tmp_path: Path) -> None:
     path = tmp_path / "t.tfrecord"
     path.write_bytes(DATA)
-    check_file(path, SHARD, place="t")
-    check_shard(io.BytesIO(DATA), SHARD, dataset(), place="t")
+    check_file(path, SHARD, where="t")
+    check_shard(io.BytesIO(DATA), SHARD, dataset(), where="t")
 
 
 @pytest.mark.parametrize("data", [DATA[:-1], DATA[:-SIZE], DATA + DATA[:SIZE], b""])
@@ -90,7 +90,7 @@ def test_a_shard_of_another_length_names_both(data: bytes, tmp_path: Path) -> No
     path = tmp_path / "t.tfrecord"
     path.write_bytes(data)
     expected = f"t: {len(data)} bytes, expected {len(DATA)}: the shard is cut or altered"
-    assert error(lambda: check_file(path, SHARD, place="t")) == expected
+    assert error(lambda: check_file(path, SHARD, where="t")) == expected
 
 
 @pytest.mark.parametrize("place", [0, HEAD, len(DATA) - 1])
@@ -99,7 +99,7 @@ def test_a_shard_with_another_byte_names_both_digests(place: int, tmp_path: Path
     path = tmp_path / "t.tfrecord"
     path.write_bytes(data)
     expected = f"t: SHA-256 {hashlib.sha256(data).hexdigest()}, expected {SHARD.sha256}: the shard is altered"
-    assert error(lambda: check_file(path, SHARD, place="t")) == expected
+    assert error(lambda: check_file(path, SHARD, where="t")) == expected
 
 
 def test_a_part_of_a_record_is_an_error() -> None:
@@ -150,12 +150,12 @@ def test_ids_of_two_bytes_are_checked() -> None:
 
 def test_records_that_are_in_order_but_not_those_of_the_manifest_are_an_error() -> None:
     other = with_ids(ROWS[::-1])
-    wrong = error(lambda: check_shard(io.BytesIO(other), SHARD, dataset(), place="t"))
+    wrong = error(lambda: check_shard(io.BytesIO(other), SHARD, dataset(), where="t"))
     assert wrong == f"t: SHA-256 {hashlib.sha256(other).hexdigest()}, expected {SHARD.sha256}: the shard is altered"
 
 
 def test_a_record_that_is_missing_is_an_error() -> None:
-    short = error(lambda: check_shard(io.BytesIO(DATA[:-SIZE]), SHARD, dataset(), place="t"))
+    short = error(lambda: check_shard(io.BytesIO(DATA[:-SIZE]), SHARD, dataset(), where="t"))
     assert short == f"t: {3 * SIZE} bytes, expected {4 * SIZE}: the shard is cut or altered"
 
 
@@ -210,15 +210,15 @@ def told(**changes: Any) -> Manifest:
     ],
 )
 def test_a_manifest_that_disagrees_with_itself_is_an_error(changes: dict[str, Any], expected: str) -> None:
-    check_manifest(told(), place="t")
-    assert error(lambda: check_manifest(told(**changes), place="t")).startswith(f"t: {expected}")
+    check_manifest(told(), where="t")
+    assert error(lambda: check_manifest(told(**changes), where="t")).startswith(f"t: {expected}")
 
 
 def test_a_vocabulary_of_the_data_is_in_no_setting() -> None:
-    check_manifest(told(settings=SETTINGS | {"vocabulary": "auto"}), place="t")
+    check_manifest(told(settings=SETTINGS | {"vocabulary": "auto"}), where="t")
 
 
 def test_a_checksum_that_is_not_the_shards_is_an_error() -> None:
     wrong = dataclasses.replace(SHARD, crc32c="AAAAAA==")
     expected = "t: the manifest's crc32c AAAAAA== is not that of the shard's bytes"
-    assert error(lambda: check_shard(io.BytesIO(DATA), wrong, dataset(), place="t")) == expected
+    assert error(lambda: check_shard(io.BytesIO(DATA), wrong, dataset(), where="t")) == expected

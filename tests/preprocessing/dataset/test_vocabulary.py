@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preprocessing.dataset.vocabulary import SEED, Vocabulary, covering, from_table
+from preprocessing.dataset.vocabulary import SEED, Vocabulary, build_vocabulary, parse_symbol_table
 from preprocessing.errors import InputError
 
 ABC = Vocabulary("abc{}")
@@ -12,14 +12,14 @@ ABC = Vocabulary("abc{}")
 
 def table_error(text: str | bytes) -> str:
     with pytest.raises(InputError) as raised:
-        from_table(text, place="table.json")
+        parse_symbol_table(text, where="table.json")
     return str(raised.value)
 
 
 def test_the_seed_is_the_seed_scripts_table(shared: Path) -> None:
     text = (shared / "char_indices.txt").read_text()
     assert len(SEED) == 61
-    assert from_table(text, place="char_indices.txt") == SEED
+    assert parse_symbol_table(text, where="char_indices.txt") == SEED
     assert json.loads(text) == {symbol: number for number, symbol in enumerate(SEED.symbols)}
 
 
@@ -81,21 +81,21 @@ def test_symbols_that_are_no_vocabulary_are_an_error(symbols: str, expected: str
 
 
 def test_auto_keeps_what_occurs_10_times_in_a_million() -> None:
-    assert covering({"a": 999_981, "z": 10, "b": 9}).symbols == "az{}"
-    assert covering({"a": 999_982, "z": 9, "b": 9}).symbols == "a{}"
-    assert covering({"a": 999_991, "z": 10}).symbols == "a{}"  # 10 in a million and one
+    assert build_vocabulary({"a": 999_981, "z": 10, "b": 9}).symbols == "az{}"
+    assert build_vocabulary({"a": 999_982, "z": 9, "b": 9}).symbols == "a{}"
+    assert build_vocabulary({"a": 999_991, "z": 10}).symbols == "a{}"  # 10 in a million and one
 
 
 def test_auto_orders_symbols_by_code_point() -> None:
-    assert covering({"é": 1, "b": 1, " ": 1, "A": 1, "}": 1}).symbols == " Ab{}é"
+    assert build_vocabulary({"é": 1, "b": 1, " ": 1, "A": 1, "}": 1}).symbols == " Ab{}é"
 
 
 def test_auto_of_nothing_is_the_two_braces() -> None:
-    assert covering({}).symbols == "{}"
+    assert build_vocabulary({}).symbols == "{}"
 
 
 def test_a_table_is_read_in_the_order_of_its_ids() -> None:
-    assert from_table(b'{"{": 1, "}": 2, "z": 0, "\\n": 3}', place="t").symbols == "z{}\n"
+    assert parse_symbol_table(b'{"{": 1, "}": 2, "z": 0, "\\n": 3}', where="t").symbols == "z{}\n"
 
 
 @pytest.mark.parametrize(

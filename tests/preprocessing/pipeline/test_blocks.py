@@ -1,8 +1,8 @@
 import random
 
-from preprocessing.pipeline.blocks import REVIEW_BYTES, BlockBuffer, pack, unpack
+from preprocessing.pipeline.blocks import REVIEW_BYTES, BlockBuffer, pack_block, unpack_block
 from preprocessing.pipeline.duplicates import KeyedReview, SourceLine, add_keys
-from preprocessing.pipeline.shards import shard_of
+from preprocessing.pipeline.shards import choose_shard
 
 
 def some(count: int) -> list[KeyedReview]:
@@ -15,7 +15,7 @@ def some(count: int) -> list[KeyedReview]:
 
 def test_a_block_comes_back_as_it_was_packed() -> None:
     for count in (1, 2, 100):
-        assert list(unpack(pack(some(count)))) == some(count)
+        assert list(unpack_block(pack_block(some(count)))) == some(count)
 
 
 def test_the_order_of_keyed_reviews_is_that_of_keys_then_characters_then_place() -> None:
@@ -39,18 +39,18 @@ def test_the_order_of_keyed_reviews_is_that_of_keys_then_characters_then_place()
 
 
 def test_a_partition_has_all_reviews_of_its_shards_and_no_others() -> None:
-    buffer = BlockBuffer(shards=7, partitions=3)
+    buffer = BlockBuffer(shard_count=7, partition_count=3)
     for review in some(200):
         buffer.add(review)
     assert buffer.bytes == sum(len(review.text) + REVIEW_BYTES for review in some(200))
-    taken = dict(buffer.taken())
-    assert sorted(review for reviews in taken.values() for review in reviews) == sorted(some(200))
-    shards = {partition: {shard_of(r.text_key, 7) for r in reviews} for partition, reviews in taken.items()}
+    drained = dict(buffer.drain())
+    assert sorted(review for reviews in drained.values() for review in reviews) == sorted(some(200))
+    shards = {partition: {choose_shard(r.text_key, 7) for r in reviews} for partition, reviews in drained.items()}
     assert shards == {0: {0, 3, 6}, 1: {1, 4}, 2: {2, 5}}
 
 
 def test_what_was_taken_is_gone() -> None:
-    buffer = BlockBuffer(shards=1, partitions=1)
+    buffer = BlockBuffer(shard_count=1, partition_count=1)
     buffer.add(some(1)[0])
-    assert len(list(buffer.taken())) == 1
-    assert (list(buffer.taken()), buffer.bytes) == ([], 0)
+    assert len(list(buffer.drain())) == 1
+    assert (list(buffer.drain()), buffer.bytes) == ([], 0)

@@ -10,36 +10,36 @@ from preprocessing.pipeline.duplicates import KeyedReview
 from preprocessing.pipeline.shards import (
     CHUNK_RECORDS,
     WindowSettings,
+    choose_shard,
+    choose_split,
+    count_tail_chars,
     cut_and_frame,
-    encode,
+    encode_reviews,
     shard_name,
-    shard_of,
-    split_of,
-    tail_chars,
 )
 from tests.preprocessing.pipeline.test_duplicates import review
 
-CUT = WindowSettings(window_chars=4, stride_chars=4, lowercase=True, validation_fraction=0.2, test_fraction=0.1)
+SETTINGS = WindowSettings(window_chars=4, stride_chars=4, lowercase=True, validation_fraction=0.2, test_fraction=0.1)
 
 
 def with_settings(**changes: Any) -> WindowSettings:
-    return WindowSettings(**(vars(CUT) | changes))
+    return WindowSettings(**(vars(SETTINGS) | changes))
 
 
 def decoded(reviews: list[KeyedReview], vocabulary: Vocabulary = SEED, *, lowercase: bool = True) -> str:
-    return vocabulary.decode(encode(reviews, vocabulary, lowercase=lowercase).ids)
+    return vocabulary.decode(encode_reviews(reviews, vocabulary, lowercase=lowercase).ids)
 
 
 def test_all_copies_of_a_text_are_of_one_shard() -> None:
     for number in range(50):
         text = f"Soup {number}"
-        assert shard_of(review(text, identity="a").text_key, 7) == shard_of(
+        assert choose_shard(review(text, identity="a").text_key, 7) == choose_shard(
             review(f" {text.upper()} ", identity="b").text_key, 7
         )
 
 
 def test_reviews_spread_over_the_shards() -> None:
-    counts = Counter(shard_of(review(f"Soup {number}").text_key, 4) for number in range(4000))
+    counts = Counter(choose_shard(review(f"Soup {number}").text_key, 4) for number in range(4000))
     assert sorted(counts) == [0, 1, 2, 3]
     assert all(900 < count < 1100 for count in counts.values())
 
@@ -48,11 +48,11 @@ def test_the_split_comes_from_the_id_alone() -> None:
     for number in range(200):
         first = review("Good soup.", identity=f"r{number}", source=0, line=1)
         edited = review("Good soup. Edit: it closed.", identity=f"r{number}", source=3, line=99)
-        assert split_of(first.id_key, CUT) == split_of(edited.id_key, CUT)
+        assert choose_split(first.id_key, SETTINGS) == choose_split(edited.id_key, SETTINGS)
 
 
 def test_each_split_gets_its_share() -> None:
-    counts = Counter(split_of(review("x", identity=f"r{number}").id_key, CUT) for number in range(10_000))
+    counts = Counter(choose_split(review("x", identity=f"r{number}").id_key, SETTINGS) for number in range(10_000))
     assert counts["test"] == pytest.approx(1000, abs=100)
     assert counts["validation"] == pytest.approx(2000, abs=150)
     assert counts["train"] == pytest.approx(7000, abs=200)
@@ -71,11 +71,11 @@ def test_each_split_gets_its_share() -> None:
 )
 def test_the_splits_lie_one_after_another(place: float, split: str) -> None:
     id_key = int(place * 2**64).to_bytes(8, "big") + bytes(8)
-    assert split_of(id_key, CUT) == split
+    assert choose_split(id_key, SETTINGS) == split
 
 
 def test_without_a_test_fraction_there_is_no_test_split() -> None:
-    assert split_of(bytes(16), with_settings(test_fraction=0.0)) == "validation"
+    assert choose_split(bytes(16), with_settings(test_fraction=0.0)) == "validation"
 
 
 def test_reviews_are_written_in_braces_one_after_another() -> None:
@@ -87,20 +87,20 @@ def test_case_stays_where_it_is_asked_for() -> None:
 
 
 def test_symbols_outside_the_vocabulary_are_dropped_and_counted() -> None:
-    found = encode([review("Café ~ CAFÉ"), review("~")], Vocabulary("acf {}"), lowercase=True)
+    found = encode_reviews([review("Café ~ CAFÉ"), review("~")], Vocabulary("acf {}"), lowercase=True)
     assert found.dropped == {"é": 2, "~": 2}
     assert Vocabulary("acf {}").decode(found.ids) == "{caf  caf}"
 
 
 def test_a_brace_inside_a_text_is_dropped_and_counted() -> None:
-    found = encode([review("a {b} c}"), review("d")], SEED, lowercase=True)
+    found = encode_reviews([review("a {b} c}"), review("d")], SEED, lowercase=True)
     assert SEED.decode(found.ids) == "{a b c}{d}"
     assert found.dropped == {"{": 1, "}": 2}
 
 
 def test_a_review_of_which_nothing_is_left_is_none() -> None:
     first, gone, braces, last = review("one"), review("寿司", line=2), review("{}", line=3), review("two")
-    found = encode([first, gone, braces, last], SEED, lowercase=True)
+    found = encode_reviews([first, gone, braces, last], SEED, lowercase=True)
     assert SEED.decode(found.ids) == "{one}{two}"
     assert found.empty == [gone, braces]
     assert found.dropped == {"寿": 1, "司": 1, "{": 1, "}": 1}
@@ -110,13 +110,13 @@ def test_a_review_of_which_nothing_is_left_is_none() -> None:
 def test_an_empty_review_is_found_wherever_it_stands(where: int) -> None:
     reviews = [review("one"), review("two")]
     reviews.insert(where, review("寿司"))
-    found = encode(reviews, SEED, lowercase=True)
+    found = encode_reviews(reviews, SEED, lowercase=True)
     assert SEED.decode(found.ids) == "{one}{two}"
     assert [r.text for r in found.empty] == ["寿司".encode()]
 
 
 def test_reviews_of_which_nothing_is_left_make_no_ids() -> None:
-    found = encode([review("寿司")], SEED, lowercase=True)
+    found = encode_reviews([review("寿司")], SEED, lowercase=True)
     assert found.ids.tolist() == []
     assert len(found.empty) == 1
 
@@ -130,7 +130,7 @@ def test_the_tail_is_what_no_window_reaches(window_chars: int, stride_chars: int
             np.arange(count, dtype=np.uint8), window_chars=window_chars, stride_chars=stride_chars
         )
         reached = max((int(row[-1]) + 1 for row in rows), default=0)
-        assert tail_chars(count, settings) == count - reached
+        assert count_tail_chars(count, settings) == count - reached
 
 
 def test_windows_are_framed_in_order_over_the_borders_of_a_chunk() -> None:
@@ -142,7 +142,7 @@ def test_windows_are_framed_in_order_over_the_borders_of_a_chunk() -> None:
 
 
 def test_too_few_ids_make_no_chunk() -> None:
-    assert list(cut_and_frame(np.zeros(4, np.uint8), CUT)) == []
+    assert list(cut_and_frame(np.zeros(4, np.uint8), SETTINGS)) == []
 
 
 def test_a_shards_name_says_what_it_is() -> None:

@@ -11,7 +11,8 @@ from backports import zstd
 
 from preprocessing.errors import InputError
 from preprocessing.sources import archives
-from preprocessing.sources.archives import FREE_BYTES, MAX_GROWTH, inner_name, is_plain
+from preprocessing.sources.archives import inner_name, is_plain
+from preprocessing.sources.compression import FREE_BYTES, MAX_GROWTH
 from tests.support.inputs import KAGGLE, Endless, gzipped, kaggle_zip, reviews, tarred, yelp_tar, zipped
 
 LINES = b"".join(reviews(30))
@@ -19,7 +20,7 @@ YELP = "yelp_academic_dataset_review.json"
 
 
 def read(data: bytes, name: str) -> tuple[bytes, str]:
-    with archives.opened(io.BytesIO(data), name=name, size=len(data)) as (stream, inner):
+    with archives.open_innermost(io.BytesIO(data), name=name, size=len(data)) as (stream, inner):
         return stream.read(), inner
 
 
@@ -150,7 +151,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(name: str) -> None:
     seen: list[int] = []
 
     def unpack() -> None:
-        with archives.opened(io.BytesIO(data), name=name, size=len(data)) as (stream, _):
+        with archives.open_innermost(io.BytesIO(data), name=name, size=len(data)) as (stream, _):
             while block := stream.read(1 << 16):
                 seen.append(len(block))
 
@@ -204,7 +205,7 @@ def test_a_zip_whose_directory_points_before_its_start_is_an_error(tmp_path: Pat
     with (
         pytest.raises(InputError, match=r"y\.zip: damaged or truncated"),
         (tmp_path / "y.zip").open("rb") as file,
-        archives.opened(file, name="y.zip", size=len(data)),
+        archives.open_innermost(file, name="y.zip", size=len(data)),
     ):
         pass
 
@@ -219,7 +220,7 @@ def test_an_error_of_the_disk_is_none_of_the_users() -> None:
 
     with (
         pytest.raises(OSError, match="Input/output error"),
-        archives.opened(Broken(), name="r.json.gz", size=9) as (stream, _),  # type: ignore[arg-type]
+        archives.open_innermost(Broken(), name="r.json.gz", size=9) as (stream, _),  # type: ignore[arg-type]
     ):
         stream.read()
 
@@ -232,7 +233,7 @@ def test_damage_behind_a_tars_end_is_found_wherever_it_stands() -> None:
 
 
 def test_a_mistake_of_the_reader_is_not_called_damage() -> None:
-    with pytest.raises(ValueError, match="ours"), archives.opened(io.BytesIO(LINES), name="r.json", size=9):
+    with pytest.raises(ValueError, match="ours"), archives.open_innermost(io.BytesIO(LINES), name="r.json", size=9):
         raise ValueError("ours")
 
 

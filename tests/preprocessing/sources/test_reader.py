@@ -10,8 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from preprocessing.errors import InputError
-from preprocessing.sources import reader
-from preprocessing.sources.reader import FORMATS, PART_BYTES
+from preprocessing.sources.reader import FORMATS, PART_BYTES, check_name, read_part, split_file
 from preprocessing.sources.review import MAX_LINE_BYTES, Rejected, Review
 from tests.support.inputs import KAGGLE, Endless, gzipped, json_line, kaggle_zip, reviews, zipped
 
@@ -21,8 +20,8 @@ TWO_REVIEWS = [Review(1, "a", "Good soup."), Review(2, "b", "Bad soup.")]
 
 def read(data: bytes, name: str, *, part_bytes: int = PART_BYTES) -> list[Review | Rejected]:
     """All parts of a file, one after the other."""
-    parts = reader.parts(0, url=name, name=name, size=len(data), part_bytes=part_bytes)
-    return [found for part in parts for found in reader.read(io.BytesIO(data), part)]
+    parts = split_file(0, url=name, name=name, size=len(data), part_bytes=part_bytes)
+    return [found for part in parts for found in read_part(io.BytesIO(data), part)]
 
 
 def error(data: bytes, name: str) -> str:
@@ -273,7 +272,7 @@ def test_a_changed_byte_is_an_error_or_changes_nothing(data: bytes, name: str) -
 def test_an_unknown_suffix_is_an_error_that_lists_the_known(name: str, suffix: str) -> None:
     assert error(gzipped(TWO_LINES), name) == f"{name}: unknown format {suffix!r}, expected {FORMATS}"
     with pytest.raises(InputError):
-        reader.check_name(name)
+        check_name(name)
 
 
 def test_a_file_without_a_suffix_is_an_error() -> None:
@@ -282,7 +281,7 @@ def test_a_file_without_a_suffix_is_an_error() -> None:
 
 @pytest.mark.parametrize("name", ["r.json", "r.jsonl.gz", "r.txt", "y.ZIP"])
 def test_a_name_of_a_known_format_passes(name: str) -> None:
-    reader.check_name(name)
+    check_name(name)
 
 
 def test_a_text_with_every_kind_of_character_comes_through() -> None:
@@ -296,11 +295,11 @@ def test_parts_of_any_size_hold_each_line_once(part_bytes: int) -> None:
     lines = [*reviews(5), b"\n", b"not JSON\n", padded(150) + b"\r\n", b"\n\n", json_line("caf\u00e9"), b"cut"]
     data = b"".join(lines)
     whole = read(data, "r.jsonl")
-    parts = reader.parts(0, url="r.jsonl", name="r.jsonl", size=len(data), part_bytes=part_bytes)
+    parts = split_file(0, url="r.jsonl", name="r.jsonl", size=len(data), part_bytes=part_bytes)
     assert [part.start for part in parts] == list(range(0, len(data), part_bytes))
     found, first = [], 0
     for part in parts:
-        mine = list(reader.read(io.BytesIO(data), part))
+        mine = list(read_part(io.BytesIO(data), part))
         assert [f.line for f in mine] == list(range(1, len(mine) + 1))
         found += [f._replace(line=first + f.line) for f in mine]
         first += len(mine)
@@ -310,8 +309,8 @@ def test_parts_of_any_size_hold_each_line_once(part_bytes: int) -> None:
 def test_a_part_inside_an_endless_line_is_empty() -> None:
     data = b"x" * 5_000_000 + b"\n" + json_line("next")
     found = [
-        list(reader.read(io.BytesIO(data), part))
-        for part in reader.parts(0, url="", name="r.json", size=len(data), part_bytes=1_000_000)
+        list(read_part(io.BytesIO(data), part))
+        for part in split_file(0, url="", name="r.json", size=len(data), part_bytes=1_000_000)
     ]
     assert [len(part) for part in found] == [1, 0, 0, 0, 0, 1]
     assert found[0] == [Rejected(1, "over 1000000 bytes")]
@@ -319,7 +318,7 @@ def test_a_part_inside_an_endless_line_is_empty() -> None:
 
 @pytest.mark.parametrize("name", ["r.json.gz", "y.zip", "r.csv", "r.txt", "y.tar"])
 def test_a_file_whose_lines_are_told_from_its_start_is_one_part(name: str) -> None:
-    (part,) = reader.parts(3, url=f"in/{name}", name=name, size=10**10)
+    (part,) = split_file(3, url=f"in/{name}", name=name, size=10**10)
     assert (part.source, part.part, part.start, part.stop) == (3, 0, 0, 10**10)
 
 
@@ -338,14 +337,14 @@ def memory_below(limit: int) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["r.json", "r.csv"])
 def test_a_line_of_two_gigabytes_is_rejected_with_flat_memory(name: str) -> None:
     size = 2 << 30
-    (part,) = reader.parts(0, url=name, name=name, size=size, part_bytes=size)
+    (part,) = split_file(0, url=name, name=name, size=size, part_bytes=size)
     with memory_below(10_000_000):
         if name == "r.json":
-            found = list(reader.read(Endless(size), part))  # type: ignore[arg-type]
+            found = list(read_part(Endless(size), part))  # type: ignore[arg-type]
             assert found == [Rejected(1, "over 1000000 bytes")]
         else:
             with pytest.raises(InputError, match="line 1: expected a header"):
-                list(reader.read(Endless(size), part))  # type: ignore[arg-type]
+                list(read_part(Endless(size), part))  # type: ignore[arg-type]
 
 
 CSV = b'review_id,stars,text\na,5,Good soup.\nb,1,"Bad, ""so"" bad\nsoup."\n'
@@ -442,9 +441,9 @@ def test_text_of_two_gigabytes_without_an_end_takes_little_memory() -> None:
             return count
 
     size = 2 << 30
-    (part,) = reader.parts(0, url="r.txt", name="r.txt", size=size)
+    (part,) = split_file(0, url="r.txt", name="r.txt", size=size)
     with memory_below(20_000_000), pytest.raises(InputError, match="found no } where it ends"):
-        list(reader.read(Braces(size), part))  # type: ignore[arg-type]
+        list(read_part(Braces(size), part))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("column", ["text", "review_id"])
