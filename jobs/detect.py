@@ -20,10 +20,14 @@ import argparse
 import json
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from jobs.cli import command
+from jobs.cli.command import checked
 from preprocessing.errors import InputError
+from preprocessing.settings import Seed
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAGE = "detection.html"
+Rate = Annotated[float, Field(gt=0, lt=1)]
 LENGTHS = (100, 200, 400, 800)
 # Not 1 for training: there the model writes as it expects people to write, and what cannot be told only blurs the rest.
 TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -46,36 +51,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     train.add_argument("run", metavar="RUN")
     train.add_argument("--to", metavar="URL", required=True, help="the JSON file to write")
     rate = "share of genuine reviews that may be above the threshold (default 0.01)"
-    train.add_argument("--false-positive-rate", type=float, default=0.01, help=rate)
+    train.add_argument("--false-positive-rate", type=checked(Rate), default=0.01, help=rate)
     lengths = "characters from a text's beginning that are judged (default 100 200 400 800)"
-    train.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help=lengths)
+    train.add_argument("--lengths", type=checked(PositiveInt), nargs="+", default=LENGTHS, help=lengths)
     evaluate = actions.add_parser("evaluate", help="try one")
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("detector", metavar="DETECTOR", help="URL of what train wrote")
     evaluate.add_argument("--foreign", metavar="RUN", action="append", default=[], help="another generator; repeatable")
     evaluate.add_argument("--json", action="store_true", help="JSON instead of the table")
     for each, diversities, seed in ((train, TRAINED, 1), (evaluate, EVALUATED, 2)):
+        values = f"temperatures, above 0, or all reviews would be the same (default {diversities})"
         each.add_argument("--reviews", metavar="URL", nargs="+", default=[], help="genuine reviews of your own")
-        each.add_argument("--count", type=int, default=200, help="generated at each diversity (default 200)")
-        each.add_argument("--diversities", type=float, nargs="+", default=diversities, help=f"default {diversities}")
-        each.add_argument("--seed", type=int, default=seed, help=f"same seed, same reviews (default {seed})")
+        each.add_argument(
+            "--count", type=checked(PositiveInt), default=200, help="generated per diversity (default 200)"
+        )
+        each.add_argument("--diversities", type=checked(PositiveFloat), nargs="+", default=diversities, help=values)
+        each.add_argument("--seed", type=checked(Seed), default=seed, help=f"same seed, same reviews (default {seed})")
     asked = arguments.parse_args(argv)
-    _check(asked)
     (_train if asked.action == "train" else _evaluate)(asked)
-
-
-def _check(asked: argparse.Namespace) -> None:
-    if asked.count < 1:
-        raise InputError(f"--count {asked.count}: expected at least 1")
-    if not 0 <= asked.seed < 2**31:
-        raise InputError(f"--seed {asked.seed}: expected 0 to {2**31 - 1}")
-    if not all(diversity > 0 for diversity in asked.diversities):  # not <=, so that NaN is caught as well
-        raise InputError(f"--diversities {min(asked.diversities)}: expected above 0, as at 0 all reviews are one")
-    if asked.action == "train":
-        if not 0 < asked.false_positive_rate < 1:
-            raise InputError(f"--false-positive-rate {asked.false_positive_rate}: expected between 0 and 1")
-        if min(asked.lengths) < 1:
-            raise InputError(f"--lengths {min(asked.lengths)}: expected at least 1")
 
 
 def _train(asked: argparse.Namespace) -> None:

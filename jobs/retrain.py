@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         preprocess_config = load(
             PreprocessConfig,
-            config=_file(config.preprocess),
+            file=_file(config.preprocess),
             last={"input": config.reviews, "output": f"{root}/datasets"},
         )
         fingerprint = read_recipe(preprocess_config).fingerprint
@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
 
     # A mistake in a later step's configuration shows before the first step's work.
-    promote_config = load(promote.PromoteConfig, config=_file(config.promote), last={"dataset": dataset})
-    train_config = load(TrainConfig, config=_file(config.train), last={"dataset": dataset, "runs": runs})
+    promote_config = load(promote.PromoteConfig, file=_file(config.promote), last={"dataset": dataset})
+    train_config = load(TrainConfig, file=_file(config.train), last={"dataset": dataset, "runs": runs})
 
     if begun:
         warm_start = begun.config.warm_start

@@ -12,24 +12,27 @@ run is complete. Ctrl-C stops the command and not the run. An unreachable store 
 import sys
 from collections.abc import Sequence
 from itertools import islice
+from typing import Annotated
+
+from pydantic import Field
 
 from jobs.cli import command
+from jobs.cli.command import checked
 from jobs.terminal.status import poll_status, print_json, print_lines, show_live
-from preprocessing.errors import InputError
 from trainer.runs.folder import open_run
 
-MAX_SECONDS = 86400  # a day: time.sleep does not accept infinity
+Seconds = Annotated[float, Field(gt=0, le=86400)]  # a day: time.sleep does not accept infinity
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="time between polls (default 5)")
+    parser.add_argument(
+        "--every", type=checked(Seconds), default=5.0, metavar="SECONDS", help="between polls (default 5)"
+    )
     parser.add_argument("--once", action="store_true", help="print the status and exit")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     args = parser.parse_args(argv)
-    if not 0 < args.every <= MAX_SECONDS:  # not <= 0, so that NaN is refused too
-        raise InputError(f"--every {args.every}: expected more than 0 and at most {MAX_SECONDS} seconds")
     polls = islice(poll_status(open_run(args.run), every_seconds=args.every), 1 if args.once else None)
     if args.json:
         print_json(polls)

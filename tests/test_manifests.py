@@ -64,7 +64,7 @@ def test_each_key_in_the_settings_is_one(path: Path, tmp_path: Path) -> None:
     for name, text in settings["data"].items():
         (tmp_path / name).write_text(text)
         job = SCHEMAS[name.removesuffix(".yaml")]
-        load(job, config=tmp_path / name, sets=required[name])
+        load(job, file=tmp_path / name, sets=required[name])
 
 
 def test_the_jobs_differ_only_in_what_they_run() -> None:

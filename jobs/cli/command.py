@@ -1,7 +1,7 @@
-"""What every command shares: its arguments, its log lines and its exit code.
+"""A command: its argument parser, its log format and its exit code.
 
-0 done; 2 the user's mistake, one line on stderr; 143 stopped by SIGTERM after saving; anything else is a
-fault of the world, in one line, or of ours, with a traceback; both worth a retry.
+Exit codes: 0 done; 2 the user's mistake, in one line on stderr; 143 stopped by SIGTERM after saving. Any other code is
+worth a retry: a fault of the machine or the network, in one log line, or a fault of this project, with a traceback.
 """
 
 import argparse
@@ -13,7 +13,9 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
 
 from jobs.cli.config import as_template, help_text, load
 from preprocessing.errors import Conflict, InputError, Stopped
@@ -24,42 +26,59 @@ log = logging.getLogger(__name__)
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers a mistake with an InputError in one line."""
+    """An argument parser that raises InputError, in one line, instead of printing its usage."""
 
     def nearest(self, option: str) -> str | None:
-        """The option that this one may have been meant for."""
+        """Return the known option that is most like a mistyped option, or None."""
         return next(iter(difflib.get_close_matches(option, self._option_string_actions, n=1, cutoff=0.75)), None)
 
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
         near = self.nearest(unknown[1]) if unknown else None
         hint = f"did you mean {near}?" if near else "see --help"
-        raise InputError(f"{message} ({hint})")  # one line, as for any other mistake, instead of a usage text
+        raise InputError(f"{message} ({hint})")
 
 
 def parser(doc: str | None) -> Parser:
-    """A parser whose --help is the module's docstring. InputError for arguments that it cannot take."""
+    """Return a parser whose --help is a module's docstring."""
     return Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
 
 
+def checked(annotation: Any) -> Callable[[str], Any]:
+    """Return an argparse type that parses and checks a value as pydantic does: `type=checked(PositiveInt)`."""
+    adapter = TypeAdapter(annotation)
+
+    def parse(text: str) -> Any:
+        try:
+            return adapter.validate_strings(text)
+        except ValidationError as error:
+            expectation = error.errors()[0]["msg"].removeprefix("Input should be ")
+            raise argparse.ArgumentTypeError(f"{text}: expected {expectation}") from None
+
+    return parse
+
+
 def configured(
-    arguments: argparse.ArgumentParser, job: type[Config], argv: Sequence[str] | None
+    arguments: argparse.ArgumentParser, config: type[Config], argv: Sequence[str] | None
 ) -> tuple[Config, argparse.Namespace, list[str]]:
-    """Return the configuration, the values of the other arguments, and the arguments that `arguments` does not know."""
+    """Parse the options of `arguments` and of a configuration.
+
+    Returns the configuration, the other options' values, and the arguments that neither knows.
+    """
     arguments.add_argument("--config", type=Path, metavar="FILE", help="YAML with values for some of the keys below")
     arguments.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="after --config; repeatable"
     )
     arguments.add_argument(
-        "--print-config", action=_PrintConfig, nargs=0, const=job, help="print all keys as a YAML file and exit"
+        "--print-config", action=_PrintConfig, nargs=0, const=config, help="print all keys as a YAML file and exit"
     )
-    arguments.epilog = f"keys:\n{help_text(job)}"
-    known, rest = arguments.parse_known_args(argv)
-    return load(job, config=known.config, sets=known.sets), known, rest
+    arguments.epilog = f"keys:\n{help_text(config)}"
+    args, rest = arguments.parse_known_args(argv)
+    return load(config, file=args.config, sets=args.sets), args, rest
 
 
 class _PrintConfig(argparse.Action):
-    """Print a configuration's keys before argparse asks for required arguments, as --help does."""
+    """An option that acts before argparse asks for required arguments, as --help does."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         print(as_template(self.const), end="")
@@ -67,19 +86,19 @@ class _PrintConfig(argparse.Action):
 
 
 def refuse(rest: Sequence[str]) -> None:
-    """InputError for arguments that a command without options of its own does not know."""
+    """Raise InputError if a command that passes no options on got unknown arguments."""
     if rest:
         raise InputError(f"unknown argument {rest[0]}: expected --config FILE or --set key=value (see --help)")
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command and ends the process with its exit code."""
+    """Run a command and end the process with its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     name = Path(sys.argv[0]).stem
-    if sys.stdin is None:  # closed by whoever started it: as empty as /dev/null
+    if sys.stdin is None:  # closed by the caller: read it as empty
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115 (for the rest of the process)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal or a pipe may know fewer symbols than a dataset
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack some of a dataset's symbols
     try:
         stop_at_once()
         main()
@@ -92,9 +111,9 @@ def run(main: Callable[[], None]) -> None:
     except Conflict as error:
         log.error("another process was first, nothing of its work was changed: %s", error)
         sys.exit(Conflict.exit_code)
-    except BrokenPipeError:  # nobody reads on, as after `| head`; Python would say so once more at its end
+    except BrokenPipeError:  # no reader, as after `| head`; Python would report it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:  # a disk, a GPU or the network, which a traceback through a library explains to nobody
+    except OSError as error:  # a disk, a GPU or the network: a traceback through a library explains nothing
         log.error("stopped by a fault of the machine or the network: %s", error)
         sys.exit(1)

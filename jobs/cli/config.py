@@ -31,24 +31,24 @@ _Loader.add_implicit_resolver(
 
 
 def load(
-    job: type[Config],
+    config: type[Config],
     *,
-    config: Path | None = None,
+    file: Path | None = None,
     sets: Sequence[str] = (),
     last: Mapping[str, Any] = MappingProxyType({}),
 ) -> Config:
-    """Build a command's configuration: the defaults, then the keys of `config`, then each `key.sub=value`, then `last`.
+    """Build a command's configuration: the defaults, then the keys of `file`, then each `key.sub=value`, then `last`.
 
     `last` has whole keys that the user does not choose.
     Raises InputError, in one line with the file or option, the key, its value and the expectation.
     """
-    values = defaults(job)
+    values = defaults(config)
     known = [name for name, _ in keys(values)]
-    if config is not None:
-        values = _merge(values, read_mapping(config), known=known, source=str(config))
+    if file is not None:
+        values = _merge(values, read_mapping(file), known=known, source=str(file))
     for text in sets:
         values = _merge(values, _change(text), known=known, source="--set")
-    return validated(job, values | dict(last))
+    return validated(config, values | dict(last))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -112,10 +112,10 @@ class Key(NamedTuple):
     text: str
 
 
-def keys_of(job: type[object]) -> Iterator[Key]:
+def keys_of(config: type[object]) -> Iterator[Key]:
     """Yield each key of a configuration class, in the order of its fields."""
-    schema = TypeAdapter(job).json_schema()
-    for name, default in keys(defaults(job)):
+    schema = TypeAdapter(config).json_schema()
+    for name, default in keys(defaults(config)):
         node: Any = schema
         for part in name.split("."):
             node = node["properties"][part]
@@ -124,17 +124,17 @@ def keys_of(job: type[object]) -> Iterator[Key]:
         yield Key(name, _kind(node), shown, node["description"])
 
 
-def help_text(job: type[object]) -> str:
+def help_text(config: type[object]) -> str:
     """Return one line for each key: name, type and range, default, help."""
     return "\n".join(
-        f"  {key.name:<24} {key.kind:<34} {key.default or '(required)':<24} {key.text}" for key in keys_of(job)
+        f"  {key.name:<24} {key.kind:<34} {key.default or '(required)':<24} {key.text}" for key in keys_of(config)
     )
 
 
-def as_template(job: type[object]) -> str:
+def as_template(config: type[object]) -> str:
     """Return a YAML file of all keys with their defaults and comments, which `--config` accepts."""
     lines, section = [], ""
-    for key in keys_of(job):
+    for key in keys_of(config):
         parent, _, name = key.name.rpartition(".")
         if parent != section:
             section = parent

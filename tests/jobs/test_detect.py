@@ -133,12 +133,12 @@ def test_a_detector_of_another_run_is_refused(run: Path, detector: Path, dataset
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--count", "0"], "--count 0: expected at least 1"),
-        (["--seed", "-1"], "--seed -1: expected 0 to"),
-        (["--diversities", "0.5", "0"], "--diversities 0.0: expected above 0"),
-        (["--diversities", "nan"], "--diversities nan: expected above 0"),
-        (["--false-positive-rate", "0"], "--false-positive-rate 0.0: expected between 0 and 1"),
-        (["--lengths", "0"], "--lengths 0: expected at least 1"),
+        (["--count", "0"], "--count: 0: expected greater than 0"),
+        (["--seed", "-1"], "--seed: -1: expected greater than or equal to 0"),
+        (["--diversities", "0.5", "0"], "--diversities: 0: expected greater than 0"),
+        (["--diversities", "nan"], "--diversities: nan: expected greater than 0"),
+        (["--false-positive-rate", "0"], "--false-positive-rate: 0: expected greater than 0"),
+        (["--lengths", "0"], "--lengths: 0: expected greater than 0"),
         (["--reviews", "/nowhere.jsonl"], "no such file"),
     ],
 )

@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
-from jobs.cli.command import parser
+from jobs.cli.command import checked, parser
 from preprocessing.errors import InputError
 
 
@@ -55,6 +57,22 @@ def test_a_mistyped_argument_is_answered_with_the_nearest() -> None:
     for typed, hint in (("--cuont=3", "did you mean --count?"), ("--xyz", "see --help"), ("--count=x", "see --help")):
         with pytest.raises(InputError, match=re.escape(f"({hint})")):
             arguments.parse_args([typed])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0", "argument --count: 0: expected greater than 0 (see --help)"),
+        ("9", "argument --count: 9: expected less than 9 (see --help)"),
+        ("1.5", "argument --count: 1.5: expected a valid integer, unable to parse string as an integer (see --help)"),
+    ],
+)
+def test_an_argument_out_of_range_is_named_with_value_and_expectation(text: str, message: str) -> None:
+    arguments = parser("")
+    arguments.add_argument("--count", type=checked(Annotated[int, Field(gt=0, lt=9)]))
+    assert arguments.parse_args(["--count", "8"]).count == 8
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        arguments.parse_args(["--count", text])
 
 
 def test_a_fault_of_ours_is_a_traceback() -> None:

@@ -21,17 +21,17 @@ CONFIGURATIONS = [PreprocessConfig, TrainConfig, EvaluateConfig, PromoteConfig, 
 each_configuration = pytest.mark.parametrize("job", CONFIGURATIONS, ids=lambda job: job.__name__)
 
 
-def preprocess(*sets: str, config: Path | None = None) -> PreprocessConfig:
-    return load(PreprocessConfig, config=config, sets=["input=in.jsonl", "output=out", *sets])
+def preprocess(*sets: str, file: Path | None = None) -> PreprocessConfig:
+    return load(PreprocessConfig, file=file, sets=["input=in.jsonl", "output=out", *sets])
 
 
-def train(*sets: str, config: Path | None = None) -> TrainConfig:
-    return load(TrainConfig, config=config, sets=["dataset=d", "runs=r", *sets])
+def train(*sets: str, file: Path | None = None) -> TrainConfig:
+    return load(TrainConfig, file=file, sets=["dataset=d", "runs=r", *sets])
 
 
-def error(job: type[object], *sets: str, config: Path | None = None) -> str:
+def error(job: type[object], *sets: str, file: Path | None = None) -> str:
     with pytest.raises(InputError) as raised:
-        load(job, config=config, sets=sets)
+        load(job, file=file, sets=sets)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -96,7 +96,7 @@ def test_the_last_of_two_sets_counts() -> None:
 def test_a_config_file_replaces_some_keys_and_set_replaces_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 5\nlearning_rate: 3e-3\nmodel:\n  embedding_units: 8\n")
-    config = train("epochs=6", config=file)
+    config = train("epochs=6", file=file)
     assert (config.epochs, config.learning_rate) == (6, 0.003)
     assert config.model == ModelConfig(lstm_units=(1024, 512), embedding_units=8)
 
@@ -105,7 +105,7 @@ def test_what_a_caller_has_to_say_last_replaces_a_config_file_and_set(tmp_path: 
     file = tmp_path / "mine.yaml"
     file.write_text("output: of-the-file\nstride_chars: 5\n")
     last = {"input": ("one", "two # and a half"), "output": "null"}
-    config = load(PreprocessConfig, config=file, sets=["output=of-set"], last=last)
+    config = load(PreprocessConfig, file=file, sets=["output=of-set"], last=last)
     assert (config.input, config.output, config.stride_chars) == (("one", "two # and a half"), "null", 5)
 
 
@@ -121,7 +121,7 @@ def test_an_unknown_key_below_another_names_the_nearest() -> None:
 def test_an_unknown_key_of_a_config_file_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("batch: 32\n")
-    wrong = error(TrainConfig, config=file)
+    wrong = error(TrainConfig, file=file)
     assert wrong == f"{file}: unknown key batch=32; the nearest known key is batch_windows"
 
 
@@ -196,17 +196,17 @@ def test_a_set_that_is_not_yaml_is_an_error() -> None:
 def test_a_config_file_that_is_none_is_named(content: bytes, expected: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)
-    assert error(TrainConfig, config=file).startswith(f"{file}: {expected}")
+    assert error(TrainConfig, file=file).startswith(f"{file}: {expected}")
 
 
 def test_a_config_file_of_comments_alone_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("# epochs: 3\n")
     sets = ["dataset=d", "runs=r"]
-    assert load(TrainConfig, config=tmp_path / "mine.yaml", sets=sets) == load(TrainConfig, sets=sets)
+    assert load(TrainConfig, file=tmp_path / "mine.yaml", sets=sets) == load(TrainConfig, sets=sets)
 
 
 def test_a_config_file_that_is_absent_is_named(tmp_path: Path) -> None:
-    assert error(TrainConfig, config=tmp_path / "no.yaml").startswith(f"{tmp_path}/no.yaml: cannot be read")
+    assert error(TrainConfig, file=tmp_path / "no.yaml").startswith(f"{tmp_path}/no.yaml: cannot be read")
 
 
 @each_configuration
@@ -249,9 +249,9 @@ def test_a_printed_configuration_names_sections_and_required_keys() -> None:
 def test_a_printed_configuration_is_accepted_and_changes_nothing(job: type[object], tmp_path: Path) -> None:
     (tmp_path / "all.yaml").write_text(as_template(job))
     required = [f"{name}=x" for name, value in keys(defaults(job)) if value is None]
-    assert load(job, config=tmp_path / "all.yaml", sets=required) == load(job, sets=required)
+    assert load(job, file=tmp_path / "all.yaml", sets=required) == load(job, sets=required)
     if required:
-        assert "required; set it with --set" in error(job, config=tmp_path / "all.yaml")
+        assert "required; set it with --set" in error(job, file=tmp_path / "all.yaml")
 
 
 @each_configuration
@@ -266,7 +266,7 @@ def test_the_demo_changes_defaults_of_training() -> None:
     before, changed = dict(keys(defaults(TrainConfig))), dict(keys(read_mapping(DEMO)))
     assert changed
     assert [name for name, value in changed.items() if value == before[name]] == []
-    demo = train(config=DEMO)
+    demo = train(file=DEMO)
     assert (demo.epochs, demo.seed) == (changed["epochs"], before["seed"])
 
 
