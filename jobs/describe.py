@@ -20,7 +20,7 @@ from preprocessing.dataset.manifest import Shard
 from preprocessing.dataset.statistics import ShardStatistics, empty_statistics, read_statistics, read_window
 from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
-from preprocessing.storage.atomic import as_input_error, replacing
+from preprocessing.storage.atomic import as_input_error, replace_file
 
 SHARDS_AT_ONCE = 2
 
@@ -56,7 +56,7 @@ def _open_page(html: str) -> Iterator[BinaryIO]:
         import matplotlib  # noqa: F401 (imported early: without it all work would be in vain)
     except ImportError:
         raise InputError("--html: needs matplotlib, which is not installed") from None
-    with replacing(path) as file:
+    with replace_file(path) as file:
         yield file
 
 

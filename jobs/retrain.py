@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _begun(own: Bucket) -> Run | None:
     """The run, if all that it begins with is there."""
-    return open_run(own.url) if manifest.NAME in own.names(below=False) else None
+    return open_run(own.url) if manifest.NAME in own.names(recursive=False) else None
 
 
 def _is_judged(models: str, fingerprint: str) -> bool:

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def refuse_stray_shards(dataset: Dataset) -> None:
     """Raise InputError for a shard that the manifest does not name. A killed build may leave such shards."""
     known = {shard.name for shard in dataset.manifest.shards}
-    stray = [name for name in dataset.bucket.names(below=False) if name.endswith(".tfrecord") and name not in known]
+    stray = [name for name in dataset.bucket.names(recursive=False) if name.endswith(".tfrecord") and name not in known]
     if stray:
         raise InputError(f"{dataset.bucket.url}/{stray[0]}: not named in {manifest.NAME}, but a reader may take it")
 

@@ -7,7 +7,6 @@ its EventFileLoader, it tells damage from the file's end.
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorboard.compat.proto.event_pb2 import Event
@@ -15,7 +14,7 @@ from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeE
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 from tensorboard.util.tensor_util import make_ndarray
 
-from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.bucket import Bucket, local_file
 from trainer.runs.metric_rows import SPEED, TENSORBOARD
 
 
@@ -60,13 +59,13 @@ def read(path: Path) -> Start | None:
 
 def names(bucket: Bucket) -> list[str]:
     """Those of a run's files of events, in the order of its starts."""
-    return [name for name in bucket.names(TENSORBOARD, below=False) if "tfevents" in name]
+    return [name for name in bucket.names(TENSORBOARD, recursive=False) if "tfevents" in name]
 
 
 def fetched(bucket: Bucket, name: str) -> Start | None:
     """What `read` gives, of a file in a run's folder."""
-    with TemporaryDirectory(prefix="events-") as scratch:
-        return read(bucket.local(name, Path(scratch)))
+    with local_file(bucket, name) as path:
+        return read(path)
 
 
 def _speed(event: Event, chars_per_second: float) -> Speed:

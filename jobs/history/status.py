@@ -54,7 +54,7 @@ def read_status(run: Run) -> Status:
     bucket, plan = run.bucket, plan_of(run.config, run.manifest)
     saved = checkpoint_index.newest(bucket)
     step = saved.step if saved else 0
-    saved_seconds = time.time() - bucket.written(POINTER) if saved else None
+    saved_seconds = time.time() - bucket.stat(POINTER).written_seconds if saved else None
     rows, rate = metric_rows.read(bucket), _rate(bucket)
     return Status(
         run=bucket.url,

@@ -88,7 +88,7 @@ class Models:
             raise InputError(f"{self.url}: nothing to go back to: {found}")
         target = next(model for model in self.history if model.number == now.previous)
         try:
-            open_bucket(target.run).size(target.checkpoint)
+            open_bucket(target.run).stat(target.checkpoint)
         except FileNotFoundError as error:
             raise InputError(f"{error}: missing: no way back to number {target.number}") from None
         reason = f"rolled back from number {now.number}"

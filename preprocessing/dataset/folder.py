@@ -10,7 +10,7 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.verification import check_file
 from preprocessing.dataset.vocabulary import SEED, Vocabulary, parse_symbol_table
 from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.bucket import Bucket, local_file
 from preprocessing.storage.urls import is_local, open_bucket, split_url
 
 RUN_CONFIG = "config.yaml"  # in the folder of every run, and of no dataset
@@ -37,27 +37,25 @@ class Dataset:
 
     def fetch(self, shard: Shard, folder: Path) -> Path:
         """Return a shard as a local file, copied to `folder` if it is remote. Raises InputError if it is damaged."""
-        path = self._local(shard, folder)
+        with self._missing_as_input_error():
+            path = self.bucket.fetch(shard.name, folder)
         check_file(path, shard, where=self.shard_url(shard))
         return path
 
     @contextmanager
     def local_shard(self, shard: Shard, scratch: Path) -> Iterator[Path]:
         """Yield a shard as a local file, unchecked. Delete the file after the block if it is a copy in `scratch`."""
-        path = self._local(shard, scratch)
-        try:
+        with self._missing_as_input_error(), local_file(self.bucket, shard.name, scratch) as path:
             yield path
-        finally:
-            if path.parent == scratch:
-                path.unlink()
 
     def shard_url(self, shard: Shard) -> str:
         """Return a shard's URL, for messages."""
         return f"{self.bucket.url}/{shard.name}"
 
-    def _local(self, shard: Shard, scratch: Path) -> Path:
+    @contextmanager
+    def _missing_as_input_error(self) -> Iterator[None]:
         try:
-            return self.bucket.local(shard.name, scratch)
+            yield
         except FileNotFoundError as error:
             raise InputError(f"{error}: missing, but named in {manifest.NAME}") from None
 

@@ -132,7 +132,7 @@ def whole(output: Bucket) -> Manifest | None:
 def _written(bucket: Bucket, name: str) -> float:
     """When an object was written; for ever from now if it is gone."""
     try:
-        return bucket.written(name)
+        return bucket.stat(name).written_seconds
     except FileNotFoundError:
         return math.inf
 
@@ -142,7 +142,7 @@ def damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:
 
     def is_whole(shard: Shard) -> bool:
         try:
-            return bucket.checksum(shard.name) == shard.crc32c
+            return bucket.stat(shard.name).crc32c() == shard.crc32c
         except FileNotFoundError:
             return False
 

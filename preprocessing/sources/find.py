@@ -40,20 +40,20 @@ def _match(url: str) -> Iterator[Source]:
     folder, pattern = split_url(url)
     names = [pattern]
     if re.search(r"[*?\[]", pattern) and not exists(folder, pattern):
-        names = [name for name in folder.names(below="/" in pattern) if _matches(name, pattern)]
+        names = [name for name in folder.names(recursive="/" in pattern) if _matches(name, pattern)]
         if not names:
             raise InputError(f"input={url}: no file matches")
     for name in names:
         if not name.isprintable():
             raise InputError(f"input={url}: {name!r}: expected a name that can be printed")
         try:
-            size = folder.size(name)
+            stat = folder.stat(name)
         except FileNotFoundError:
             raise InputError(f"input={url}: no such file") from None
         check_name(name)
-        if not size:
+        if not stat.bytes:
             raise InputError(f"input={url}: {name} is empty")
-        yield Source(f"{folder.url.rstrip('/')}/{name}", name, size, folder.checksum(name))
+        yield Source(f"{folder.url.rstrip('/')}/{name}", name, stat.bytes, stat.crc32c())
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -4,6 +4,10 @@ A write is atomic. It may be conditional on the version that the object has. By 
 processes that write one run, or one registry of models, find out about each other.
 """
 
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,40 +17,68 @@ Version = str  # of an object's content; every write that changes the object cha
 ABSENT: Version = "0"  # the version of an object that does not exist
 
 
+@dataclass(frozen=True)
+class ObjectStat:
+    """An object's size, its time and its checksum."""
+
+    bytes: int
+    written_seconds: float  # Unix time of the last write
+    crc32c: Callable[[], str]  # base64, as Cloud Storage reports it; a local file is read for it
+
+
 class Bucket(Protocol):
     """A folder of objects. An object's name is relative to the bucket's URL, with / between its parts.
 
     A method raises FileNotFoundError, with the object's URL, if the object does not exist. It raises InputError if
-    the bucket does not exist, if there is no permission, or if a file stands where a folder is expected.
+    the bucket does not exist, if there is no permission, or if a file stands where a folder is expected. It raises
+    OSError if a retry can help.
     """
 
-    @property
-    def url(self) -> str: ...
-    def read(self, name: str) -> bytes: ...
-    def read_versioned(self, name: str) -> tuple[bytes, Version]: ...
-    def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
-        """Return the names that start with `prefix`, sorted; if not `below`, only names without a / after it."""
+    url: str
 
-    def size(self, name: str) -> int: ...
-    def checksum(self, name: str) -> str: ...
-    def written(self, name: str) -> float: ...
-    def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version: ...
-    def upload(self, path: Path, name: str) -> None: ...
-    def download(self, name: str, path: Path) -> None: ...
-    def local(self, name: str, scratch: Path) -> Path: ...
-    def move(self, name: str, to: str) -> None: ...
-    def delete(self, name: str) -> None: ...
+    def stat(self, name: str) -> ObjectStat:
+        """Return an object's size, time and checksum."""
+
+    def read(self, name: str) -> bytes:
+        """Return an object's content."""
+        return self.read_versioned(name)[0]
+
+    def read_versioned(self, name: str) -> tuple[bytes, Version]:
+        """Return an object's content and its version."""
+
+    def fetch(self, name: str, folder: Path) -> Path:
+        """Return a local file with an object's content: the object's own file, or a copy at `folder`/`name`."""
+
+    def names(self, prefix: str = "", *, recursive: bool = True) -> list[str]:
+        """Return the names that start with `prefix`, sorted; unless `recursive`, only names without a / after it."""
+
+    def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:
+        """Write an object and return its new version. Raises Conflict if its version is not `if_version`."""
+
+    def upload(self, path: Path, name: str) -> None:
+        """Write a local file's content as an object."""
+
+    def move(self, name: str, to: str) -> None:
+        """Rename an object; an object that has the name `to` is replaced."""
+
+    def delete(self, name: str) -> None:
+        """Delete an object, if it exists."""
+
+
+@contextmanager
+def local_file(bucket: Bucket, name: str, scratch: Path | None = None) -> Iterator[Path]:
+    """Give a local file with an object's content for the block. A copy, below `scratch`, is deleted after it."""
+    with tempfile.TemporaryDirectory(prefix="object-", dir=scratch) as folder:
+        yield bucket.fetch(name, Path(folder))
 
 
 class ReadOnlyBucket:
     """A bucket whose writes do nothing, for a worker that is not the chief."""
 
     def __init__(self, bucket: Bucket) -> None:
-        self._bucket = bucket
         self.url = bucket.url
-        self.read, self.read_versioned, self.names = bucket.read, bucket.read_versioned, bucket.names
-        self.size, self.checksum, self.written = bucket.size, bucket.checksum, bucket.written
-        self.download, self.local = bucket.download, bucket.local
+        self.stat, self.read, self.read_versioned = bucket.stat, bucket.read, bucket.read_versioned
+        self.fetch, self.names = bucket.fetch, bucket.names
 
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:  # noqa: ARG002
         return if_version or ABSENT
@@ -54,10 +86,10 @@ class ReadOnlyBucket:
     def upload(self, path: Path, name: str) -> None:
         pass
 
-    def delete(self, name: str) -> None:
+    def move(self, name: str, to: str) -> None:
         pass
 
-    def move(self, name: str, to: str) -> None:
+    def delete(self, name: str) -> None:
         pass
 
 

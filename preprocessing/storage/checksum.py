@@ -1,4 +1,4 @@
-"""The checksum of a whole file that Cloud Storage keeps: CRC-32C, in base64."""
+"""CRC-32C of a file's content, in base64 as Cloud Storage reports it."""
 
 import base64
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import google_crc32c
 
 
 class Crc32c:
-    """Of the bytes given so far."""
+    """The checksum of the bytes so far; `str` gives it in base64."""
 
     def __init__(self) -> None:
         self._checksum = google_crc32c.Checksum()
@@ -20,7 +20,7 @@ class Crc32c:
 
 
 def crc32c(chunks: Iterable[bytes]) -> str:
-    """Of a content, some at a time."""
+    """Return the checksum of the chunks, joined."""
     checksum = Crc32c()
     for chunk in chunks:
         checksum.update(chunk)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from preprocessing.errors import InputError
-from preprocessing.storage.atomic import checked, replacing
+from preprocessing.storage.atomic import check_object_name, replace_file
 from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.gcs import GoogleBucket
 from preprocessing.storage.local import LocalBucket
@@ -39,7 +39,7 @@ def split_url(url: str) -> tuple[Bucket, str]:
     if name in ("", ".", ".."):
         raise InputError(f"{url}: a folder, expected a file")
     try:
-        checked(name)
+        check_object_name(name)
     except ValueError as error:
         raise InputError(f"{url}: {error}") from None
     return open_bucket(folder if folder else slash or "."), name
@@ -58,7 +58,7 @@ def absolute(url: str) -> str:
 def exists(bucket: Bucket, name: str) -> bool:
     """Return whether the bucket has an object of this name."""
     try:
-        bucket.size(name)
+        bucket.stat(name)
     except FileNotFoundError:
         return False
     return True
@@ -72,10 +72,10 @@ def open_for_writing(url: str) -> Iterator[BinaryIO]:
     """
     bucket, name = split_url(url)
     if is_local(url):
-        with replacing(Path(bucket.url, name)) as file:
+        with replace_file(Path(bucket.url, name)) as file:
             yield file
         return
-    bucket.names(name, below=False)  # raises InputError without a bucket or a permission
+    bucket.names(name, recursive=False)  # raises InputError without a bucket or a permission
     with tempfile.TemporaryDirectory(prefix="output-") as scratch:
         path = Path(scratch, "output")
         with path.open("wb") as file:

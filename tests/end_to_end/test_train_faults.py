@@ -129,7 +129,7 @@ def test_a_store_that_stays_down_ends_the_run_with_1_and_the_last_checkpoint_sta
     assert "nothing could be saved for 5 s; the last checkpoint is of step" in log.read_text().splitlines()[-1]
     Mended.outage = 0
     saved = newest(f"{store}/small")
-    assert open_bucket(f"{store}/small").size(saved["file"]) == saved["bytes"]
+    assert open_bucket(f"{store}/small").stat(saved["file"]).bytes == saved["bytes"]
 
 
 def test_fewer_gpus_than_it_needs_end_a_run_for_a_retry_on_another_machine(dataset: Path, tmp_path: Path) -> None:

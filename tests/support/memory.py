@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import Conflict
-from preprocessing.storage.bucket import ABSENT
+from preprocessing.storage.bucket import ABSENT, Bucket, ObjectStat
 from preprocessing.storage.checksum import crc32c
 from trainer.runs.checkpoint_index import POINTER
 
 
-class Memory:
+class Memory(Bucket):
     """A store in memory; `before` is called with each verb and name, and may raise.
 
     `after` is called once a write or an upload was carried out; what it raises is a lost answer.
@@ -27,9 +27,6 @@ class Memory:
     def checkpoints(self) -> list[dict[str, Any]]:
         """What a run's pointer names, newest first; nothing without one."""
         return json.loads(self.objects[POINTER])["checkpoints"] if POINTER in self.objects else []
-
-    def read(self, name: str) -> bytes:
-        return self.read_versioned(name)[0]
 
     def read_versioned(self, name: str) -> tuple[bytes, str]:
         self.before("read", name)
@@ -51,34 +48,27 @@ class Memory:
         self.objects[name] = path.read_bytes()
         self.after("upload", name)
 
-    def download(self, name: str, path: Path) -> None:
-        self.before("download", name)
+    def fetch(self, name: str, folder: Path) -> Path:
+        self.before("fetch", name)
         if name not in self.objects:
             raise FileNotFoundError(name)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.objects[name])
+        return path
 
     def delete(self, name: str) -> None:
         self.before("delete", name)
         self.objects.pop(name, None)
 
-    def names(self, prefix: str = "", *, below: bool = True) -> list[str]:
+    def names(self, prefix: str = "", *, recursive: bool = True) -> list[str]:
         self.before("names", prefix)
         names = [name for name in self.objects if name.startswith(prefix)]
-        return names if below else [name for name in names if "/" not in name.removeprefix(prefix)]
+        return names if recursive else [name for name in names if "/" not in name.removeprefix(prefix)]
 
-    def size(self, name: str) -> int:
-        return len(self.read(name))
-
-    def checksum(self, name: str) -> str:
-        return crc32c([self.read(name)])
-
-    def written(self, name: str) -> float:
-        self.read(name)
-        return 0.0
-
-    def local(self, name: str, scratch: Path) -> Path:
-        self.download(name, scratch / name)
-        return scratch / name
+    def stat(self, name: str) -> ObjectStat:
+        data = self.read(name)
+        return ObjectStat(len(data), 0.0, lambda: crc32c([data]))
 
     def move(self, name: str, to: str) -> None:
         self.write(to, self.read(name))

@@ -67,7 +67,7 @@ class Exports:
         # Of two processes that export at once each may have written some of the files: then neither has an export.
         local = open_bucket(str(folder))
         for name in names:
-            if self._bucket.checksum(name) != local.checksum(name):
+            if self._bucket.stat(name).crc32c() != local.stat(name).crc32c():
                 raise OSError(f"{self.url}/{name}: written by another process meanwhile: export again")
         # Another process' export.json may stand there: its files have just been replaced.
         self._bucket.write(NAME, encode_json({"format": FORMAT, **values}))

@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 
 from preprocessing.errors import InputError
-from preprocessing.storage.bucket import Bucket, VersionedObject
+from preprocessing.storage.bucket import Bucket, VersionedObject, local_file
 from trainer.model.state import Arrays
 from trainer.runs import checkpoint_index
 from trainer.runs.checkpoint_index import POINTER, Retention, Saved
@@ -181,18 +181,14 @@ def load_exactly(store: Bucket, file: str, sha256: str, scratch: Path) -> Arrays
 
 def _load(store: Bucket, file: str, sha256: str, scratch: Path) -> Arrays:
     """A checkpoint's arrays. FileNotFoundError if it is gone, InputError if it is not what was saved."""
-    local = scratch / "restoring.safetensors"
-    try:
-        store.download(file, local)
-        found = digest(local)
+    with local_file(store, file, scratch) as path:
+        found = digest(path)
         if found != sha256:
             raise InputError(f"{file}: SHA-256 {found}, expected {sha256}")
-        arrays: Mapping = safetensors.numpy.load_file(local)
-    except safetensors.SafetensorError as error:
-        raise InputError(f"{file}: {error}") from None
-    finally:
-        local.unlink(missing_ok=True)
-    return arrays
+        try:
+            return safetensors.numpy.load_file(path)
+        except safetensors.SafetensorError as error:
+            raise InputError(f"{file}: {error}") from None
 
 
 def digest(path: Path) -> str:

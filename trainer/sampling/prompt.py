@@ -24,7 +24,7 @@ def read(place: str) -> str:
     else:
         folder, name = split_url(place)
         try:
-            size = folder.size(name)
+            size = folder.stat(name).bytes
             data = folder.read(name) if size <= MAX_BYTES else b""
         except FileNotFoundError:
             raise InputError(f"--prompt-file {place}: no such file") from None

@@ -13,6 +13,7 @@ from preprocessing.errors import InputError
 from preprocessing.sources.find import Source, find_sources
 from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.sources.review import Rejected, Review
+from preprocessing.storage.bucket import local_file
 from preprocessing.storage.urls import split_url
 
 STDIN = "-"
@@ -46,13 +47,10 @@ def read(files: Sequence[Source], scratch: Path) -> Iterator[Text]:
     """The reviews and rejected lines of all files, in order. InputError for one that is damaged or binary."""
     for number, source in enumerate(files):
         folder, name = split_url(source.url)
-        local = folder.local(name, scratch)
         whole = FilePart(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
-        with local.open("rb") as stream:
+        with local_file(folder, name, scratch) as path, path.open("rb") as stream:
             for found in read_part(stream, whole, plain=True):
                 yield Text(source.name, found)
-        if local.parent == scratch:
-            local.unlink()  # a copy
 
 
 def _suffix(path: Path) -> str:

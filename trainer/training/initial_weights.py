@@ -2,7 +2,6 @@
 
 import logging
 import math
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import tensorflow as tf
 from preprocessing.dataset.folder import load_vocabulary
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
+from preprocessing.storage.bucket import local_file
 from preprocessing.storage.urls import split_url
 from trainer.config import TrainConfig
 from trainer.model.state import Arrays, restore, snapshot
@@ -81,13 +81,11 @@ def _warm_start(net: keras.Model, config: TrainConfig, manifest: Manifest, scrat
         if theirs is None:
             raise InputError("warm_start_vocabulary=auto: expected seed or the URL of a symbol table")
         folder, name = split_url(url)
-        with tempfile.TemporaryDirectory(dir=scratch) as local:
-            path = Path(local, "weights.h5")
-            try:
-                folder.download(name, path)
-            except FileNotFoundError:
-                raise InputError(f"warm_start={url}: no such file") from None
-            arrays: Arrays = warm_start.read_keras2(path, place=url)
+        try:
+            with local_file(folder, name, scratch) as path:
+                arrays: Arrays = warm_start.read_keras2(path, place=url)
+        except FileNotFoundError:
+            raise InputError(f"warm_start={url}: no such file") from None
     else:
         other = open_run(url)
         theirs = other.manifest.symbols()

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from preprocessing.errors import Conflict, InputError
-from preprocessing.storage.bucket import ABSENT, Bucket
-from preprocessing.storage.urls import open_bucket
+from preprocessing.storage.bucket import ABSENT, Bucket, local_file
+from preprocessing.storage.urls import is_local, open_bucket
 from tests.support.gcs_emulator import Mended, emulator
 
 
@@ -32,7 +33,7 @@ def test_what_is_written_is_read(bucket: Bucket, data: bytes) -> None:
     version = bucket.write("a/b.bin", data)
     assert bucket.read("a/b.bin") == data
     assert bucket.read_versioned("a/b.bin") == (data, version)
-    assert bucket.size("a/b.bin") == len(data)
+    assert bucket.stat("a/b.bin").bytes == len(data)
 
 
 def test_a_write_replaces_and_gives_a_new_version(bucket: Bucket) -> None:
@@ -52,22 +53,32 @@ def test_names_are_sorted_below_the_bucket_s_own_prefix(bucket: Bucket) -> None:
 
 def test_the_checksum_is_the_crc32c_of_the_content(bucket: Bucket) -> None:
     bucket.write("x", b"123456789")
-    assert bucket.checksum("x") == "4waSgw=="  # base64 of e3069283, the check value of CRC-32C
+    assert bucket.stat("x").crc32c() == "4waSgw=="  # base64 of e3069283, the check value of CRC-32C
+
+
+def test_an_object_has_the_time_of_its_last_write(bucket: Bucket) -> None:
+    before = time.time()
+    bucket.write("x", b"")
+    assert before - 1 < bucket.stat("x").written_seconds < time.time() + 1
+
+
+def test_the_size_of_a_large_file_is_known_without_reading_it(tmp_path: Path) -> None:
+    with (tmp_path / "x").open("wb") as file:
+        file.truncate(100 << 30)  # sparse: to read its zeros would take a minute
+    assert open_bucket(str(tmp_path)).stat("x").bytes == 100 << 30
 
 
 def test_an_object_that_is_not_there_is_named_with_its_url(bucket: Bucket, tmp_path: Path) -> None:
     actions: list[Callable[[], object]] = [
         lambda: bucket.read("no/x"),
         lambda: bucket.read_versioned("no/x"),
-        lambda: bucket.size("no/x"),
-        lambda: bucket.checksum("no/x"),
-        lambda: bucket.download("no/x", tmp_path / "local"),
-        lambda: bucket.local("no/x", tmp_path),
+        lambda: bucket.stat("no/x"),
+        lambda: bucket.fetch("no/x", tmp_path / "local"),
     ]
     for action in actions:
         with pytest.raises(FileNotFoundError, match=f"{bucket.url}/no/x"):
             action()
-    assert not (tmp_path / "local").exists()
+    assert [path for path in (tmp_path / "local").rglob("*") if path.is_file()] == []
 
 
 def test_deleting_twice_is_fine(bucket: Bucket) -> None:
@@ -81,9 +92,10 @@ def test_a_file_goes_up_and_comes_down(bucket: Bucket, tmp_path: Path) -> None:
     data = os.urandom(9_000_000)  # above the client's bound for a simple upload
     (tmp_path / "up").write_bytes(data)
     bucket.upload(tmp_path / "up", "deep/er/x")
-    bucket.download("deep/er/x", tmp_path / "down" / "x")
-    assert (tmp_path / "down" / "x").read_bytes() == data
-    assert bucket.local("deep/er/x", tmp_path / "scratch").read_bytes() == data
+    assert bucket.fetch("deep/er/x", tmp_path / "scratch").read_bytes() == data
+    with local_file(bucket, "deep/er/x", tmp_path) as path:
+        assert path.read_bytes() == data
+    assert path.exists() == is_local(bucket.url)  # a copy is deleted
 
 
 def test_an_object_that_must_be_new_is_written_once(bucket: Bucket) -> None:
@@ -208,7 +220,7 @@ def test_a_bucket_that_does_not_exist_is_an_input_error() -> None:
         lambda: bucket.write("x", b""),
         lambda: bucket.names(),
         lambda: bucket.read("x"),
-        lambda: bucket.size("x"),
+        lambda: bucket.stat("x"),
         lambda: bucket.delete("x"),
     ]
     for action in actions:
@@ -255,11 +267,13 @@ def test_of_many_threads_that_make_one_large_object_one_wins(bucket: Bucket) -> 
         assert list(threads.map(attempt, range(4))).count(True) == 1
 
 
-def test_what_comes_down_below_a_file_is_an_input_error(bucket: Bucket, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("endpoint")
+def test_a_copy_below_a_file_is_an_input_error(tmp_path: Path) -> None:
+    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
     bucket.write("x", b"")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file/below/x: cannot be written: Not a directory"):
-        bucket.download("x", tmp_path / "file/below/x")
+        bucket.fetch("x", tmp_path / "file/below")
 
 
 def test_deleting_what_is_no_object_is_fine(bucket: Bucket) -> None:
@@ -329,8 +343,8 @@ def test_a_conditional_write_leaves_no_lock_behind(tmp_path: Path) -> None:
 def test_names_may_leave_out_what_is_further_down(bucket: Bucket) -> None:
     for name in ("a", "b/c", "b/d/e", "bc"):
         bucket.write(name, b"x")
-    assert bucket.names(below=False) == ["a", "bc"]
-    assert bucket.names("b/", below=False) == ["b/c"]
+    assert bucket.names(recursive=False) == ["a", "bc"]
+    assert bucket.names("b/", recursive=False) == ["b/c"]
     assert bucket.names("b") == ["b/c", "b/d/e", "bc"]
     assert bucket.names("b/") == ["b/c", "b/d/e"]
     assert bucket.names("none/") == []

@@ -18,6 +18,6 @@ def test_what_a_reader_writes_goes_nowhere(tmp_path: Path) -> None:
     reader.move("one", "four")
     reader.delete("one")
     assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("one", "1")]
-    assert (reader.read("one"), reader.names(), reader.size("one")) == (b"1", ["one"], 1)
+    assert (reader.read("one"), reader.names(), reader.stat("one").bytes) == (b"1", ["one"], 1)
     with pytest.raises(FileNotFoundError):
         reader.read_versioned("two")

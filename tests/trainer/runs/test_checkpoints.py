@@ -279,7 +279,7 @@ def test_a_reader_of_a_run_that_trains_on_takes_the_newest_when_its_checkpoints_
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def train_on(verb: str, _: str) -> None:
-        for step in later[:2] if verb == "download" else ():
+        for step in later[:2] if verb == "fetch" else ():
             later.remove(step)
             save(writer, step)
 
