@@ -23,7 +23,7 @@ from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Batch, Windows, fill_up
-from trainer.sampling.sampler import draws, generate, stepper
+from trainer.sampling.sampler import continue_prompts, draws, stepper
 
 SIDE = 2048
 DIVERSITIES, CHARS = (0.2, 0.4, 0.6, 0.8), 400
@@ -61,7 +61,7 @@ def main() -> None:
                 steps.evaluate(filled(0))
                 return {"seconds": time.perf_counter() - began}
             if asked.get("sample"):
-                generate(*stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
+                continue_prompts(*stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
                 return {"seconds": time.perf_counter() - began}
             at = number % (order.steps_per_epoch - 1)
             taken = filled(at)

@@ -10,7 +10,7 @@ from benchmarks.lstm_shapes import SYMBOLS
 from benchmarks.sample_shapes import DIVERSITY, arguments
 from trainer.model import network
 from trainer.runtime.devices import set_up
-from trainer.sampling.generate import texts
+from trainer.sampling.generate import generate_samples
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
 
     def turn(said: dict[str, Any]) -> dict[str, Any]:
         chars, began = int(said["chars"]), time.perf_counter()
-        made = sum(1 for _ in texts(net, [1], [DIVERSITY] * asked.rows, chars=chars, seed=1))
+        made = sum(1 for _ in generate_samples(net, [1], [DIVERSITY] * asked.rows, chars=chars, seed=1))
         policy = keras.mixed_precision.dtype_policy()
         return {"seconds": time.perf_counter() - began, "chars": made, "precision": policy.compute_dtype}
 

@@ -1,20 +1,22 @@
-"""Text from a run's newest checkpoint, continued from a prompt.
+"""Sample text from a run's newest checkpoint.
 
-    python -m jobs.sample RUN                                     the start of a review, as it is made
+    python -m jobs.sample RUN                                     the beginning of a review
     python -m jobs.sample RUN --until '}'                         one whole review, from { to }
     python -m jobs.sample RUN --prompt "{the food" --diversity 0.8 --count 4 --seed 2
     python -m jobs.sample RUN --prompt-file FILE --top-k 10 --top-p 0.9 --chars 1000
     python -m jobs.sample RUN --stop '}' --chars 5000 --count 1000 --output FILE    reviews as JSON lines
     python -m jobs.sample RUN --interactive                       you and the model write in turns
 
-RUN is the URL of a run's folder. Without a prompt each sample starts as a new review does, with {. Same seed, same
-text: sample n of a seed is the same whatever --count is. If it ends early, it is the same up to its end.
+RUN is the URL of a run's folder. The default prompt is {, the start of a review. The same seed gives the same text.
+Sample n of a seed does not depend on --count. A sample that ends early equals the beginning of the longer sample.
 
-A JSON line has the keys number, prompt, text, diversity, seed and ended: `length`, or `stop` for --until and --stop.
-With --stop '}' its text is a review's: such a file can be read wherever reviews are.
+A JSON line has the keys number, prompt, text, diversity, seed and ended. `ended` is `stop` if --until or --stop ended
+the sample, else `length`. With --stop '}' the text is a review's text, and every command that reads reviews reads the
+file.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -25,11 +27,13 @@ from jobs.cli.command import checked
 from preprocessing.dataset.vocabulary import OPEN
 from preprocessing.errors import InputError
 from preprocessing.settings import Seed
+from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
-from trainer.sampling import prompt
-from trainer.sampling.stop_texts import Endings
-from trainer.sampling.truncation import Limits
+from trainer.sampling.options import StopTexts, Truncation
+from trainer.sampling.prompt import decode_utf8, encode_prompt, encode_stop_texts
 
+STDIN = "-"
+MAX_PROMPT_BYTES = 100_000_000  # a larger file was not meant as a prompt
 Share = Annotated[float, Field(gt=0, le=1)]
 # A sample's random numbers, and those of 63 samples beside it, are drawn before its first character.
 Chars = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -61,22 +65,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.interactive:
         _refuse_with_interactive(args)
     run = open_run(args.run)
+    vocabulary, lowercase = run.manifest.symbols(), run.manifest.settings["lowercase"]
     text, argument = args.prompt, "--prompt"
     if args.prompt_file is not None:
-        text, argument = prompt.read(args.prompt_file), "--prompt-file"
-    ids = prompt.encoded(text, run, argument=argument, strict=args.strict)
-    if not ids:
+        text, argument = _read_prompt(args.prompt_file), "--prompt-file"
+    prompt = encode_prompt(text, vocabulary, lowercase=lowercase, argument=argument, strict=args.strict)
+    if not prompt:
         raise InputError(f"{argument} {text[:40]!r}: no symbol of the vocabulary in it")
-    stop_texts = Endings(
-        until=prompt.endings(args.until, run, argument="--until"),
-        stop=prompt.endings(args.stop, run, argument="--stop"),
+    stop_texts = StopTexts(
+        until=encode_stop_texts(args.until, vocabulary, lowercase=lowercase, argument="--until"),
+        stop=encode_stop_texts(args.stop, vocabulary, lowercase=lowercase, argument="--stop"),
     )
 
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
     from jobs.terminal.samples import SampleRequest, print_samples, stream_sample, write_samples
 
     request = SampleRequest(
-        *(run, ids, stop_texts, Limits(args.top_k, args.top_p)),
+        *(run, prompt, stop_texts, Truncation(args.top_k, args.top_p)),
         diversity=args.diversity,
         chars=args.chars,
         seed=args.seed,
@@ -96,11 +101,32 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _refuse_with_interactive(args: argparse.Namespace) -> None:
     """Raise InputError for an option that --interactive excludes."""
-    others = {"--count": args.count > 1, "--json": args.json, "--output": args.output is not None}
-    others["--prompt-file -"] = args.prompt_file == prompt.STDIN
-    for flag, given in others.items():
+    excluded = {"--count": args.count > 1, "--json": args.json, "--output": args.output is not None}
+    excluded["--prompt-file -"] = args.prompt_file == STDIN
+    for flag, given in excluded.items():
         if given:
-            raise InputError(f"--interactive: cannot be had with {flag}, expected one of them")
+            raise InputError(f"--interactive: cannot be used with {flag}, expected only one of them")
+
+
+def _read_prompt(file: str) -> str:
+    """Read a prompt from a file or standard input, without a newline at its end. Raises InputError if it is empty."""
+    where = file
+    if file == STDIN:
+        where, data = "standard input", sys.stdin.buffer.read(MAX_PROMPT_BYTES + 1)
+        size = len(data)
+    else:
+        folder, name = split_url(file)
+        try:
+            size = folder.stat(name).bytes
+            data = folder.read(name) if size <= MAX_PROMPT_BYTES else b""
+        except FileNotFoundError:
+            raise InputError(f"--prompt-file {file}: no such file") from None
+    if size > MAX_PROMPT_BYTES:
+        raise InputError(f"{where}: more than {MAX_PROMPT_BYTES} bytes, expected a prompt")
+    text = decode_utf8(data, where=where).removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise InputError(f"{where}: empty, expected the text to continue")
+    return text
 
 
 if __name__ == "__main__":

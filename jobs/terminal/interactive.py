@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from jobs.terminal.samples import SampleRequest, TextStream, print_now
 from preprocessing.errors import InputError
 from trainer.runs.load import load_model
-from trainer.sampling import prompt
-from trainer.sampling.conversation import Conversation
+from trainer.sampling.generate import Conversation
+from trainer.sampling.prompt import decode_utf8, encode_prompt
 from trainer.sampling.sampler import draws
 
 
@@ -19,9 +19,10 @@ def converse(request: SampleRequest, *, strict: bool) -> None:
     The text begins with the request's prompt. `strict` refuses a line of which a part would be left out.
     """
     conversation = Conversation(load_model(request.run), request.prompt)
+    vocabulary, lowercase = request.run.manifest.symbols(), request.run.manifest.settings["lowercase"]
     for turn, line in enumerate(_lines()):
         try:
-            ids = prompt.encoded(line, request.run, argument="--interactive", strict=strict)
+            ids = encode_prompt(line, vocabulary, lowercase=lowercase, argument="--interactive", strict=strict)
         except InputError as error:
             if not sys.stdin.isatty():
                 raise
@@ -31,7 +32,7 @@ def converse(request: SampleRequest, *, strict: bool) -> None:
         answer = conversation.write(
             draws(request.seed, turn, rows=1, chars=request.chars)[0],
             diversity=request.diversity,
-            limits=request.truncation,
+            truncation=request.truncation,
             reached=request.stop_texts.reached,
         )
         stream, ids = TextStream(request.decode, request.stop_texts), list[int]()
@@ -53,7 +54,7 @@ def _lines() -> Iterator[str]:
                 print_now("\n")
                 return
     for number, line in enumerate(sys.stdin.buffer, start=1):
-        yield prompt.as_text(line, place=f"standard input, line {number}").rstrip("\r\n")
+        yield decode_utf8(line, where=f"standard input, line {number}").rstrip("\r\n")
 
 
 @contextmanager

@@ -12,9 +12,8 @@ from jobs.terminal.progress import counted
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run
 from trainer.runs.load import load_model
-from trainer.sampling.generate import Text, in_order, texts
-from trainer.sampling.stop_texts import Endings
-from trainer.sampling.truncation import Limits
+from trainer.sampling.generate import GeneratedSample, generate_samples, whole_samples
+from trainer.sampling.options import StopTexts, Truncation
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +24,8 @@ class SampleRequest:
 
     run: Run
     prompt: Sequence[int]
-    stop_texts: Endings
-    truncation: Limits
+    stop_texts: StopTexts
+    truncation: Truncation
     diversity: float
     chars: int
     seed: int
@@ -35,30 +34,30 @@ class SampleRequest:
     def decode(self, ids: Sequence[int]) -> str:
         return self.run.manifest.symbols().decode(ids)
 
-    def text(self, sample: Text) -> str:
+    def text(self, sample: GeneratedSample) -> str:
         """Return a whole sample's text, without the stop text."""
-        return self.decode(sample.ids[: self.stop_texts.certain(sample.ids, ended=True)])
+        return self.decode(sample.ids[: self.stop_texts.certain_length(sample.ids, ended=True)])
 
-    def json_line(self, sample: Text) -> str:
+    def json_line(self, sample: GeneratedSample) -> str:
         values = {"number": sample.number, "prompt": self.decode(self.prompt), "text": self.text(sample)}
         settings = {"diversity": self.diversity, "seed": self.seed, "ended": sample.ended}
         return json.dumps(values | settings, ensure_ascii=False)
 
-    def generate(self) -> Iterator[Text]:
+    def generate(self) -> Iterator[GeneratedSample]:
         """Yield a sample each time it has grown by a character."""
-        return texts(
+        return generate_samples(
             load_model(self.run),
             self.prompt,
             repeat(self.diversity, self.count),
             chars=self.chars,
             seed=self.seed,
-            limits=self.truncation,
+            truncation=self.truncation,
             reached=self.stop_texts.reached,
         )
 
-    def generate_whole(self, *, progress: bool) -> Iterable[Text]:
+    def generate_whole(self, *, progress: bool) -> Iterable[GeneratedSample]:
         """Yield whole samples in order, with progress on stderr if there are several."""
-        samples = in_order(self.generate())
+        samples = whole_samples(self.generate())
         return counted(samples, total=self.count, unit="sample") if progress and self.count > 1 else samples
 
 
@@ -92,13 +91,13 @@ def write_samples(request: SampleRequest, url: str) -> None:
 class TextStream:
     """A text printed while it grows. A character is printed once no stop text can remove it."""
 
-    def __init__(self, decode: Callable[[Sequence[int]], str], stop_texts: Endings) -> None:
+    def __init__(self, decode: Callable[[Sequence[int]], str], stop_texts: StopTexts) -> None:
         self._decode, self._stop_texts = decode, stop_texts
         self._printed = 0
 
     def update(self, ids: Sequence[int], *, ended: bool) -> None:
         """Print the new characters of a text with these ids so far, and a line break if the text has ended."""
-        certain = max(self._printed, self._stop_texts.certain(ids, ended=ended))
+        certain = max(self._printed, self._stop_texts.certain_length(ids, ended=ended))
         print_now(self._decode(ids[self._printed : certain]) + "\n" * ended)
         self._printed = certain
 

@@ -16,7 +16,7 @@ from jobs import sample
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket, open_for_writing
 from trainer.runs.folder import open_run
-from trainer.sampling.prompt import MAX_CHARS, encoded
+from trainer.sampling.prompt import MAX_CHARS, encode_prompt
 
 Lines = Callable[..., list[dict[str, Any]]]
 
@@ -149,8 +149,8 @@ TOO_SMALL = (("chars", 0), ("count", 0), ("seed", -1), ("diversity", -1), ("dive
         ("--stop=", "--stop '': expected a text"),
         ("--until=\N{SNOWMAN}", "--until: would leave out '\N{SNOWMAN}'"),
         ("--prompt=a --prompt-file=b", "not allowed with"),
-        ("--interactive --count=2", "--interactive: cannot be had with --count"),
-        ("--interactive --prompt-file=-", "--interactive: cannot be had with --prompt-file -"),
+        ("--interactive --count=2", "--interactive: cannot be used with --count"),
+        ("--interactive --prompt-file=-", "--interactive: cannot be used with --prompt-file -"),
         ("--output=folder/", "folder/: a folder, expected a file"),
     ],
 )
@@ -194,13 +194,13 @@ def test_a_prompt_file_is_one_prompt_but_for_the_newline_at_its_end(
 def test_of_a_prompt_of_ten_megabytes_the_last_characters_are_read(
     small_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run, text = open_run(str(small_run)), "a" * 10_000_000 + "b" * MAX_CHARS
-    ids = encoded(text, run, argument="--prompt-file")
-    assert run.manifest.symbols().decode(ids) == "b" * MAX_CHARS
+    vocabulary, text = open_run(str(small_run)).manifest.symbols(), "a" * 10_000_000 + "b" * MAX_CHARS
+    ids = encode_prompt(text, vocabulary, lowercase=True, argument="--prompt-file")
+    assert vocabulary.decode(ids) == "b" * MAX_CHARS
     expected = f"all but the last {MAX_CHARS} of {len(text)} characters"
     assert capsys.readouterr().err == f"prompt-file: left out {expected}\n"
     with pytest.raises(InputError, match=expected):
-        encoded(text, run, argument="--prompt-file", strict=True)
+        encode_prompt(text, vocabulary, lowercase=True, argument="--prompt-file", strict=True)
 
 
 def test_a_file_holds_the_same_lines_on_the_disk_and_in_a_bucket(

@@ -21,7 +21,7 @@ from preprocessing.errors import InputError
 from preprocessing.sources.review import Review
 from trainer.detection.ngrams import NGrams
 from trainer.runs.folder import Run
-from trainer.sampling.generate import in_order, texts
+from trainer.sampling.generate import generate_samples, whole_samples
 from trainer.sampling.sampler import draws
 from trainer.scoring.review_texts import named, read
 from trainer.scoring.reviews import Alphabet
@@ -53,8 +53,10 @@ def of_files(urls: Sequence[str], alphabet: Alphabet) -> list[Ids]:
 def by_model(run: Run, net: keras.Model, diversities: Sequence[float], *, chars: int, seed: int) -> list[Ids]:
     """A review at each of the diversities, of at most so many characters; the same for the same seed."""
     opening, closing = _braces(run)
-    made = texts(net, [opening], diversities, chars=chars, seed=seed, reached=lambda ids: ids[-1] == closing)
-    whole = counted(in_order(made), total=len(diversities), unit="review")
+    samples = generate_samples(
+        net, [opening], diversities, chars=chars, seed=seed, reached=lambda ids: ids[-1] == closing
+    )
+    whole = counted(whole_samples(samples), total=len(diversities), unit="review")
     return _cut((np.array(text.ids, np.int32) for text in whole), opening, closing)
 
 

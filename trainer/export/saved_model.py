@@ -85,7 +85,7 @@ class Generator(tf.Module):
 
 
 def _choose(logits: tf.Tensor, diversity: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """As trainer.sampling.sampler.choose does, of all symbols."""
+    """Choose ids [B] as trainer/sampling/sampler.py `choose` does without truncation: change both."""
     shifted = tf.cast(logits - tf.reduce_max(logits, axis=1, keepdims=True), tf.float64)
     cumulated = tf.cumsum(tf.exp(shifted / tf.where(diversity == 0, tf.ones_like(diversity), diversity)), axis=1)
     sampled = tf.reduce_sum(tf.cast(cumulated <= drawn[:, None] * cumulated[:, -1:], tf.int32), axis=1)

@@ -1,9 +1,9 @@
-"""Many texts that continue one prompt, each of its own length.
+"""Many samples from one prompt, each of its own length; and a conversation between a person and a model.
 
-The texts are made side by side, AT_ONCE at a time. A text that has ended leaves its place to a waiting text at once, so
-a text costs no more than it is long. A place takes only texts of its own row: text n always stands in row
-n % GROUP_ROWS of a group, because a row's rounding may depend on its position (sampler.stepper). So the texts
-of one row may be some way ahead of the texts of another.
+The samples are generated side by side, AT_ONCE at a time. When a sample ends, a waiting sample takes its slot at once,
+so a sample costs no more than its length. A slot takes only samples of its own row: sample n always stands in row
+n % GROUP_ROWS of a group, because a row's rounding may depend on its position (sampler.stepper). So the samples of
+one row may be ahead of the samples of another row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,15 +14,21 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from trainer.sampling.sampler import GROUP_ROWS, choose, draws, stepper, with_rows_of
-from trainer.sampling.truncation import ALL, Limits
+from trainer.sampling.options import NO_TRUNCATION, Truncation
+from trainer.sampling.sampler import GROUP_ROWS, State, Step, choose, draws, stepper, with_rows_of
 
 AT_ONCE = 64  # eight groups of rows: twice as many are hardly faster, and take twice as long to trace
 
+Reached = Callable[[Sequence[int]], bool]  # whether a sample with these ids ends
+
 
 @dataclass
-class Text:
-    """One of them: its ids so far, and why it has ended, `length` or `stop`, once it has."""
+class GeneratedSample:
+    """A sample that grows.
+
+    drawn: [N] random numbers in [0, 1), one for each character.
+    ended: "" while the sample grows, then "stop" or "length".
+    """
 
     number: int
     diversity: float
@@ -30,72 +36,112 @@ class Text:
     ids: list[int] = field(default_factory=list)
     ended: str = ""
 
+    def append(self, symbol: int, reached: Reached) -> None:
+        """Append an id, and note whether the sample ends with it."""
+        self.ids.append(symbol)
+        if reached(self.ids):
+            self.ended = "stop"
+        elif len(self.ids) == len(self.drawn):
+            self.ended = "length"
 
-def texts(
+
+def generate_samples(
     model: keras.Model,
     prompt: Sequence[int],
     diversities: Iterable[float],
     *,
     chars: int,
     seed: int,
-    limits: Limits = ALL,
-    reached: Callable[[Sequence[int]], bool] = lambda _: False,
-) -> Iterator[Text]:
-    """Each text, one at each of the diversities, whenever it has grown by a character, up to `chars` or to where its
-    ids have `reached` an end.
+    truncation: Truncation = NO_TRUNCATION,
+    reached: Reached = lambda _: False,
+) -> Iterator[GeneratedSample]:
+    """Yield each sample, one for each diversity, whenever it has grown by a character.
 
-    Text number n is that of row n that `generate` makes of draws(seed, 0, ...), whatever the others are.
+    A sample ends after `chars` characters, or earlier where its ids have `reached` an end.
+    Sample n equals row n of `continue_prompts` with draws(seed, 0, ...), whatever the other samples are.
     """
-    # Each row's own texts. `tee` keeps what some rows have passed and others have not: eight bytes a text.
-    waiting = [
-        _texts(islice(enumerate(every), row, None, GROUP_ROWS), chars=chars, seed=seed)
-        for row, every in enumerate(tee(diversities, GROUP_ROWS))
-    ]
-    begin = (next(waiting[place % GROUP_ROWS], None) for place in range(AT_ONCE))
-    places: list[Text | None] = [text for text in begin if text]
-    rows = len(places)
-    step, state = stepper(model, GROUP_ROWS)  # the prompt, once for each row of a group
+    waiting = _queue_by_row(diversities, chars=chars, seed=seed)
+    first = (next(waiting[slot % GROUP_ROWS], None) for slot in range(AT_ONCE))
+    slots: list[GeneratedSample | None] = [sample for sample in first if sample]
+    step, logits, state = _read_prompt(model, prompt, rows=len(slots))
+    prompt_logits, prompt_state = logits, state
+    while any(slots):
+        drawn = np.array([sample.drawn[len(sample.ids)] if sample else 0.0 for sample in slots])
+        temperatures = np.array([sample.diversity if sample else 1.0 for sample in slots])
+        ids = choose(logits, temperatures, drawn, truncation)
+        replaced = np.zeros(len(slots), bool)
+        for slot, sample in enumerate(slots):
+            if sample:
+                sample.append(int(ids[slot]), reached)
+                if sample.ended:
+                    replaced[slot], slots[slot] = True, next(waiting[slot % GROUP_ROWS], None)
+                yield sample
+        if any(slots):
+            logits, state = step(ids, state)
+        if replaced.any():
+            logits = np.where(replaced[:, None], prompt_logits, logits)
+            state = with_rows_of(prompt_state, state, replaced)
+
+
+def whole_samples(samples: Iterable[GeneratedSample]) -> Iterator[GeneratedSample]:
+    """Yield the samples that have ended, in order of their numbers. The numbers start at 0 and have no gap."""
+    waiting: dict[int, GeneratedSample] = {}
+    number = 0
+    for sample in samples:
+        if sample.ended:
+            waiting[sample.number] = sample
+        while number in waiting:
+            yield waiting.pop(number)
+            number += 1
+
+
+def _queue_by_row(diversities: Iterable[float], *, chars: int, seed: int) -> list[Iterator[GeneratedSample]]:
+    """Return for each row of a group its samples, in order. The samples are created only when they are taken."""
+
+    def create(numbered: Iterable[tuple[int, float]]) -> Iterator[GeneratedSample]:
+        for number, diversity in numbered:
+            yield GeneratedSample(number, diversity, draws(seed, 0, rows=1, chars=chars, first=number)[0])
+
+    # `tee` keeps the diversities that some rows have taken and others have not: eight bytes for each sample.
+    copies = tee(diversities, GROUP_ROWS)
+    return [create(islice(enumerate(copy), row, None, GROUP_ROWS)) for row, copy in enumerate(copies)]
+
+
+def _read_prompt(
+    model: keras.Model, prompt: Sequence[int], *, rows: int
+) -> tuple[Step, npt.NDArray[np.float32], State]:
+    """Return the model as a step function, and its logits [rows, V] and state after the prompt."""
+    step, state = stepper(model, GROUP_ROWS)  # the prompt is read once for each row of a group
     for symbol in prompt:
         logits, state = step(np.full(GROUP_ROWS, symbol, np.int32), state)
     groups = -(-rows // GROUP_ROWS)
-    logits, state = np.tile(logits, (groups, 1))[:rows], state * groups
-    first_logits, first_state = logits, state
-    while any(places):
-        drawn = np.array([text.drawn[len(text.ids)] if text else 0.0 for text in places])
-        temperatures = np.array([text.diversity if text else 1.0 for text in places])
-        ids = choose(logits, temperatures, drawn, limits)
-        ended = np.zeros(rows, bool)
-        for place, text in enumerate(places):
-            if text is None:
-                continue
-            text.ids.append(int(ids[place]))
-            if reached(text.ids):
-                text.ended = "stop"
-            elif len(text.ids) == chars:
-                text.ended = "length"
-            if text.ended:
-                ended[place], places[place] = True, next(waiting[place % GROUP_ROWS], None)
-            yield text
-        if any(places):
-            logits, state = step(ids, state)
-        if ended.any():
-            logits = np.where(ended[:, None], first_logits, logits)
-            state = with_rows_of(first_state, state, ended)
+    return step, np.tile(logits, (groups, 1))[:rows], state * groups
 
 
-def _texts(numbered: Iterable[tuple[int, float]], *, chars: int, seed: int) -> Iterator[Text]:
-    """Yield a new Text for each number and diversity."""
-    for number, diversity in numbered:
-        yield Text(number, diversity, draws(seed, 0, rows=1, chars=chars, first=number)[0])
+class Conversation:
+    """A text that a person and a model write in turns. The model's state continues from turn to turn."""
 
+    def __init__(self, model: keras.Model, start: Sequence[int]) -> None:
+        """Begin the text with the ids `start`, at least one."""
+        self._step, self._state = stepper(model, 1)
+        self.read(start)
 
-def in_order(found: Iterable[Text]) -> Iterator[Text]:
-    """The texts that have ended, by their numbers, which begin at 0 and leave none out."""
-    waiting: dict[int, Text] = {}
-    turn = 0
-    for text in found:
-        if text.ended:
-            waiting[text.number] = text
-        while turn in waiting:
-            yield waiting.pop(turn)
-            turn += 1
+    def read(self, ids: Sequence[int]) -> None:
+        """Append the ids of the person's turn."""
+        for symbol in ids:
+            self._logits, self._state = self._step(np.array([symbol], np.int32), self._state)
+
+    def write(
+        self, drawn: npt.NDArray[np.float64], *, diversity: float, truncation: Truncation, reached: Reached
+    ) -> Iterator[list[int]]:
+        """Yield the ids of the model's turn each time it has grown by one id.
+
+        The random numbers drawn [N] decide the ids. The turn ends after N ids, or where it has `reached` an end.
+        """
+        ids: list[int] = []
+        for number in drawn:
+            ids.append(int(choose(self._logits, np.array([diversity]), np.array([number]), truncation)[0]))
+            self.read(ids[-1:])
+            yield ids
+            if reached(ids):
+                return

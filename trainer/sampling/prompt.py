@@ -1,84 +1,66 @@
-"""What a model is to continue: an argument, a file or standard input, as ids of its vocabulary."""
+"""Prompts and stop texts as ids of a model's vocabulary."""
 
 import sys
 from collections import Counter
 from collections.abc import Iterable
 
+from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from preprocessing.storage.urls import split_url
-from trainer.runs.folder import Run
 
-STDIN = "-"
-MAX_BYTES = 100_000_000  # of a file; more is none that was meant as a prompt
-# A model is trained on windows of some hundred characters, each from an empty state: what lies further back than many
-# of them it holds nothing of, and to read it takes a millisecond or more a character.
+# The model was trained on windows of some hundred characters, each from an empty state. It has learned nothing about
+# text that is many windows back, and reading that text takes a millisecond or more for each character.
 MAX_CHARS = 4096
-NAMED = 10
+MAX_NAMED_SYMBOLS = 10
 
 
-def read(place: str) -> str:
-    """The text of a file, or of standard input for `-`, but for a newline at its end; InputError if there is none."""
-    if place == STDIN:
-        place, data = "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
-        size = len(data)
-    else:
-        folder, name = split_url(place)
-        try:
-            size = folder.stat(name).bytes
-            data = folder.read(name) if size <= MAX_BYTES else b""
-        except FileNotFoundError:
-            raise InputError(f"--prompt-file {place}: no such file") from None
-    if size > MAX_BYTES:
-        raise InputError(f"{place}: more than {MAX_BYTES} bytes, expected a prompt")
-    text = as_text(data, place=place).removesuffix("\n").removesuffix("\r")
-    if not text:
-        raise InputError(f"{place}: empty, expected the text to continue")
-    return text
-
-
-def as_text(data: bytes, *, place: str) -> str:
-    """The text of these bytes; InputError, naming `place`, if they are none."""
+def decode_utf8(data: bytes, *, where: str) -> str:
+    """Decode a text. Raises InputError, which names `where`, if the bytes are not UTF-8 or contain NUL."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{place}: not text in UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
+        raise InputError(f"{where}: not text in UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
     if "\0" in text:
-        raise InputError(f"{place}: binary: character {text.index(chr(0))} is NUL, expected text in UTF-8")
+        raise InputError(f"{where}: binary: character {text.index(chr(0))} is NUL, expected text in UTF-8")
     return text
 
 
-def encoded(text: str, run: Run, *, argument: str, strict: bool = False) -> list[int]:
-    """The ids of a text as the run's model reads it, none of them if all is outside its vocabulary.
+def encode_prompt(
+    text: str, vocabulary: Vocabulary, *, lowercase: bool, argument: str, strict: bool = False
+) -> list[int]:
+    """Encode a prompt as at most MAX_CHARS ids. The list is empty if the vocabulary has none of the symbols.
 
-    What is left out is named on stderr, or with `strict` an InputError: symbols that the vocabulary has not, and of
-    more than MAX_CHARS all but the last. InputError, naming the `argument`, for what is not text.
+    Symbols outside the vocabulary and all but the last MAX_CHARS characters are left out, with a note on stderr.
+    Raises InputError, which names the `argument`, if the text is not Unicode, or if `strict` forbids to leave out.
     """
     try:
-        ids, dropped = run.manifest.symbols().encode(text.lower() if run.manifest.settings["lowercase"] else text)
+        ids, dropped = vocabulary.encode(text.lower() if lowercase else text)
     except UnicodeEncodeError:
         raise InputError(f"{argument} {text!r}: not text") from None
     left_out = []
     if dropped:
-        left_out.append(f"{_named(dropped)}, not in the vocabulary")
+        left_out.append(f"{_list_symbols(dropped)}, not in the vocabulary")
     if len(ids) > MAX_CHARS:
         left_out.append(f"all but the last {MAX_CHARS} of {len(ids)} characters")
-    for what in left_out:
+    for part in left_out:
         if strict:
-            raise InputError(f"{argument}: would leave out {what}: change it, or go without --strict")
-        print(f"{argument.removeprefix('--')}: left out {what}", file=sys.stderr)
+            raise InputError(f"{argument}: would leave out {part}: change it, or go without --strict")
+        print(f"{argument.removeprefix('--')}: left out {part}", file=sys.stderr)
     return [int(i) for i in ids[-MAX_CHARS:]]
 
 
-def endings(texts: Iterable[str], run: Run, *, argument: str) -> tuple[list[int], ...]:
-    """The ids of texts that a sample may end at; InputError for one that the model can never write."""
-    found = []
+def encode_stop_texts(
+    texts: Iterable[str], vocabulary: Vocabulary, *, lowercase: bool, argument: str
+) -> tuple[list[int], ...]:
+    """Encode stop texts. Raises InputError for an empty text, and for a text that the model can never write."""
+    encoded = []
     for text in texts:
         if not text:
             raise InputError(f"{argument} '': expected a text")
-        found.append(encoded(text, run, argument=argument, strict=True))
-    return tuple(found)
+        encoded.append(encode_prompt(text, vocabulary, lowercase=lowercase, argument=argument, strict=True))
+    return tuple(encoded)
 
 
-def _named(symbols: Counter[str]) -> str:
-    named = ", ".join(repr(symbol) for symbol in sorted(symbols)[:NAMED])
-    return f"{named} and {len(symbols) - NAMED} more" if len(symbols) > NAMED else named
+def _list_symbols(symbols: Counter[str]) -> str:
+    names = ", ".join(repr(symbol) for symbol in sorted(symbols)[:MAX_NAMED_SYMBOLS])
+    more = len(symbols) - MAX_NAMED_SYMBOLS
+    return f"{names} and {more} more" if more > 0 else names

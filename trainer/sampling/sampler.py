@@ -1,4 +1,4 @@
-"""Text from a model, a character at a time, with the LSTM's state carried along."""
+"""A sampling step: the model as a step function with its LSTM state, random numbers, and the choice of a symbol."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,19 +11,21 @@ import tensorflow as tf
 from preprocessing.errors import Stopped
 from trainer.data.order import uniform
 from trainer.model.network import weights_of
-from trainer.sampling.truncation import ALL, Limits
+from trainer.sampling.options import NO_TRUNCATION, Truncation
 
 GROUP_ROWS = 8
 State = Any
-# As trainer.model.network has them, but for each layer's kernels, which are one.
+# The weights of trainer.model.network.weights_of, with both kernels of a layer joined into one.
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
-# ids [B] int32 and the state before them -> logits [B, V] float32 of the next character and the state after.
+# ids [B] int32 and the state before them -> logits [B, V] float32 of the next character, and the state after them.
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]
 
 
 def draws(seed: int, epoch: int, *, rows: int, chars: int, first: int = 0) -> npt.NDArray[np.float64]:
-    """Numbers [rows, chars] in [0, 1) that decide the samples, from row `first` on; a row's do not depend on the
-    rows beside it."""
+    """Return random numbers [rows, chars] in [0, 1) for the samples from row `first` on.
+
+    A row's numbers depend on the seed, the epoch and the row's number alone.
+    """
     return np.stack([uniform((seed, epoch, row), chars) for row in range(first, first + rows)])
 
 
@@ -31,21 +33,22 @@ def choose(
     logits: npt.NDArray[np.float32],
     diversities: npt.NDArray[np.float64],
     drawn: npt.NDArray[np.float64],
-    limits: Limits = ALL,
+    truncation: Truncation = NO_TRUNCATION,
 ) -> npt.NDArray[np.int32]:
-    """One id for each row of logits [B, V], from softmax(logits / diversity); at diversity 0 the likeliest.
+    """Choose an id for each row of logits [B, V] from softmax(logits / diversity). Diversity 0 takes the likeliest id.
 
-    The id is the first, of those within `limits`, whose cumulated probability exceeds the row's number in [0, 1).
+    The chosen id is the first whose cumulated probability, after `truncation`, exceeds the row's number in drawn [B].
+    trainer/export/saved_model.py has a copy of this rule in a TensorFlow graph: change both.
     """
     shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
-    with np.errstate(over="ignore"):  # a tiny diversity: all but the likeliest at exp(-inf)
+    with np.errstate(over="ignore"):  # a tiny diversity gives -inf, and probability 0, to all but the likeliest
         scaled = shifted / np.where(diversities == 0, 1.0, diversities)[:, None]
-    cumulated = limits.kept(np.exp(scaled)).cumsum(axis=1)
+    cumulated = truncation.apply(np.exp(scaled)).cumsum(axis=1)
     sampled = (cumulated <= drawn[:, None] * cumulated[:, -1:]).sum(axis=1)
     return np.where(diversities == 0, logits.argmax(axis=1), sampled).astype(np.int32)
 
 
-def generate(
+def continue_prompts(
     step: Step,
     state: State,
     prompts: npt.NDArray[np.integer],
@@ -54,7 +57,10 @@ def generate(
     drawn: npt.NDArray[np.float64],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> npt.NDArray[np.int32]:
-    """Ids [B, N] that continue prompts [B, P], P at least 1; drawn [B, N]. Raises Stopped if asked to stop."""
+    """Return ids [B, N] that continue prompts [B, P], P at least 1. The random numbers drawn [B, N] decide them.
+
+    Raises Stopped as soon as `should_stop` returns true.
+    """
     temperatures = np.asarray(diversities, np.float64)
     for position in range(prompts.shape[1]):
         if should_stop():
@@ -70,12 +76,12 @@ def generate(
 
 
 def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
-    """Return the model with its weights of now as a Step, and the state of B = rows before the first character.
+    """Return the model, with its current weights, as a Step, and the state of `rows` rows before the first character.
 
-    A row's bits depend on its number and its own characters alone, not on how many rows there are or what they hold.
-    How a matrix product rounds a row may depend on the product's shape and on the row's position: with AVX2 a kernel
-    takes eight rows as six and two. So row n always stands at n % GROUP_ROWS in a group padded to GROUP_ROWS rows.
-    A state is a list of the groups' states.
+    The bits of a row depend on its number and its own characters alone, not on the other rows. A matrix product may
+    round a row differently by the product's shape and by the row's position: with AVX2 a kernel takes eight rows as
+    six and two. So row n always stands at position n % GROUP_ROWS of a group, and a group always has GROUP_ROWS rows.
+    A state is the list of the groups' states.
     """
     weights = step_weights(model)
     table, layers, _ = weights
@@ -91,41 +97,41 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
     return step, [state] * -(-rows // GROUP_ROWS)
 
 
-def with_rows_of(other: State, state: State, rows: npt.NDArray[np.bool_]) -> State:
-    """A stepper's state with those of the rows [B] that are true as they are in another one of the same stepper."""
-    filled = np.zeros((len(state), GROUP_ROWS, 1), bool)
-    filled.reshape(-1)[: len(rows)] = rows
+def with_rows_of(source: State, state: State, rows: npt.NDArray[np.bool_]) -> State:
+    """Return `state` with the rows [B] that are true replaced by the rows of `source`, a state of the same stepper."""
+    padded = np.zeros((len(state), GROUP_ROWS, 1), bool)
+    padded.reshape(-1)[: len(rows)] = rows
     return [
-        tf.nest.map_structure(lambda new, old, mask=mask: tf.where(mask, new, old), theirs, ours)
+        tf.nest.map_structure(lambda new, old, mask=mask: tf.where(mask, new, old), source_group, group)
         if mask.any()
-        else ours
-        for mask, theirs, ours in zip(filled, other, state, strict=True)
+        else group
+        for mask, source_group, group in zip(padded, source, state, strict=True)
     ]
 
 
 def step_weights(model: keras.Model) -> Weights:
-    """A model's weights as `next_logits` takes them: made ready once, as a step does little more than read them."""
+    """Return a model's weights as `next_logits` takes them. A step does little more than read them."""
     table, layers, logits = weights_of(model)
     gates = []
     for kernel, recurrent, bias in layers:
         below = [] if kernel is None else [kernel]
-        # [below; before] to the gates, transposed, which oneDNN reads faster.
+        # One kernel from [inputs, hidden] to the gates. oneDNN reads it faster if it is transposed.
         gates.append((tf.transpose(tf.concat([*below, recurrent], axis=0)), bias))
     return table, gates, logits
 
 
 @tf.function
 def _next_of_groups(weights: Weights, ids: tf.Tensor, before: State) -> tuple[tf.Tensor, State]:
-    """`next_logits` of each group, ids [G, GROUP_ROWS]: one call costs less than many, and groups share the cores."""
-    found = [next_logits(weights, group, held) for group, held in zip(tf.unstack(ids), before, strict=True)]
-    return tf.concat([logits for logits, _ in found], axis=0), [after for _, after in found]
+    """Apply `next_logits` to each group of ids [G, GROUP_ROWS]. One call costs less, and groups share the cores."""
+    results = [next_logits(weights, group, state) for group, state in zip(tf.unstack(ids), before, strict=True)]
+    return tf.concat([logits for logits, _ in results], axis=0), [after for _, after in results]
 
 
 @tf.function
 def next_logits(
     weights: Weights, ids: tf.Tensor, before: list[list[tf.Tensor]]
 ) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
-    """Logits [B, V] float32 after ids [B], and of each layer hidden and carry [B, H] after them, from those before."""
+    """Return logits [B, V] float32 after ids [B], and each layer's [hidden, carry], [B, H] each, after them."""
     table, layers, (logits_kernel, logits_bias) = weights
     below, after = None, []
     for (kernel, bias), (hidden, carry) in zip(layers, before, strict=True):

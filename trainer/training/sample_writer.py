@@ -11,7 +11,7 @@ from trainer.config import TrainConfig
 from trainer.data.order import hashed
 from trainer.data.windows import Windows
 from trainer.runs.samples import Sample, as_json, as_text, name_of
-from trainer.sampling.sampler import draws, generate, stepper
+from trainer.sampling.sampler import continue_prompts, draws, stepper
 
 
 class Shown(Protocol):
@@ -40,7 +40,7 @@ class SampleWriter:
         seed, sample = self._config.seed, self._config.sample
         prompt = self._prompt(epoch)[: sample.prompt_chars]
         rows = len(sample.diversities)
-        ids = generate(
+        ids = continue_prompts(
             *stepper(self._model, rows),
             np.repeat(prompt[None], rows, axis=0),
             diversities=sample.diversities,

@@ -6,10 +6,9 @@ import numpy.typing as npt
 import pytest
 
 from trainer.model import network
-from trainer.sampling.conversation import Conversation
-from trainer.sampling.generate import AT_ONCE, in_order, texts
-from trainer.sampling.sampler import GROUP_ROWS, draws, generate, stepper
-from trainer.sampling.truncation import ALL, Limits
+from trainer.sampling.generate import AT_ONCE, Conversation, generate_samples, whole_samples
+from trainer.sampling.options import NO_TRUNCATION, Truncation
+from trainer.sampling.sampler import GROUP_ROWS, continue_prompts, draws, stepper
 
 ROWS, CHARS = AT_ONCE + 13, 12
 
@@ -25,19 +24,21 @@ def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
     """What the training loop's sampler makes of it."""
     drawn = draws(3, 0, rows=ROWS, chars=CHARS)
     prompts = np.repeat(np.array([prompt]), ROWS, axis=0)
-    found: list[list[int]] = generate(*stepper(net, ROWS), prompts, diversities=[0.9] * ROWS, drawn=drawn).tolist()
+    found: list[list[int]] = continue_prompts(
+        *stepper(net, ROWS), prompts, diversities=[0.9] * ROWS, drawn=drawn
+    ).tolist()
     return found
 
 
 def test_texts_are_those_of_the_training_loop_s_sampler(net: keras.Model) -> None:
-    ended = [t for t in texts(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3) if t.ended]
+    ended = [t for t in generate_samples(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3) if t.ended]
     assert [t.ids for t in sorted(ended, key=lambda t: t.number)] == generated(net, [1, 2])
 
 
 def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice(net: keras.Model) -> None:
     whole, steps = generated(net, [1, 2]), 0
     ended = []
-    for text in texts(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3, reached=lambda ids: ids[-1] == 5):
+    for text in generate_samples(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3, reached=lambda ids: ids[-1] == 5):
         steps += 1
         if text.ended:
             ended.append(text)
@@ -47,11 +48,11 @@ def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice
     assert {t.ended for t in ended} == {"stop", "length"}
 
 
-class EachBit(Limits):
+class EachBit(Truncation):
     """Weights that change with any bit of the probabilities: texts of which one bit differs become other texts."""
 
-    def kept(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return (probabilities.view(np.uint64) % np.uint64(1009)).astype(np.float64)
+    def apply(self, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return (weights.view(np.uint64) % np.uint64(1009)).astype(np.float64)
 
 
 @pytest.mark.parametrize("net", ["float32", "mixed_bfloat16"], indirect=True)
@@ -60,8 +61,8 @@ def test_a_text_is_the_same_bits_alone_and_among_others_that_end_early(net: kera
         def reached(text: Sequence[int]) -> bool:
             return modulus > 0 and sum(text) % modulus == 0
 
-        made = texts(net, [1, 2], [0.9] * count, chars=CHARS, seed=3, limits=EachBit(), reached=reached)
-        return [text.ids for text in in_order(made)]
+        made = generate_samples(net, [1, 2], [0.9] * count, chars=CHARS, seed=3, truncation=EachBit(), reached=reached)
+        return [text.ids for text in whole_samples(made)]
 
     whole = ids(3 * ROWS)
     for count in range(1, GROUP_ROWS + 2):
@@ -78,8 +79,8 @@ def test_a_conversation_writes_what_follows_from_all_that_was_said() -> None:
     for turn, line in enumerate(([2, 3], [], [4])):
         drawn = draws(3, turn, rows=1, chars=5)
         talk.read(line)
-        [*_, ids] = talk.write(drawn[0], diversity=0.9, limits=ALL, reached=lambda _: False)
+        [*_, ids] = talk.write(drawn[0], diversity=0.9, truncation=NO_TRUNCATION, reached=lambda _: False)
         said += line
-        expected = generate(*stepper(net, 1), np.array([said]), diversities=[0.9], drawn=drawn)
+        expected = continue_prompts(*stepper(net, 1), np.array([said]), diversities=[0.9], drawn=drawn)
         assert [ids] == expected.tolist()
         said += ids

@@ -10,7 +10,7 @@ import pytest
 
 from preprocessing.errors import Stopped
 from trainer.model import network
-from trainer.sampling.sampler import GROUP_ROWS, choose, draws, generate, stepper
+from trainer.sampling.sampler import GROUP_ROWS, choose, continue_prompts, draws, stepper
 
 LOGITS = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))
 
@@ -54,14 +54,14 @@ def counting(ids: np.ndarray, state: list[list[int]]) -> tuple[np.ndarray, list[
 
 def test_a_prompt_is_read_before_and_each_character_follows_the_one_before() -> None:
     prompts = np.array([[3, 4], [7, 8]])
-    found = generate(counting, [], prompts, diversities=[0.0, 1.0], drawn=np.zeros((2, 4)))
+    found = continue_prompts(counting, [], prompts, diversities=[0.0, 1.0], drawn=np.zeros((2, 4)))
     assert found.tolist() == [[5, 6, 7, 8], [9, 0, 1, 2]]
 
 
 def test_generation_stops_between_characters_when_asked() -> None:
     asked = iter([False, False, False, True])
     with pytest.raises(Stopped):
-        generate(
+        continue_prompts(
             counting,
             [],
             np.array([[1]]),
@@ -90,13 +90,13 @@ def test_a_row_s_characters_are_the_same_bits_alone_and_among_others(policy: str
     drawn, prompts = draws(1, 1, rows=rows, chars=20), (np.arange(rows, dtype=np.int32) % 7)[:, None]
     (step, state), alone = stepper(net, rows), stepper(net, GROUP_ROWS)
     logits, after = step(prompts[:, 0], state)
-    found = generate(step, after, prompts, diversities=[0.3] * rows, drawn=drawn)
+    found = continue_prompts(step, after, prompts, diversities=[0.3] * rows, drawn=drawn)
     for row in range(rows):
         place = row % GROUP_ROWS  # row number `place` of as few rows as have it, the others padding
         own = (np.arange(place + 1, dtype=np.int32) == place)[:, None]
         own_logits, after_own = alone[0](own[:, 0] * prompts[row], alone[1])
         np.testing.assert_array_equal(own_logits[place], logits[row])
-        again = generate(
+        again = continue_prompts(
             alone[0], after_own, own * prompts[row], diversities=[0.3] * (place + 1), drawn=own * drawn[row]
         )
         np.testing.assert_array_equal(again[place], found[row])
@@ -130,5 +130,5 @@ def test_generation_uses_the_weights_as_they_are_when_it_begins() -> None:
     for likely in (1, 2):
         net.get_layer("logits").bias.assign([99.0 * (symbol == likely) for symbol in range(3)])
         drawn = np.zeros((1, 3))
-        texts.append(generate(*stepper(net, 1), np.array([[0]]), diversities=[0.0], drawn=drawn).tolist())
+        texts.append(continue_prompts(*stepper(net, 1), np.array([[0]]), diversities=[0.0], drawn=drawn).tolist())
     assert texts == [[[1, 1, 1]], [[2, 2, 2]]]

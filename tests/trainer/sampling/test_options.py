@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from trainer.sampling.options import StopTexts, Truncation
+from trainer.sampling.sampler import choose
+
+WEIGHTS = np.array([[1.0, 4.0, 2.0, 3.0]])  # probabilities 0.1, 0.4, 0.2, 0.3
+STOP_TEXTS = StopTexts(until=([9],), stop=([1, 2, 3], [7]))
+
+
+@pytest.mark.parametrize(
+    ("truncation", "kept"),
+    [
+        (Truncation(), [1, 4, 2, 3]),
+        (Truncation(top_k=4), [1, 4, 2, 3]),
+        (Truncation(top_k=99), [1, 4, 2, 3]),
+        (Truncation(top_k=2), [0, 4, 0, 3]),
+        (Truncation(top_k=1), [0, 4, 0, 0]),
+        (Truncation(top_p=0.4), [0, 4, 0, 0]),
+        (Truncation(top_p=0.41), [0, 4, 0, 3]),
+        (Truncation(top_p=0.95), [1, 4, 2, 3]),
+        (Truncation(top_p=1e-9), [0, 4, 0, 0]),
+        (Truncation(top_k=3, top_p=0.75), [0, 4, 0, 3]),  # of the three likeliest, 9, not of all four
+    ],
+)
+def test_the_likeliest_are_kept(truncation: Truncation, kept: list[float]) -> None:
+    assert truncation.apply(WEIGHTS).tolist() == [kept]
+
+
+def test_each_row_has_its_own() -> None:
+    found = Truncation(top_k=1).apply(np.array([[1.0, 2.0], [2.0, 1.0]]))
+    assert found.tolist() == [[0, 2], [2, 0]]
+
+
+def test_of_equally_likely_symbols_the_first_is_kept() -> None:
+    assert Truncation(top_k=1).apply(np.ones((1, 3))).tolist() == [[1, 0, 0]]
+
+
+def test_what_is_left_out_is_never_chosen_and_the_rest_keep_their_shares() -> None:
+    logits = np.log(WEIGHTS).astype(np.float32)
+    drawn = (0.0, 0.57, 0.58, 0.999999)  # the second symbol has 4/7 = 0.571
+    found = [int(choose(logits, np.ones(1), np.array([one]), Truncation(top_k=2))[0]) for one in drawn]
+    assert found == [1, 1, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("ids", "reached", "certain", "certain_at_the_end"),
+    [
+        ([], False, 0, 0),
+        ([5], False, 1, 1),
+        ([5, 9], True, 2, 2),
+        ([5, 7], True, 1, 1),
+        ([5, 1], False, 1, 2),  # it may go on to be what stops it
+        ([5, 1, 2], False, 1, 3),
+        ([5, 1, 2, 3], True, 1, 1),
+        ([5, 1, 2, 4], False, 4, 4),
+        ([1, 1, 2], False, 1, 3),
+        ([2, 3], False, 2, 2),
+    ],
+)
+def test_a_text_ends_where_it_should_and_shows_no_beginning_of_what_stops_it(
+    ids: list[int], reached: bool, certain: int, certain_at_the_end: int
+) -> None:
+    assert STOP_TEXTS.reached(ids) == reached
+    assert STOP_TEXTS.certain_length(ids, ended=reached) == certain
+    assert STOP_TEXTS.certain_length(ids, ended=True) == certain_at_the_end
+
+
+def test_without_an_end_all_is_certain() -> None:
+    assert not StopTexts().reached([1, 2])
+    assert StopTexts().certain_length([1, 2], ended=False) == 2
