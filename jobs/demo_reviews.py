@@ -1,4 +1,4 @@
-"""Invented reviews in the format of Kaggle's, for a first run without the real ones.
+"""Write invented reviews in the format of Kaggle's reviews, for a first run without real reviews.
 
 python -m jobs.demo_reviews --set output=URL
 """
@@ -28,8 +28,7 @@ class DemoReviewsConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _, rest = command.configured(command.parser(__doc__), DemoReviewsConfig, argv)
-    command.refuse(rest)
+    config, _ = command.configured(command.parser(__doc__), DemoReviewsConfig, argv)
     lines = (json.dumps(review) + "\n" for review in generate_reviews(config.reviews, seed=config.seed))
     folder, name = split_url(config.output)
     folder.write(name, "".join(lines).encode())

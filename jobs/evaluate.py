@@ -1,4 +1,4 @@
-"""How well a run's newest checkpoint predicts a split of a dataset: one JSON line.
+"""Evaluate a run's newest checkpoint on a split of a dataset, and print its loss as one JSON line.
 
     python -m jobs.evaluate RUN --set dataset=URL --set split=test
 
@@ -31,15 +31,14 @@ class EvaluateConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("RUN")
-    config, asked, rest = command.configured(arguments, EvaluateConfig, argv)
-    command.refuse(rest)
-    run = open_run(asked.RUN)
+    parser = command.parser(__doc__)
+    parser.add_argument("run", metavar="RUN")
+    config, args = command.configured(parser, EvaluateConfig, argv)
+    run = open_run(args.run)
     dataset = open_dataset(config.dataset or run.config.dataset)
     run.refuse_other_symbols(dataset)
 
-    # TensorFlow takes seconds to import: not before the arguments are checked.
+    # TensorFlow takes seconds to import: import it only after the arguments are checked.
     from trainer.runs.checkpoints import newest
     from trainer.training.evaluation import evaluate_split
 

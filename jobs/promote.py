@@ -1,13 +1,13 @@
-"""Makes a run's newest checkpoint the model in production, if it is better than the one that is.
+"""Promote a run's newest checkpoint to production if it is better than the model in production.
 
-    python -m jobs.promote RUN --to MODELS --set split=test       judges the run, and promotes it or not
-    python -m jobs.promote --to MODELS --history                  one line for each promotion, newest first
-    python -m jobs.promote --to MODELS --rollback                 what production replaced is production again
+    python -m jobs.promote RUN --to MODELS --set split=test       evaluate the run, and promote it or not
+    python -m jobs.promote --to MODELS --history                  print one line for each promotion, newest first
+    python -m jobs.promote --to MODELS --rollback                 go back to the model before the one in production
 
-RUN and MODELS are URLs of folders. Candidate and production, at exactly the checkpoint that was promoted, predict
-the same characters of the same split; `min_gain_bits` fewer bits per character are needed. The first model is
-promoted as it is; with --force so is any. MODELS/reports says of each candidate what was decided and why. Whatever
-that is, the exit code is 0; it is 1 if another promotion came between, and then nothing was changed.
+RUN and MODELS are URLs of folders. Candidate and production predict the same characters of the same split, production
+at the checkpoint that was promoted. The candidate needs `min_gain_bits` fewer bits per character. The first model is
+promoted without comparison, and so is any model with --force. MODELS/reports has the decision on each candidate and its
+reason. The exit code is 0 whatever the decision. It is 1 if another promotion came first; then nothing was changed.
 """
 
 import logging
@@ -43,33 +43,35 @@ class PromoteConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("run", nargs="?", metavar="RUN")
-    arguments.add_argument("--to", required=True, metavar="MODELS")
-    arguments.add_argument("--force", action="store_true", help="promote without comparison")
-    arguments.add_argument("--history", action="store_true", help="list the promotions")
-    arguments.add_argument("--rollback", action="store_true", help="go back to what production replaced")
-    config, asked, rest = command.configured(arguments, PromoteConfig, argv)
-    command.refuse(rest)
-    if (asked.run is not None) + asked.history + asked.rollback != 1 or (asked.force and asked.run is None):
+    parser = command.parser(__doc__)
+    parser.add_argument("run", nargs="?", metavar="RUN")
+    parser.add_argument("--to", required=True, metavar="MODELS")
+    parser.add_argument("--force", action="store_true", help="promote without comparison")
+    parser.add_argument("--history", action="store_true", help="list the promotions")
+    parser.add_argument("--rollback", action="store_true", help="go back to the model that production replaced")
+    config, args = command.configured(parser, PromoteConfig, argv)
+    if (args.run is not None) + args.history + args.rollback != 1 or (args.force and args.run is None):
         raise InputError("expected one of RUN, --history and --rollback, and --force only with RUN")
-    models = Models(asked.to)
-    if asked.history:
+    models = Models(args.to)
+    if args.history:
         for line in format_table(">>><<", [_line(model) for model in models.history]):
             print(line)
-    elif asked.rollback:
+    elif args.rollback:
         model = models.roll_back()
         log.info("number %d, %s, is production: %s", model.number, model.run, model.reason)
     else:
-        promote(asked.run, models, config, force=asked.force)
+        promote(args.run, models, config, force=args.force)
 
 
 def promote(url: str, models: Models, config: PromoteConfig, *, force: bool = False) -> None:
-    """Judges the run at this URL, and promotes it or not; Conflict, with nothing changed, if another was first."""
+    """Evaluate the run at this URL, and promote it or not.
+
+    Raises Conflict, with nothing changed, if another promotion came first.
+    """
     run = open_run(url)
     dataset = open_dataset(config.dataset or run.config.dataset)
     run.refuse_other_symbols(dataset)
-    # TensorFlow takes seconds to import: not before the arguments are checked.
+    # TensorFlow takes seconds to import: import it only after the arguments are checked.
     from jobs.promotion import promote as promotion
 
     promotion.promote(

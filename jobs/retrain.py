@@ -1,15 +1,15 @@
-"""New reviews into the model in production, if it is better for them: what a schedule runs.
+"""Retrain on new reviews, and promote the new model if it is better. The CronJob in k8s/retrain.yaml runs this.
 
     python -m jobs.retrain --run NAME --set reviews=URL --set bucket=URL [Beam options]
 
-    BUCKET/datasets/<first 8 of its fingerprint>    as jobs.preprocess makes it
-    BUCKET/runs/NAME                                as jobs.train makes it, from production's weights
-    BUCKET/models                                   as jobs.promote makes it: current.json, reports/
+    BUCKET/datasets/<first 8 of its fingerprint>    the dataset, as jobs.preprocess builds it
+    BUCKET/runs/NAME                                the run, as jobs.train trains it, from production's weights
+    BUCKET/models                                   current.json and reports/, as jobs.promote writes them
 
-Where a model was promoted or refused on the same reviews with the same settings of preprocessing, there is nothing
-to do. The same command again goes on where it was stopped or killed: a run that has begun keeps its dataset and its
-first weights, whatever came meanwhile. The first weights are of the newest checkpoint of production's run; if that
-has other layers than are configured, the run begins as it would without. The exit code is 0 whatever is decided.
+There is nothing to do if a model was promoted or refused on the same reviews with the same settings of preprocessing.
+The same command again continues after a stop or a kill. A run that has begun keeps its dataset and its initial
+weights, even if new reviews or a new production came meanwhile. The initial weights are of the newest checkpoint of
+production's run, if it has the configured layers. The exit code is 0 whatever the decision.
 """
 
 import logging
@@ -30,10 +30,9 @@ from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.pipeline.recipe import PreprocessConfig, read_recipe
 from preprocessing.settings import REQUIRED, STRICT, Url, Urls, as_mapping, differences, key
-from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.config import TrainConfig
-from trainer.runs.folder import Run, folder, open_run
+from trainer.runs.folder import folder, open_run
 from trainer.runtime.stop import stop_at_once
 from trainer.runtime.workers import from_environment
 
@@ -52,24 +51,28 @@ class RetrainConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("--run", required=True)
-    config, asked, beam_options = command.configured(arguments, RetrainConfig, argv)
+    parser = command.parser(__doc__)
+    parser.add_argument("--run", required=True, metavar="NAME")
+    config, args, beam_options = command.configured_for_beam(parser, RetrainConfig, argv)
     if from_environment(os.environ).count > 1:
         raise InputError("jobs.retrain runs alone; with several workers use jobs.preprocess, jobs.train, jobs.promote")
+    retrain(config, args.run, beam_options)
+
+
+def retrain(config: RetrainConfig, name: str, beam_options: Sequence[str]) -> None:
+    """Build the dataset, train the run of this name, and promote it or not.
+
+    Returns early if a model of these reviews was promoted or refused before.
+    """
     root = absolute(open_bucket(config.bucket).url).rstrip("/")
     runs, models = f"{root}/runs", f"{root}/models"
-    own = folder(runs, asked.run)
-    begun = _begun(own)
+    run_folder = folder(runs, name)
+    begun = open_run(run_folder.url) if manifest.NAME in run_folder.names(recursive=False) else None
     if begun:
-        log.info("%s: going on with its own dataset and first weights", own.url)
+        log.info("%s: continuing with its own dataset and initial weights", run_folder.url)
         dataset, fingerprint = begun.config.dataset, begun.manifest.fingerprint
     else:
-        preprocess_config = load(
-            PreprocessConfig,
-            file=_file(config.preprocess),
-            last={"input": config.reviews, "output": f"{root}/datasets"},
-        )
+        preprocess_config = _preprocess_config(config, output=f"{root}/datasets")
         fingerprint = read_recipe(preprocess_config).fingerprint
         dataset = f"{root}/datasets/{fingerprint[:8]}"
     if _is_judged(models, fingerprint):
@@ -85,33 +88,32 @@ def main(argv: Sequence[str] | None = None) -> None:
         warm_start = begun.config.warm_start
     else:
         preprocess.preprocess(replace(preprocess_config, output=dataset), beam_options)
-        made = open_dataset(dataset)
-        if made.manifest.fingerprint != fingerprint:
+        built = open_dataset(dataset)
+        if built.manifest.fingerprint != fingerprint:
             raise OSError(f"{config.reviews}: changed before it was read")
-        made.shards(promote_config.split)  # not after hours of training
-        warm_start = from_production(Models(models), made, train_config) or train_config.warm_start
-    train.train(replace(train_config, warm_start=warm_start), asked.run)
+        built.shards(promote_config.split)  # checked now, not after hours of training
+        warm_start = production_run(Models(models), built, train_config) or train_config.warm_start
+    train.train(replace(train_config, warm_start=warm_start), name)
     stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
     if not _is_judged(models, fingerprint):  # by another process meanwhile
-        promote.promote(own.url, Models(models), promote_config)
+        promote.promote(run_folder.url, Models(models), promote_config)
 
 
-def _begun(own: Bucket) -> Run | None:
-    """The run, if all that it begins with is there."""
-    return open_run(own.url) if manifest.NAME in own.names(recursive=False) else None
+def _preprocess_config(config: RetrainConfig, *, output: str) -> PreprocessConfig:
+    return load(PreprocessConfig, file=_file(config.preprocess), last={"input": config.reviews, "output": output})
 
 
 def _is_judged(models: str, fingerprint: str) -> bool:
-    found = earlier(Models(models), fingerprint)
-    if found:
-        log.info("nothing new: a model of these reviews was %s", found)
-    return found is not None
+    decision = earlier(Models(models), fingerprint)
+    if decision:
+        log.info("nothing new: a model of these reviews was %s", decision)
+    return decision is not None
 
 
-def from_production(models: Models, dataset: Dataset, train_config: TrainConfig) -> str:
-    """The URL of production's run, for a run to begin where that ended; "" if there is no production that fits.
+def production_run(models: Models, dataset: Dataset, train_config: TrainConfig) -> str:
+    """Return the URL of production's run, for the initial weights; "" if there is none with the configured layers.
 
-    InputError if the two could not be compared in the end.
+    Raises InputError if the new model could not be compared with production after training.
     """
     now = models.production
     if now is None:
@@ -132,7 +134,7 @@ def from_production(models: Models, dataset: Dataset, train_config: TrainConfig)
 
 
 def _file(path: str) -> Path | None:
-    """A step's configuration; None for its defaults."""
+    """Return the file of a step's configuration; None for the step's defaults."""
     return Path(path) if path else None
 
 

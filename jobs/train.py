@@ -1,12 +1,12 @@
-"""A model from a dataset: trains, checkpoints, validates and samples, in runs/NAME.
+"""Train a model on a dataset, with checkpoints, validation and samples in runs/NAME.
 
     python -m jobs.train --run NAME --set dataset=URL --set runs=URL
 
-The same command again continues the run from its last checkpoint, or finds that there is nothing left to do.
-SIGTERM, or Ctrl-C, saves and ends with exit code 143; a run that hangs ends with 1, for a retry.
+The same command again continues the run from its last checkpoint. If the run is complete, there is nothing to do.
+SIGTERM or Ctrl-C saves a checkpoint and ends with exit code 143. A run that hangs ends with exit code 1, for a retry.
 
-Several workers train one run together: trainer.runtime.workers says which variables of the environment make them one.
-All but worker 0 only read; it sends them the first weights, so that all start from the same checkpoint.
+Several workers can train one run together. trainer.runtime.workers lists the environment variables for this. Worker 0
+alone writes. It sends the initial weights to the other workers, so that all start from the same checkpoint.
 """
 
 import os
@@ -28,15 +28,14 @@ from trainer.runtime.workers import from_environment
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("--run", required=True)
-    config, asked, rest = command.configured(arguments, TrainConfig, argv)
-    command.refuse(rest)
-    train(config, asked.run)
+    parser = command.parser(__doc__)
+    parser.add_argument("--run", required=True, metavar="NAME")
+    config, args = command.configured(parser, TrainConfig, argv)
+    train(config, args.run)
 
 
 def train(config: TrainConfig, name: str) -> None:
-    """Begins the run of this name, or continues it, to its end; Stopped, with all saved, after SIGTERM or Ctrl-C."""
+    """Begin or continue the run of this name, to its end. Raises Stopped after SIGTERM or Ctrl-C, with all saved."""
     stop = Stop(config.grace_seconds)
     workers = from_environment(os.environ)
     dataset = open_dataset(config.dataset)
@@ -47,18 +46,18 @@ def train(config: TrainConfig, name: str) -> None:
 
     reports = ReportWriter(folder.url, config.report)
 
-    def alone_asked() -> bool:
-        """Whether to leave a wait for data, which is no progress: one of several workers would leave the others in
-        the midst of a step, and none could save; for it the wait ends with the grace."""
+    def should_stop_waiting() -> bool:
+        """Return whether to leave a wait for shards. One of several workers must not leave: the others would hang in
+        the middle of a step, and none could save. Its wait ends with the grace period."""
         return workers.count == 1 and stop()
 
-    # A fetch that waits for its store does so beyond the end, and must not change how this ends.
+    # A fetch may still wait for its store at the end. It must not change the exit code.
     with (
         tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
         watched(config.stall_seconds) as watch,
-        stage(dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=alone_asked) as staging,
+        stage(dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=should_stop_waiting) as staging,
     ):
-        # TensorFlow takes seconds to import: not before all that can be wrong without it is checked.
+        # TensorFlow takes seconds to import: import it only after everything else is checked.
         from trainer.training import train as training
 
         training.train(

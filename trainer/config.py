@@ -98,3 +98,13 @@ class TrainConfig:
     sample: SampleConfig = SampleConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     profile: ProfileConfig = ProfileConfig()
+
+
+# A run may continue with other values of these keys and sections, because they change no result.
+# The dataset may move, for instance; its fingerprint must stay the same.
+CHANGEABLE = frozenset(
+    {
+        *("dataset", "runs", "staging", "checkpoint", "report", "profile"),
+        *("grace_seconds", "stall_seconds", "min_gpus", "metrics_port"),
+    }
+)

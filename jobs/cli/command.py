@@ -58,23 +58,31 @@ def checked(annotation: Any) -> Callable[[str], Any]:
     return parse
 
 
-def configured(
-    arguments: argparse.ArgumentParser, config: type[Config], argv: Sequence[str] | None
-) -> tuple[Config, argparse.Namespace, list[str]]:
-    """Parse the options of `arguments` and of a configuration.
+def configured(parser: Parser, config: type[Config], argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:
+    """Parse a command's arguments. Returns its configuration and the values of its other options."""
+    _add_config_options(parser, config)
+    args = parser.parse_args(argv)
+    return load(config, file=args.config, sets=args.sets), args
 
-    Returns the configuration, the other options' values, and the arguments that neither knows.
-    """
-    arguments.add_argument("--config", type=Path, metavar="FILE", help="YAML with values for some of the keys below")
-    arguments.add_argument(
+
+def configured_for_beam(
+    parser: Parser, config: type[Config], argv: Sequence[str] | None
+) -> tuple[Config, argparse.Namespace, list[str]]:
+    """Parse a command's arguments, as `configured` does. Returns also the unknown arguments, for Beam."""
+    _add_config_options(parser, config)
+    args, beam_options = parser.parse_known_args(argv)
+    return load(config, file=args.config, sets=args.sets), args, beam_options
+
+
+def _add_config_options(parser: Parser, config: type[object]) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML with values for some of the keys below")
+    parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="sets", help="after --config; repeatable"
     )
-    arguments.add_argument(
+    parser.add_argument(
         "--print-config", action=_PrintConfig, nargs=0, const=config, help="print all keys as a YAML file and exit"
     )
-    arguments.epilog = f"keys:\n{help_text(config)}"
-    args, rest = arguments.parse_known_args(argv)
-    return load(config, file=args.config, sets=args.sets), args, rest
+    parser.epilog = f"keys:\n{help_text(config)}"
 
 
 class _PrintConfig(argparse.Action):
@@ -83,12 +91,6 @@ class _PrintConfig(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         print(as_template(self.const), end="")
         parser.exit()
-
-
-def refuse(rest: Sequence[str]) -> None:
-    """Raise InputError if a command that passes no options on got unknown arguments."""
-    if rest:
-        raise InputError(f"unknown argument {rest[0]}: expected --config FILE or --set key=value (see --help)")
 
 
 def run(main: Callable[[], None]) -> None:

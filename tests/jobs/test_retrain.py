@@ -131,21 +131,21 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
     found, models = open_dataset(str(dataset)), Models(str(tmp_path / "models"))
     sets = ["dataset=d", "runs=r"]
     same, other = (load(TrainConfig, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
-    assert retrain.from_production(models, found, same) == ""
+    assert retrain.production_run(models, found, same) == ""
     begin(str(tmp_path), "run", same, found.manifest)
     models.add(model(tmp_path, 1, run=str(tmp_path / "run")))
-    assert retrain.from_production(models, found, same) == str(tmp_path / "run")
-    assert retrain.from_production(models, found, other) == ""
+    assert retrain.production_run(models, found, same) == str(tmp_path / "run")
+    assert retrain.production_run(models, found, other) == ""
     assert caplog.messages[-1].startswith("no initial weights from production: lstm_units=[8], now [9]")
     symbols = replace(found, manifest=replace(found.manifest, vocabulary=found.manifest.vocabulary[::-1]))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*run was trained on.*--force"):
-        retrain.from_production(models, symbols, same)
+        retrain.production_run(models, symbols, same)
     for name in ("config.yaml", "manifest.json"):
         (tmp_path / "run" / name).unlink()
     with pytest.raises(
         InputError, match="current.json: number 1 could not be compared in the end: .*run: no config.yaml"
     ):
-        retrain.from_production(models, found, same)
+        retrain.production_run(models, found, same)
 
 
 def test_without_a_model_in_production_a_run_begins_with_the_first_weights_of_its_configuration(tmp_path: Path) -> None:

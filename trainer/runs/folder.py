@@ -21,18 +21,10 @@ from preprocessing.errors import InputError
 from preprocessing.settings import as_mapping, as_yaml, defaults, differences, keys, validated
 from preprocessing.storage.bucket import Bucket, ReadOnlyBucket
 from preprocessing.storage.urls import exists, open_bucket
-from trainer.config import TrainConfig
+from trainer.config import CHANGEABLE, TrainConfig
 from trainer.data.order import Order, Plan, plan
 from trainer.runs.checkpoint_index import POINTER
 
-# What a run may go on with another value of, as its result is the same: a copy of it elsewhere, for instance.
-# (The dataset is compared by its fingerprint.) A key stands for those below it.
-FREE = frozenset(
-    {
-        *("dataset", "runs", "staging", "checkpoint", "report", "profile"),
-        *("grace_seconds", "stall_seconds", "min_gpus", "metrics_port"),
-    }
-)
 # A Kubernetes name, which is what a Job has, of at most 63 characters.
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
@@ -64,7 +56,7 @@ def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, write
     """The folder of a new run, or of one to continue, which is one that has a checkpoint.
 
     Unless this process `writes`, nothing in it changes, now or through what is returned.
-    InputError if the run that is there had another dataset or, but for what is FREE, another configuration; it
+    InputError if the run that is there had another dataset or, but for what is CHANGEABLE, another configuration; it
     says which keys differ. Its config.yaml stays the one that it began with.
     """
     bucket = folder(runs, name)
@@ -93,7 +85,7 @@ def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, write
 
 
 def identity(config: TrainConfig, dataset: Manifest) -> str:
-    """SHA-256 of what decides a run's result: its configuration, but for what is FREE, and its dataset."""
+    """SHA-256 of what decides a run's result: its configuration, but for what is CHANGEABLE, and its dataset."""
     values = _compared(as_mapping(config))
     return hashlib.sha256(json.dumps([values, dataset.fingerprint]).encode()).hexdigest()
 
@@ -153,7 +145,7 @@ def _read_config(bucket: Bucket) -> dict[str, Any]:
 
 
 def _validated(values: Mapping[str, Any]) -> TrainConfig:
-    """Build a run's  A FREE key that an older version did not write has its default.
+    """Build a run's configuration. A CHANGEABLE key that an older version did not write has its default.
 
     Raises InputError for any other missing key: its default may not be the value that the run was trained with.
     """
@@ -164,4 +156,4 @@ def _validated(values: Mapping[str, Any]) -> TrainConfig:
 
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in keys(config) if key.partition(".")[0] not in FREE}
+    return {key: value for key, value in keys(config) if key.partition(".")[0] not in CHANGEABLE}
