@@ -28,7 +28,7 @@ class DemoReviewsConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _ = command.configured(command.parser(__doc__), DemoReviewsConfig, argv)
+    config, _ = command.parse_args(command.parser(__doc__), DemoReviewsConfig, argv)
     lines = (json.dumps(review) + "\n" for review in generate_reviews(config.reviews, seed=config.seed))
     folder, name = split_url(config.output)
     folder.write(name, "".join(lines).encode())

@@ -33,7 +33,7 @@ class EvaluateConfig:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("run", metavar="RUN")
-    config, args = command.configured(parser, EvaluateConfig, argv)
+    config, args = command.parse_args(parser, EvaluateConfig, argv)
     run = open_run(args.run)
     dataset = open_dataset(config.dataset or run.config.dataset)
     run.refuse_other_symbols(dataset)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, _, beam_options = command.configured_for_beam(command.parser(__doc__), PreprocessConfig, argv)
+    config, _, beam_options = command.parse_beam_args(command.parser(__doc__), PreprocessConfig, argv)
     preprocess(config, beam_options)
 
 

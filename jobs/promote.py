@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--force", action="store_true", help="promote without comparison")
     parser.add_argument("--history", action="store_true", help="list the promotions")
     parser.add_argument("--rollback", action="store_true", help="go back to the model that production replaced")
-    config, args = command.configured(parser, PromoteConfig, argv)
+    config, args = command.parse_args(parser, PromoteConfig, argv)
     if (args.run is not None) + args.history + args.rollback != 1 or (args.force and args.run is None):
         raise InputError("expected one of RUN, --history and --rollback, and --force only with RUN")
     models = Models(args.to)

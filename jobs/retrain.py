@@ -22,14 +22,14 @@ from pydantic.dataclasses import dataclass
 
 from jobs import preprocess, promote, train
 from jobs.cli import command
-from jobs.cli.config import load
+from jobs.cli.config import load_config
 from jobs.promotion.decision import earlier
 from jobs.promotion.registry import CURRENT, Models
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.pipeline.recipe import PreprocessConfig, read_recipe
-from preprocessing.settings import REQUIRED, STRICT, Url, Urls, as_mapping, differences, key
+from preprocessing.settings import REQUIRED, STRICT, Url, Urls, as_mapping, key, list_differences
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.config import TrainConfig
 from trainer.runs.folder import folder, open_run
@@ -53,7 +53,7 @@ class RetrainConfig:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("--run", required=True, metavar="NAME")
-    config, args, beam_options = command.configured_for_beam(parser, RetrainConfig, argv)
+    config, args, beam_options = command.parse_beam_args(parser, RetrainConfig, argv)
     if from_environment(os.environ).count > 1:
         raise InputError("jobs.retrain runs alone; with several workers use jobs.preprocess, jobs.train, jobs.promote")
     retrain(config, args.run, beam_options)
@@ -81,8 +81,8 @@ def retrain(config: RetrainConfig, name: str, beam_options: Sequence[str]) -> No
         return
 
     # A mistake in a later step's configuration shows before the first step's work.
-    promote_config = load(promote.PromoteConfig, file=_file(config.promote), last={"dataset": dataset})
-    train_config = load(TrainConfig, file=_file(config.train), last={"dataset": dataset, "runs": runs})
+    promote_config = load_config(promote.PromoteConfig, file=_file(config.promote), last={"dataset": dataset})
+    train_config = load_config(TrainConfig, file=_file(config.train), last={"dataset": dataset, "runs": runs})
 
     if begun:
         warm_start = begun.config.warm_start
@@ -100,7 +100,9 @@ def retrain(config: RetrainConfig, name: str, beam_options: Sequence[str]) -> No
 
 
 def _preprocess_config(config: RetrainConfig, *, output: str) -> PreprocessConfig:
-    return load(PreprocessConfig, file=_file(config.preprocess), last={"input": config.reviews, "output": output})
+    return load_config(
+        PreprocessConfig, file=_file(config.preprocess), last={"input": config.reviews, "output": output}
+    )
 
 
 def _is_judged(models: str, fingerprint: str) -> bool:
@@ -127,7 +129,7 @@ def production_run(models: Models, dataset: Dataset, train_config: TrainConfig) 
             "jobs.promote --rollback, or train a model by itself and promote it with --force"
         ) from None
     if production.config.model != train_config.model:
-        changed = differences(as_mapping(production.config.model), as_mapping(train_config.model))
+        changed = list_differences(as_mapping(production.config.model), as_mapping(train_config.model))
         log.info("no initial weights from production: %s", "; ".join(changed))
         return ""
     return now.run

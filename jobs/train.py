@@ -30,7 +30,7 @@ from trainer.runtime.workers import from_environment
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("--run", required=True, metavar="NAME")
-    config, args = command.configured(parser, TrainConfig, argv)
+    config, args = command.parse_args(parser, TrainConfig, argv)
     train(config, args.run)
 
 

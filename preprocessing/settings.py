@@ -31,18 +31,18 @@ def key(default: Any, text: str, **limits: Any) -> Any:
     return Field(default, description=text, **limits)
 
 
-def defaults(config: Any) -> dict[str, Any]:
+def default_values(config: Any) -> dict[str, Any]:
     """Return each key of a configuration class with its default, in nested mappings; None for a required key."""
     return {name: _default(field) for name, field in config.__pydantic_fields__.items()}
 
 
 def _default(field: Any) -> Any:
     if is_dataclass(field.annotation):
-        return defaults(field.annotation)
+        return default_values(field.annotation)
     return None if field.is_required() else field.default
 
 
-def validated(config: type[Config], values: Mapping[str, Any]) -> Config:
+def validate_config(config: type[Config], values: Mapping[str, Any]) -> Config:
     """Build a configuration from nested mappings. Raises InputError, in one line, for the first wrong value."""
     try:
         # JSON, because strict validation of Python objects refuses a list for a tuple.
@@ -66,18 +66,18 @@ def as_yaml(config: object) -> str:
     return yaml.safe_dump(as_mapping(config), sort_keys=False, default_flow_style=None)
 
 
-def keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each dotted key of nested mappings with its value."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from keys(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def list_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return `key=old, now new` for each key whose value differs between two nested mappings."""
-    before, after = dict(keys(old)), dict(keys(new))
+    before, after = dict(flatten(old)), dict(flatten(new))
     return [
         f"{name}={before.get(name)!r}, now {after.get(name)!r}"
         for name in sorted(before.keys() | after.keys())

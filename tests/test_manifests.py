@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from jobs.cli.config import load
+from jobs.cli.config import load_config
 from jobs.promote import PromoteConfig
 from jobs.retrain import RetrainConfig
 from preprocessing.pipeline.recipe import PreprocessConfig
@@ -50,7 +50,7 @@ def test_each_argument_is_one_that_the_command_takes(container: Object) -> None:
     sets = [argument.removeprefix("--set=") for argument in arguments if argument.startswith("--set=")]
     rest = {argument.partition("=")[0] for argument in arguments if not argument.startswith("--set=")}
     assert rest <= {"--config", "--run"}
-    load(SCHEMAS[stem], sets=sets)
+    load_config(SCHEMAS[stem], sets=sets)
     known = {"RUN", "BUCKET", "REVIEWS"}
     assert set(VARIABLE.findall(" ".join(arguments))) <= known
 
@@ -64,7 +64,7 @@ def test_each_key_in_the_settings_is_one(path: Path, tmp_path: Path) -> None:
     for name, text in settings["data"].items():
         (tmp_path / name).write_text(text)
         job = SCHEMAS[name.removesuffix(".yaml")]
-        load(job, file=tmp_path / name, sets=required[name])
+        load_config(job, file=tmp_path / name, sets=required[name])
 
 
 def test_the_jobs_differ_only_in_what_they_run() -> None:

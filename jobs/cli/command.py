@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
-from jobs.cli.config import as_template, help_text, load
+from jobs.cli.config import format_help, format_template, load_config
 from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.settings import Config
 from trainer.runtime.stop import stop_at_once
@@ -58,20 +58,20 @@ def checked(annotation: Any) -> Callable[[str], Any]:
     return parse
 
 
-def configured(parser: Parser, config: type[Config], argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:
+def parse_args(parser: Parser, config: type[Config], argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:
     """Parse a command's arguments. Returns its configuration and the values of its other options."""
     _add_config_options(parser, config)
     args = parser.parse_args(argv)
-    return load(config, file=args.config, sets=args.sets), args
+    return load_config(config, file=args.config, sets=args.sets), args
 
 
-def configured_for_beam(
+def parse_beam_args(
     parser: Parser, config: type[Config], argv: Sequence[str] | None
 ) -> tuple[Config, argparse.Namespace, list[str]]:
-    """Parse a command's arguments, as `configured` does. Returns also the unknown arguments, for Beam."""
+    """Parse a command's arguments, as `parse_args` does. Returns also the unknown arguments, for Beam."""
     _add_config_options(parser, config)
     args, beam_options = parser.parse_known_args(argv)
-    return load(config, file=args.config, sets=args.sets), args, beam_options
+    return load_config(config, file=args.config, sets=args.sets), args, beam_options
 
 
 def _add_config_options(parser: Parser, config: type[object]) -> None:
@@ -82,14 +82,14 @@ def _add_config_options(parser: Parser, config: type[object]) -> None:
     parser.add_argument(
         "--print-config", action=_PrintConfig, nargs=0, const=config, help="print all keys as a YAML file and exit"
     )
-    parser.epilog = f"keys:\n{help_text(config)}"
+    parser.epilog = f"keys:\n{format_help(config)}"
 
 
 class _PrintConfig(argparse.Action):
     """An option that acts before argparse asks for required arguments, as --help does."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        print(as_template(self.const), end="")
+        print(format_template(self.const), end="")
         parser.exit()
 
 

@@ -14,7 +14,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from preprocessing.errors import InputError
-from preprocessing.settings import Config, defaults, keys, validated
+from preprocessing.settings import Config, default_values, flatten, validate_config
 
 
 class _Loader(yaml.SafeLoader):
@@ -30,7 +30,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def load(
+def load_config(
     config: type[Config],
     *,
     file: Path | None = None,
@@ -42,13 +42,13 @@ def load(
     `last` has whole keys that the user does not choose.
     Raises InputError, in one line with the file or option, the key, its value and the expectation.
     """
-    values = defaults(config)
-    known = [name for name, _ in keys(values)]
+    values = default_values(config)
+    known = [name for name, _ in flatten(values)]
     if file is not None:
         values = _merge(values, read_mapping(file), known=known, source=str(file))
     for text in sets:
         values = _merge(values, _change(text), known=known, source="--set")
-    return validated(config, values | dict(last))
+    return validate_config(config, values | dict(last))
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -112,10 +112,10 @@ class Key(NamedTuple):
     text: str
 
 
-def keys_of(config: type[object]) -> Iterator[Key]:
+def describe_keys(config: type[object]) -> Iterator[Key]:
     """Yield each key of a configuration class, in the order of its fields."""
     schema = TypeAdapter(config).json_schema()
-    for name, default in keys(defaults(config)):
+    for name, default in flatten(default_values(config)):
         node: Any = schema
         for part in name.split("."):
             node = node["properties"][part]
@@ -124,17 +124,17 @@ def keys_of(config: type[object]) -> Iterator[Key]:
         yield Key(name, _kind(node), shown, node["description"])
 
 
-def help_text(config: type[object]) -> str:
+def format_help(config: type[object]) -> str:
     """Return one line for each key: name, type and range, default, help."""
     return "\n".join(
-        f"  {key.name:<24} {key.kind:<34} {key.default or '(required)':<24} {key.text}" for key in keys_of(config)
+        f"  {key.name:<24} {key.kind:<34} {key.default or '(required)':<24} {key.text}" for key in describe_keys(config)
     )
 
 
-def as_template(config: type[object]) -> str:
+def format_template(config: type[object]) -> str:
     """Return a YAML file of all keys with their defaults and comments, which `--config` accepts."""
     lines, section = [], ""
-    for key in keys_of(config):
+    for key in describe_keys(config):
         parent, _, name = key.name.rpartition(".")
         if parent != section:
             section = parent

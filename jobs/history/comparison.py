@@ -8,7 +8,7 @@ from jobs.history.run_history import RunHistory, read_run_history
 from jobs.history.summary import summarize, summary_rows
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.settings import as_mapping, keys
+from preprocessing.settings import as_mapping, flatten
 from preprocessing.storage.urls import absolute
 from trainer.runs.folder import open_run
 from trainer.runs.samples import Sample
@@ -45,7 +45,7 @@ def compare_summaries(runs: Runs) -> list[tuple[str, ...]]:
 
 def compare_configurations(runs: Runs) -> dict[str, list[Any]]:
     """List the configuration keys that differ, each with its value in each run."""
-    return _differences([dict(keys(as_mapping(history.run.config))) for history in runs.values()])
+    return _differences([dict(flatten(as_mapping(history.run.config))) for history in runs.values()])
 
 
 def compare_datasets(runs: Runs) -> dict[str, list[Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from jobs.promotion.decision import Judged, Verdict
-from preprocessing.settings import as_mapping, differences
+from preprocessing.settings import as_mapping, list_differences
 from trainer.runs.folder import Run
 from trainer.runs.samples import Sample, last
 
@@ -47,7 +47,7 @@ def _table(verdict: Verdict) -> str:
 
 def _changed(production: Run, candidate: Run) -> list[str]:
     """Each key that differs between the two runs."""
-    return differences(as_mapping(production.config), as_mapping(candidate.config))
+    return list_differences(as_mapping(production.config), as_mapping(candidate.config))
 
 
 def _samples(candidate: Run, production: Run | None) -> list[str]:

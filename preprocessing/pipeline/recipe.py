@@ -15,7 +15,7 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from preprocessing.pipeline.shard_count import shard_count
 from preprocessing.pipeline.shards import SPLIT_RULE, WindowSettings
-from preprocessing.settings import REQUIRED, STRICT, Url, Urls, differences, key
+from preprocessing.settings import REQUIRED, STRICT, Url, Urls, key, list_differences
 from preprocessing.sources.find import Source, find_sources
 from preprocessing.storage.urls import absolute, open_bucket
 
@@ -109,7 +109,7 @@ def changes(old: Manifest, settings: Mapping[str, Any], sources: Sequence[Source
     """What is no longer as it was for the dataset that stands there, in words."""
     before = {source["name"]: (source["bytes"], source["crc32c"]) for source in old.sources}
     after = {source.name: (source.bytes, source.crc32c) for source in sources}
-    changed = differences(old.settings, settings)
+    changed = list_differences(old.settings, settings)
     changed += [f"{name} is new" for name in sorted(after.keys() - before.keys())]
     changed += [f"{name} is no longer read" for name in sorted(before.keys() - after.keys())]
     changed += [f"{name} has changed" for name in sorted(after.keys() & before.keys()) if after[name] != before[name]]

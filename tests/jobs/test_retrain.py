@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from jobs import demo_reviews, retrain
-from jobs.cli.config import load
+from jobs.cli.config import load_config
 from jobs.promotion.decision import earlier
 from jobs.promotion.registry import Model, Models
 from preprocessing.dataset.folder import open_dataset
@@ -130,7 +130,7 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
     caplog.set_level(logging.INFO)
     found, models = open_dataset(str(dataset)), Models(str(tmp_path / "models"))
     sets = ["dataset=d", "runs=r"]
-    same, other = (load(TrainConfig, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
+    same, other = (load_config(TrainConfig, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
     assert retrain.production_run(models, found, same) == ""
     begin(str(tmp_path), "run", same, found.manifest)
     models.add(model(tmp_path, 1, run=str(tmp_path / "run")))

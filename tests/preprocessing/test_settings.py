@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from preprocessing.errors import InputError
-from preprocessing.settings import as_mapping, as_yaml, differences, validated
+from preprocessing.settings import as_mapping, as_yaml, list_differences, validate_config
 from trainer.config import ModelConfig, TrainConfig
 
 DEFAULTS = TrainConfig(dataset="d", runs="r")
@@ -12,20 +12,20 @@ DEFAULTS = TrainConfig(dataset="d", runs="r")
 
 def test_a_stored_configuration_that_lacks_a_required_key_names_it() -> None:
     with pytest.raises(InputError, match=r"^runs: missing$"):
-        validated(TrainConfig, {"dataset": "d"})
+        validate_config(TrainConfig, {"dataset": "d"})
 
 
 def test_a_stored_configuration_with_a_key_too_many_names_it() -> None:
     values = as_mapping(DEFAULTS) | {"beam_width": 4}
     with pytest.raises(InputError, match=r"^beam_width=4: unknown key$"):
-        validated(TrainConfig, values)
+        validate_config(TrainConfig, values)
 
 
 def test_the_effective_configuration_comes_back_from_its_yaml() -> None:
     config = replace(DEFAULTS, learning_rate=3e-5, model=ModelConfig(lstm_units=(8,)), warm_start="no")
     values = yaml.safe_load(as_yaml(config))
     assert values == as_mapping(config)
-    assert validated(TrainConfig, values) == config
+    assert validate_config(TrainConfig, values) == config
 
 
 def test_the_bytes_of_a_configuration_never_change() -> None:
@@ -35,12 +35,12 @@ def test_the_bytes_of_a_configuration_never_change() -> None:
 def test_differences_name_each_key_whose_value_changed() -> None:
     old = {"epochs": 3, "seed": 1, "model": {"lstm_units": [8], "embedding_units": 0}}
     new = {"epochs": 4, "seed": 1, "model": {"lstm_units": [8, 8], "embedding_units": 0}, "keep": 2}
-    assert differences(old, new) == [
+    assert list_differences(old, new) == [
         "epochs=3, now 4",
         "keep=None, now 2",
         "model.lstm_units=[8], now [8, 8]",
     ]
-    assert differences(old, old) == []
+    assert list_differences(old, old) == []
 
 
 EXPECTED = """\

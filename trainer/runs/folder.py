@@ -18,7 +18,7 @@ from preprocessing.dataset.folder import RUN_CONFIG as CONFIG
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
-from preprocessing.settings import as_mapping, as_yaml, defaults, differences, keys, validated
+from preprocessing.settings import as_mapping, as_yaml, default_values, flatten, list_differences, validate_config
 from preprocessing.storage.bucket import Bucket, ReadOnlyBucket
 from preprocessing.storage.urls import exists, open_bucket
 from trainer.config import CHANGEABLE, TrainConfig
@@ -75,11 +75,11 @@ def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, write
         raise InputError(
             f"{bucket.url}: no {name}, though there is a {POINTER}: put it back, or use another run name"
         ) from None
-    changed = differences(_compared(found), _compared(as_mapping(config)))
+    changed = list_differences(_compared(found), _compared(as_mapping(config)))
     if changed:
         raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
     if before.fingerprint != dataset.fingerprint:
-        changed = differences(before.settings, dataset.settings) or ["its sources differ"]
+        changed = list_differences(before.settings, dataset.settings) or ["its sources differ"]
         raise InputError(f"{bucket.url}: a run on another dataset: {'; '.join(changed)}: use another run name")
     return bucket
 
@@ -149,11 +149,11 @@ def _validated(values: Mapping[str, Any]) -> TrainConfig:
 
     Raises InputError for any other missing key: its default may not be the value that the run was trained with.
     """
-    missing = [name for name in _compared(defaults(TrainConfig)) if name not in _compared(values)]
+    missing = [name for name in _compared(default_values(TrainConfig)) if name not in _compared(values)]
     if missing:
         raise InputError(f"{missing[0]}: missing")
-    return validated(TrainConfig, values)
+    return validate_config(TrainConfig, values)
 
 
 def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in keys(config) if key.partition(".")[0] not in CHANGEABLE}
+    return {key: value for key, value in flatten(config) if key.partition(".")[0] not in CHANGEABLE}

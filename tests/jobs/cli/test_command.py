@@ -1,4 +1,4 @@
-"""How a command ends, as its caller sees it."""
+"""A command's arguments and exit code."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ from preprocessing.errors import InputError
 
 
 def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
-    """Exit code, output and the lines on standard error of a command whose main does this."""
+    """Return exit code, output and the lines on standard error of a command with this body."""
     script = f"from jobs.cli import command\ndef main():\n    {body}\ncommand.run(main)"
     done = subprocess.run(
         ["bash", "-c", f'"$0" -c "$1" {pipe}; exit ${{PIPESTATUS[0]}}', sys.executable, script],
@@ -44,14 +44,14 @@ def ended(body: str, *, pipe: str = "") -> tuple[int, str, list[str]]:
         ),
     ],
 )
-def test_a_command_ends_in_its_exit_code_and_one_line(body: str, code: int, last: str | None) -> None:
+def test_a_command_ends_with_its_exit_code_and_one_line(body: str, code: int, last: str | None) -> None:
     found, _, lines = ended(body)
     assert found == code
     assert len(lines) == (last is not None)
     assert last is None or lines[0].endswith(last)
 
 
-def test_a_mistyped_argument_is_answered_with_the_nearest() -> None:
+def test_a_mistyped_argument_names_the_nearest() -> None:
     arguments = parser("What it does.")
     arguments.add_argument("--count", type=int)
     for typed, hint in (("--cuont=3", "did you mean --count?"), ("--xyz", "see --help"), ("--count=x", "see --help")):
@@ -75,16 +75,16 @@ def test_an_argument_out_of_range_is_named_with_value_and_expectation(text: str,
         arguments.parse_args(["--count", text])
 
 
-def test_a_fault_of_ours_is_a_traceback() -> None:
+def test_a_programming_error_prints_a_traceback() -> None:
     code, _, lines = ended("1 / 0")
     assert code == 1
     assert lines[0].startswith("Traceback")
 
 
-def test_a_reader_that_leaves_early_is_no_fault_to_report() -> None:
+def test_a_closed_pipe_prints_no_error() -> None:
     _, out, lines = ended("[print('x' * 1000) for _ in range(10_000)]", pipe="| head -c 3")
     assert (out, lines) == ("xxx", [])
 
 
-def test_a_standard_input_that_is_closed_is_an_empty_one() -> None:
+def test_a_closed_standard_input_reads_as_empty() -> None:
     assert ended("import sys; print(sys.stdin.buffer.read(), sys.stdin.isatty())", pipe="<&-") == (0, "b'' False\n", [])

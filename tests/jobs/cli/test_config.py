@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobs.cli.config import as_template, help_text, load, read_mapping
+from jobs.cli.config import format_help, format_template, load_config, read_mapping
 from jobs.demo_reviews import DemoReviewsConfig
 from jobs.evaluate import EvaluateConfig
 from jobs.promote import PromoteConfig
 from jobs.retrain import RetrainConfig
 from preprocessing.errors import InputError
 from preprocessing.pipeline.recipe import PreprocessConfig
-from preprocessing.settings import defaults, keys
+from preprocessing.settings import default_values, flatten
 from trainer.config import ModelConfig, TrainConfig
 
 DEMO = Path(__file__).parents[3] / "jobs/demo.yaml"
@@ -22,16 +22,16 @@ each_configuration = pytest.mark.parametrize("job", CONFIGURATIONS, ids=lambda j
 
 
 def preprocess(*sets: str, file: Path | None = None) -> PreprocessConfig:
-    return load(PreprocessConfig, file=file, sets=["input=in.jsonl", "output=out", *sets])
+    return load_config(PreprocessConfig, file=file, sets=["input=in.jsonl", "output=out", *sets])
 
 
 def train(*sets: str, file: Path | None = None) -> TrainConfig:
-    return load(TrainConfig, file=file, sets=["dataset=d", "runs=r", *sets])
+    return load_config(TrainConfig, file=file, sets=["dataset=d", "runs=r", *sets])
 
 
 def error(job: type[object], *sets: str, file: Path | None = None) -> str:
     with pytest.raises(InputError) as raised:
-        load(job, file=file, sets=sets)
+        load_config(job, file=file, sets=sets)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -40,7 +40,7 @@ def train_error(*sets: str) -> str:
     return error(TrainConfig, "dataset=d", "runs=r", *sets)
 
 
-def test_the_defaults_hold_unless_something_replaces_them() -> None:
+def test_defaults_hold_unless_a_set_replaces_them() -> None:
     config = train()
     assert config.epochs == 20
     assert config.model.lstm_units == (1024, 512)
@@ -48,7 +48,7 @@ def test_the_defaults_hold_unless_something_replaces_them() -> None:
     assert train("epochs=3").epochs == 3
 
 
-def test_a_key_below_another_is_set_alone() -> None:
+def test_a_key_of_a_section_is_set_alone() -> None:
     config = train("model.embedding_units=16", "sample.diversities=[0, 1.5]")
     assert config.model == ModelConfig(lstm_units=(1024, 512), embedding_units=16)
     assert config.sample.diversities == (0, 1.5)
@@ -59,19 +59,19 @@ def test_a_key_below_another_is_set_alone() -> None:
     ("written", "read"),
     [("my #1.json", "my #1.json"), ("'my #1.json'", "my #1.json"), ("a b", "a b"), ("[a, 'b #2']", ("a", "b #2"))],
 )
-def test_a_path_is_taken_as_it_stands(written: str, read: object) -> None:
+def test_a_path_may_contain_spaces_and_hashes(written: str, read: object) -> None:
     assert preprocess(f"input={written}").input == read
 
 
 @pytest.mark.parametrize("written", ["[]", "[[a]]", "5", "{a: b}", "[a, 5]"])
-def test_an_input_that_is_no_url_and_no_list_of_them_is_an_error(written: str) -> None:
+def test_an_input_is_a_url_or_a_list_of_urls(written: str) -> None:
     assert error(PreprocessConfig, f"input={written}", "output=out").startswith("input")
 
 
 @pytest.mark.parametrize(
     ("written", "read"), [("3e-3", 0.003), ("0.003", 0.003), ("1", 1.0), ("2.5E-4", 0.00025), ("1.e-2", 0.01)]
 )
-def test_a_number_is_read_as_people_write_it(written: str, read: float) -> None:
+def test_a_number_may_have_an_exponent(written: str, read: float) -> None:
     assert train(f"learning_rate={written}").learning_rate == read
 
 
@@ -101,11 +101,11 @@ def test_a_config_file_replaces_some_keys_and_set_replaces_it(tmp_path: Path) ->
     assert config.model == ModelConfig(lstm_units=(1024, 512), embedding_units=8)
 
 
-def test_what_a_caller_has_to_say_last_replaces_a_config_file_and_set(tmp_path: Path) -> None:
+def test_last_values_replace_config_file_and_set(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("output: of-the-file\nstride_chars: 5\n")
     last = {"input": ("one", "two # and a half"), "output": "null"}
-    config = load(PreprocessConfig, file=file, sets=["output=of-set"], last=last)
+    config = load_config(PreprocessConfig, file=file, sets=["output=of-set"], last=last)
     assert (config.input, config.output, config.stride_chars) == (("one", "two # and a half"), "null", 5)
 
 
@@ -113,7 +113,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest() -> None:
     assert train_error("epoch=3") == "--set: unknown key epoch=3; the nearest known key is epochs"
 
 
-def test_an_unknown_key_below_another_names_the_nearest() -> None:
+def test_an_unknown_key_of_a_section_names_the_nearest() -> None:
     wrong = train_error("model.lstm_unit=[3]")
     assert wrong == "--set: unknown key model.lstm_unit=[3]; the nearest known key is model.lstm_units"
 
@@ -169,11 +169,11 @@ def test_a_required_key_that_is_not_set_says_how_to_set_it() -> None:
     assert error(TrainConfig) == "dataset: required; set it with --set dataset=... or in --config"
 
 
-def test_a_value_where_keys_are_expected_names_them() -> None:
+def test_a_value_for_a_section_names_the_section_s_keys() -> None:
     assert train_error("model=5") == "--set: model=5: expected keys below it: lstm_units, embedding_units"
 
 
-def test_keys_where_a_value_is_expected_are_an_error() -> None:
+def test_a_section_for_a_value_is_an_error() -> None:
     assert train_error("runs.here=5") == "runs={'here': 5}: expected a valid string"
 
 
@@ -193,7 +193,7 @@ def test_a_set_that_is_not_yaml_is_an_error() -> None:
         (b"\xff\xfe\xff", "cannot be read as a configuration"),
     ],
 )
-def test_a_config_file_that_is_none_is_named(content: bytes, expected: str, tmp_path: Path) -> None:
+def test_a_config_file_that_is_no_yaml_mapping_is_named(content: bytes, expected: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)
     assert error(TrainConfig, file=file).startswith(f"{file}: {expected}")
@@ -202,17 +202,17 @@ def test_a_config_file_that_is_none_is_named(content: bytes, expected: str, tmp_
 def test_a_config_file_of_comments_alone_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("# epochs: 3\n")
     sets = ["dataset=d", "runs=r"]
-    assert load(TrainConfig, file=tmp_path / "mine.yaml", sets=sets) == load(TrainConfig, sets=sets)
+    assert load_config(TrainConfig, file=tmp_path / "mine.yaml", sets=sets) == load_config(TrainConfig, sets=sets)
 
 
-def test_a_config_file_that_is_absent_is_named(tmp_path: Path) -> None:
+def test_a_missing_config_file_is_named(tmp_path: Path) -> None:
     assert error(TrainConfig, file=tmp_path / "no.yaml").startswith(f"{tmp_path}/no.yaml: cannot be read")
 
 
 @each_configuration
 def test_help_lists_each_key_with_type_default_and_text(job: type[object]) -> None:
-    lines = help_text(job).splitlines()
-    assert [line.split()[0] for line in lines] == [name for name, _ in keys(defaults(job))]
+    lines = format_help(job).splitlines()
+    assert [line.split()[0] for line in lines] == [name for name, _ in flatten(default_values(job))]
     for line in lines:
         kind, default, text = line[27:61].strip(), line[62:86].strip(), line[87:].strip()
         assert kind
@@ -221,7 +221,7 @@ def test_help_lists_each_key_with_type_default_and_text(job: type[object]) -> No
 
 
 def test_help_shows_type_range_and_default_of_a_key() -> None:
-    lines = {line.split()[0]: line.split() for line in help_text(TrainConfig).splitlines()}
+    lines = {line.split()[0]: line.split() for line in format_help(TrainConfig).splitlines()}
     assert lines["learning_rate"][1:4] == ["number", ">", "0"]
     assert lines["learning_rate"][4] == "0.002"
     assert lines["seed"][1:6] == ["integer", ">=", "0", "<", "2147483648"]
@@ -231,7 +231,7 @@ def test_help_shows_type_range_and_default_of_a_key() -> None:
 
 
 def test_the_printed_configuration_of_evaluation() -> None:
-    assert as_template(EvaluateConfig) == (
+    assert format_template(EvaluateConfig) == (
         "dataset: ''                    # URL of a dataset with the run's vocabulary; empty: the dataset that the run "
         "was trained on\n"
         "split: test                    # split to predict: train, validation or test\n"
@@ -240,30 +240,30 @@ def test_the_printed_configuration_of_evaluation() -> None:
 
 
 def test_a_printed_configuration_names_sections_and_required_keys() -> None:
-    lines = as_template(TrainConfig).splitlines()
+    lines = format_template(TrainConfig).splitlines()
     assert lines[0] == "dataset: null                  # required: URL of a folder written by jobs.preprocess"
     assert lines[lines.index("model:") + 1].startswith("  lstm_units: [1024, 512]      # units")
 
 
 @each_configuration
 def test_a_printed_configuration_is_accepted_and_changes_nothing(job: type[object], tmp_path: Path) -> None:
-    (tmp_path / "all.yaml").write_text(as_template(job))
-    required = [f"{name}=x" for name, value in keys(defaults(job)) if value is None]
-    assert load(job, file=tmp_path / "all.yaml", sets=required) == load(job, sets=required)
+    (tmp_path / "all.yaml").write_text(format_template(job))
+    required = [f"{name}=x" for name, value in flatten(default_values(job)) if value is None]
+    assert load_config(job, file=tmp_path / "all.yaml", sets=required) == load_config(job, sets=required)
     if required:
         assert "required; set it with --set" in error(job, file=tmp_path / "all.yaml")
 
 
 @each_configuration
 def test_the_defaults_are_valid_once_the_required_keys_are_set(job: Any) -> None:
-    required = [name for name, value in keys(defaults(job)) if value is None]
-    config: Any = load(job, sets=[f"{name}=x" for name in required])
+    required = [name for name, value in flatten(default_values(job)) if value is None]
+    config: Any = load_config(job, sets=[f"{name}=x" for name in required])
     assert config == job(**dict.fromkeys(required, "x"))
-    assert [field.name for field in dataclasses.fields(config)] == list(defaults(job))
+    assert [field.name for field in dataclasses.fields(config)] == list(default_values(job))
 
 
 def test_the_demo_changes_defaults_of_training() -> None:
-    before, changed = dict(keys(defaults(TrainConfig))), dict(keys(read_mapping(DEMO)))
+    before, changed = dict(flatten(default_values(TrainConfig))), dict(flatten(read_mapping(DEMO)))
     assert changed
     assert [name for name, value in changed.items() if value == before[name]] == []
     demo = train(file=DEMO)

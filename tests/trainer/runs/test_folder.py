@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs.cli.config import load
+from jobs.cli.config import load_config
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer.config import TrainConfig
@@ -65,7 +65,7 @@ def test_a_run_does_not_go_on_with_another_value_of_what_does(dataset: Path, tmp
 
 
 def config(seed: int, *changes: str) -> TrainConfig:
-    return load(TrainConfig, sets=["dataset=d", "runs=r", f"seed={seed}", *changes])
+    return load_config(TrainConfig, sets=["dataset=d", "runs=r", f"seed={seed}", *changes])
 
 
 @pytest.mark.parametrize("key", ["metrics_port", "min_gpus", "report", "profile", "staging"])
