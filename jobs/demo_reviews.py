@@ -1,4 +1,4 @@
-"""Write invented reviews in the format of Kaggle's reviews, for a first run without real reviews.
+"""Write synthetic reviews in the format of Kaggle's, for a first run without the real reviews.
 
 python -m jobs.demo_reviews --set output=URL
 """

@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from jobs.cli import command
-from jobs.terminal.progress import counted
 from jobs.terminal.ranks import color_by_rank
 from preprocessing.errors import InputError
+from preprocessing.progress import report_progress
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector, read_detector
@@ -84,7 +84,9 @@ def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin:
     # Both first: where nothing can be written, the work would be in vain.
     with _written(asked.output) as file, _written(asked.html) as page:
         done = scored(read(files, scratch), Scorer(net), alphabet)
-        for found in counted(done, unit="char", size=lambda one: 0 if isinstance(one, Unread) else len(one.scores)):
+        for found in report_progress(
+            done, unit="char", size=lambda one: 0 if isinstance(one, Unread) else len(one.scores)
+        ):
             if isinstance(found, Unread):
                 errors[found.error] += 1
             else:

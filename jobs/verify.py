@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jobs.cli import command
-from jobs.terminal.progress import counted
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.dataset.manifest import Shard
 from preprocessing.dataset.verification import check_manifest, check_shard
 from preprocessing.errors import InputError
+from preprocessing.progress import report_progress
 
 SHARDS_AT_ONCE = 2
 
@@ -50,7 +50,7 @@ def verify(dataset: Dataset) -> None:
     shards = dataset.manifest.shards
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
         checks = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
-        for _ in counted(checks, total=len(shards), unit="shard"):
+        for _ in report_progress(checks, total=len(shards), unit="shard"):
             pass
 
 

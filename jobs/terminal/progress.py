@@ -1,36 +1,15 @@
-"""How far a run is: a bar on a terminal, one plain line per interval in a log."""
+"""Progress of a training run: a bar on a terminal, a line every 30 s in a log."""
 
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 
 LINE_SECONDS = 30.0
-Item = TypeVar("Item")
-
-
-def counted(
-    done: Iterable[Item], *, unit: str, total: int | None = None, size: Callable[[Item], int] = lambda _: 1
-) -> Iterator[Item]:
-    """The items as they are done, with a bar on a terminal or else a line now and then: how many, or how much where
-    they have a size, and how fast; and how long yet where the total is known."""
-    began = shown = time.monotonic()
-    count, terminal = 0, sys.stderr.isatty()
-    with tqdm(total=total, unit=unit, unit_scale=total is None, dynamic_ncols=True, disable=not terminal) as bar:
-        for item in done:
-            yield item
-            count += size(item)
-            bar.update(size(item))
-            now = time.monotonic()
-            if not terminal and now > shown + LINE_SECONDS:
-                shown, rate = now, count / (now - began)
-                of, left = (f" of {total}", f", {(total - count) / rate:.0f} s left") if total else ("", "")
-                log.info("%d%s %ss, %.1f a second%s", count, of, unit, rate, left)
 
 
 class Bar:

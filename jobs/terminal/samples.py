@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
-from jobs.terminal.progress import counted
+from preprocessing.progress import report_progress
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run
 from trainer.runs.load import load_model
@@ -58,7 +58,7 @@ class SampleRequest:
     def generate_whole(self, *, progress: bool) -> Iterable[GeneratedSample]:
         """Yield whole samples in order, with progress on stderr if there are several."""
         samples = whole_samples(self.generate())
-        return counted(samples, total=self.count, unit="sample") if progress and self.count > 1 else samples
+        return report_progress(samples, total=self.count, unit="sample") if progress and self.count > 1 else samples
 
 
 def stream_sample(request: SampleRequest) -> None:

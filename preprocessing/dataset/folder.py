@@ -25,7 +25,7 @@ class Dataset:
 
     @property
     def is_remote(self) -> bool:
-        """Whether a shard must be copied before it can be read."""
+        """True if a shard must be copied before it can be read."""
         return not is_local(self.bucket.url)
 
     def shards(self, split: str) -> tuple[Shard, ...]:

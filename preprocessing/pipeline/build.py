@@ -7,8 +7,15 @@ from contextlib import suppress
 
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Conflict, InputError, Stopped
-from preprocessing.pipeline.publish import Build, whole
-from preprocessing.pipeline.recipe import PreprocessConfig, Recipe, changes, described, read_recipe, read_sources
+from preprocessing.pipeline.publish import DatasetBuild, read_complete_manifest
+from preprocessing.pipeline.recipe import (
+    PreprocessConfig,
+    Recipe,
+    describe_changes,
+    describe_sources,
+    read_recipe,
+    read_sources,
+)
 from preprocessing.pipeline.shard_count import partition_count
 from preprocessing.pipeline.summary import build_manifest, check_counts
 from preprocessing.storage.urls import absolute, open_bucket
@@ -23,18 +30,18 @@ def build_dataset(config: PreprocessConfig, beam_options: Sequence[str] = ()) ->
     meanwhile. On Stopped and on any exception, the output holds the dataset that was there before.
     """
     output = open_bucket(config.output)
-    published = None if config.replace else whole(output)
+    published = None if config.replace else read_complete_manifest(output)
     if published:
-        log.info("%s: kept, as replace=false; %s", config.output, _describe_changes(published, config))
+        log.info("%s: kept, as replace=false; %s", config.output, _compare(published, config))
         return None
     recipe = read_recipe(config)
-    build = Build(output, recipe.fingerprint)
+    build = DatasetBuild(output, recipe.fingerprint)
     if build.is_done():
         log.info("%s: these sources with these settings are there already, nothing to do", config.output)
         build.sweep()
         return None
-    if build.standing:
-        log.info("%s: %s", config.output, changes(build.standing, recipe.settings, recipe.sources))
+    if build.published:
+        log.info("%s: %s", config.output, describe_changes(build.published, recipe.settings, recipe.sources))
     megabytes = sum(source.bytes for source in recipe.sources) / 1e6
     log.info("%s: reading %d file(s), %.1f MB", config.input, len(recipe.sources), megabytes)
     try:
@@ -51,7 +58,7 @@ def build_dataset(config: PreprocessConfig, beam_options: Sequence[str] = ()) ->
             build.clear()
             if isinstance(error, InputError):
                 raise
-            if Build(output, recipe.fingerprint).is_done():
+            if DatasetBuild(output, recipe.fingerprint).is_done():
                 log.info("%s: another run has made the same dataset meanwhile", config.output)
                 return None
             if build.was_overtaken():
@@ -61,7 +68,7 @@ def build_dataset(config: PreprocessConfig, beam_options: Sequence[str] = ()) ->
     return manifest
 
 
-def _describe_changes(published: Manifest, config: PreprocessConfig) -> str:
+def _compare(published: Manifest, config: PreprocessConfig) -> str:
     """Return the difference between the published dataset and the configuration, whose input may be gone."""
     try:
         recipe = read_recipe(config)
@@ -69,10 +76,12 @@ def _describe_changes(published: Manifest, config: PreprocessConfig) -> str:
         return str(error)
     if recipe.fingerprint == published.fingerprint:
         return "its sources and settings are the same"
-    return changes(published, recipe.settings, recipe.sources)
+    return describe_changes(published, recipe.settings, recipe.sources)
 
 
-def _run_pipeline(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> tuple[Manifest, list[dict[str, str]]]:
+def _run_pipeline(
+    build: DatasetBuild, recipe: Recipe, beam_options: Sequence[str]
+) -> tuple[Manifest, list[dict[str, str]]]:
     """Run the pipeline and check its counts. Return the manifest and the files of the dataset."""
     from preprocessing.pipeline import graph  # Beam takes a second to import: first check everything else
     from preprocessing.sources.reader import split_file
@@ -101,7 +110,7 @@ def _run_pipeline(build: Build, recipe: Recipe, beam_options: Sequence[str]) -> 
         settings=recipe.settings,
         shard_rule=recipe.shard_rule,
         fingerprint=build.fingerprint,
-        sources=described(sources),
+        sources=describe_sources(sources),
     )
     check_counts(manifest, where=", ".join(source.name for source in sources[:3]))
     return manifest, [*summary["shards"], *summary["rejected"]]

@@ -1,10 +1,10 @@
-"""A dataset in the making, and how it takes the place of what stands in its output folder.
+"""A build of a dataset, and how it replaces the dataset in its output folder.
 
-All that a build writes goes to a folder of its own, `building-*/`. It is published by moving the files to their
-names, which hold the dataset's fingerprint, and then writing the manifest on the condition that it is still
-the one that stood there when the build began. So of several builds into one output the first to end wins, the
-others change nothing, and at each instant the manifest's shards are whole. What was in the way when it was
-published is deleted last; a build that is killed leaves its folder for the next one to delete.
+A build writes to a folder of its own, `building-*/`. To publish it, the files move to their final names, which hold
+the dataset's fingerprint. Then the manifest is written, on the condition that it is still the manifest from the
+start of the build. So the first of several builds into one output wins, and the others change nothing. At each
+instant all shards of the manifest are there. The files of the replaced dataset are deleted last. A killed build
+leaves its folder, which the next build deletes.
 """
 
 import math
@@ -19,17 +19,18 @@ from preprocessing.errors import InputError
 from preprocessing.storage.bucket import ABSENT, Bucket, Version
 
 THREADS = 8
-# All that a build writes beside the manifest, and all that it may delete: a user's files may lie there too.
-OURS = re.compile(
+# The files that a build may write or delete, all but the manifest. A user's own files may be in the folder, too.
+BUILD_FILES = re.compile(
     rf"({'|'.join(manifest.SPLITS)})-\d{{5}}-of-\d{{5}}-[0-9a-f]{{8}}\.tfrecord"
     r"|rejected/[0-9a-f]{8}-\d+-\d+-\d+\.jsonl|building-[0-9a-f]{32}/[^/]+"
 )
 
 
-class Build:
-    """One attempt to make the dataset of a fingerprint; `url` is the folder that its pipeline may write to.
+class DatasetBuild:
+    """An attempt to build the dataset of a fingerprint.
 
-    InputError if what stands in the output as a manifest is none, or one of a newer version.
+    url: the folder to which the pipeline writes. published: the manifest in the output when the build began.
+    Raises InputError if the output's manifest is damaged or of a newer version.
     """
 
     def __init__(self, output: Bucket, fingerprint: str) -> None:
@@ -37,82 +38,111 @@ class Build:
         self._output, self._folder = output, f"building-{uuid.uuid4().hex}"
         self.url = f"{output.url}/{self._folder}"
         self._outdated: list[str] = []
-        # Asked before the manifest is read: if another takes its place meanwhile, all of that one is newer.
-        self._published = _written(output, manifest.NAME)
-        self.standing, self._version = _standing(output)
+        # Before the manifest is read: if another build publishes between the two, all its files are newer.
+        self._published_at = _write_time(output, manifest.NAME)
+        self.published, self._version = _read_manifest(output)
 
     def is_done(self) -> bool:
-        """Whether the dataset stood there, whole, when this build began."""
-        standing = self.standing
-        if standing is None or standing.fingerprint != self.fingerprint:
+        """Return whether the complete dataset was in the output when this build began."""
+        if self.published is None or self.published.fingerprint != self.fingerprint:
             return False
-        return damaged_shard(self._output, standing.shards) is None
+        return find_damaged_shard(self._output, self.published.shards) is None
 
     def sweep(self) -> None:
-        """Deletes what is older than the manifest and not of its dataset: of builds that were killed or overtaken.
+        """Delete files of killed and overtaken builds: all that are older than the manifest and not of its dataset.
 
-        What is newer may be of a build that is at work.
+        Newer files may belong to a build that is running.
         """
-        assert self.standing
-        kept = {shard.name for shard in self.standing.shards}
+        assert self.published
+        kept = {shard.name for shard in self.published.shards}
         rejected = f"rejected/{self.fingerprint[:8]}-"
-        others = [n for n in self._output.names() if OURS.fullmatch(n) and n not in kept and not n.startswith(rejected)]
-        delete(self._output, [name for name in others if _written(self._output, name) < self._published])
+        files = (name for name in self._output.names() if BUILD_FILES.fullmatch(name))
+        stray = [name for name in files if name not in kept and not name.startswith(rejected)]
+        delete_objects(self._output, [name for name in stray if _write_time(self._output, name) < self._published_at])
 
     def open(self) -> None:
-        """Shows that the output can be written, before the work and not after it."""
+        """Write a file to the build's folder. Raises InputError here, before the work, if it cannot be written."""
         self._output.write(f"{self._folder}/started", b"")
 
-    def read(self, file: str) -> bytes:
-        """A file that the pipeline wrote."""
-        return self._output.read(f"{self._folder}/{file}")
+    def read(self, name: str) -> bytes:
+        """Return a file in the build's folder."""
+        return self._output.read(f"{self._folder}/{name}")
 
     def publish(self, dataset: Manifest, files: Iterable[Mapping[str, str]]) -> None:
-        """The `files` of the build under their names, and the manifest over them.
+        """Move each of the files from its name in the build's folder, `file`, to `name`. Then write the manifest.
 
-        Raises Conflict if another build was published meanwhile, OSError if the store does not hold what was written.
+        Raises Conflict if another build was published meanwhile, and OSError if a moved shard is damaged.
         """
-        in_the_way = [name for name in self._output.names() if OURS.fullmatch(name)]
+        replaced = [name for name in self._output.names() if BUILD_FILES.fullmatch(name)]
         moves = {f"{self._folder}/{file['file']}": file["name"] for file in files}
-        published = set(moves.values())
+        moved = set(moves.values())
         try:
             with ThreadPoolExecutor(THREADS) as threads:
                 list(threads.map(self._output.move, moves.keys(), moves.values()))
-            damaged = damaged_shard(self._output, dataset.shards)
+            damaged = find_damaged_shard(self._output, dataset.shards)
             if damaged:
                 raise OSError(f"{self._output.url}/{damaged}: not what was written there")
             self._output.write(manifest.NAME, dataset.to_json(), if_version=self._version)
         except BaseException:
-            self._take_back(published)
+            self._delete_moved(moved)
             raise
-        self._outdated = [name for name in in_the_way if name not in published]
+        self._outdated = [name for name in replaced if name not in moved]
 
-    def _take_back(self, published: Collection[str]) -> None:
-        """Deletes what was moved to its name, unless it is of the dataset that stands there by now.
+    def _delete_moved(self, moved: Collection[str]) -> None:
+        """Delete the moved files, unless the dataset that is published by now has the same files.
 
-        While nothing new stands there and another build is at work, which may be about to publish the same names,
-        they are left for that one to use or to delete.
+        Leave them, too, while the manifest is unchanged and another build is running: that build may be about to
+        publish files of these names, and uses or deletes them.
         """
-        standing, version = _standing(self._output)
-        if standing is not None and standing.fingerprint == self.fingerprint:
+        published, version = _read_manifest(self._output)
+        if published is not None and published.fingerprint == self.fingerprint:
             return
         builds = {name.partition("/")[0] for name in self._output.names("building-")} - {self._folder}
         if version != self._version or not builds:
-            delete(self._output, published)
+            delete_objects(self._output, moved)
 
     def was_overtaken(self) -> bool:
-        """Whether another build was published since this one began, and deleted what was in its way."""
-        return _standing(self._output)[1] != self._version
+        """Return whether another build was published since this build began."""
+        return _read_manifest(self._output)[1] != self._version
 
     def clear(self) -> None:
-        """Deletes what the published dataset replaces, and all in the build's folder: a worker may still be writing."""
-        delete(self._output, self._outdated)
+        """Delete the files of the replaced dataset, and the build's folder, to which a worker may still write."""
+        delete_objects(self._output, self._outdated)
         while names := self._output.names(f"{self._folder}/"):
-            delete(self._output, names)
+            delete_objects(self._output, names)
 
 
-def _standing(output: Bucket) -> tuple[Manifest | None, Version]:
-    """The manifest that stands in the output, and its version."""
+def read_complete_manifest(output: Bucket) -> Manifest | None:
+    """Return the manifest in a folder, or None if there is none or a shard is missing or damaged.
+
+    Raises InputError if the manifest is damaged or of a newer version.
+    """
+    published, _ = _read_manifest(output)
+    return published if published and find_damaged_shard(output, published.shards) is None else None
+
+
+def find_damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:
+    """Return the name of the first shard that is missing, or whose CRC-32C in the bucket is not the manifest's."""
+
+    def is_intact(shard: Shard) -> bool:
+        try:
+            return bucket.stat(shard.name).crc32c() == shard.crc32c
+        except FileNotFoundError:
+            return False
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        intact = list(threads.map(is_intact, shards))
+    return next((shard.name for shard, ok in zip(shards, intact, strict=True) if not ok), None)
+
+
+def delete_objects(bucket: Bucket, names: Iterable[str]) -> None:
+    """Delete objects, several at a time."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(bucket.delete, names))
+
+
+def _read_manifest(output: Bucket) -> tuple[Manifest | None, Version]:
+    """Return the output's manifest and its version."""
     try:
         data, version = output.read_versioned(manifest.NAME)
     except FileNotFoundError:
@@ -123,35 +153,9 @@ def _standing(output: Bucket) -> tuple[Manifest | None, Version]:
         raise InputError(f"output={output.url}: {error}; remove it, or choose another folder") from None
 
 
-def whole(output: Bucket) -> Manifest | None:
-    """The dataset that stands in the output, if all its shards do. InputError as for Build."""
-    standing, _ = _standing(output)
-    return standing if standing and damaged_shard(output, standing.shards) is None else None
-
-
-def _written(bucket: Bucket, name: str) -> float:
-    """When an object was written; for ever from now if it is gone."""
+def _write_time(bucket: Bucket, name: str) -> float:
+    """Return the time at which an object was written, or infinity if there is none."""
     try:
         return bucket.stat(name).written_seconds
     except FileNotFoundError:
         return math.inf
-
-
-def damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:
-    """The name of the first shard that is missing, or not what the manifest says by the store's own checksum."""
-
-    def is_whole(shard: Shard) -> bool:
-        try:
-            return bucket.stat(shard.name).crc32c() == shard.crc32c
-        except FileNotFoundError:
-            return False
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        whole = list(threads.map(is_whole, shards))
-    return next((shard.name for shard, fine in zip(shards, whole, strict=True) if not fine), None)
-
-
-def delete(bucket: Bucket, names: Iterable[str]) -> None:
-    """Deletes the objects, several at a time."""
-    with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(bucket.delete, names))

@@ -62,7 +62,7 @@ class ReadPart(beam.DoFn):
                         done = (stream.tell() - part.start) / (part.stop - part.start)
                         log.info(
                             "%s: part %d, %.0f%% read, %.0f lines/s, %.0f s left",
-                            *(part.name, part.part, 100 * done, lines / progress.seconds, progress.left(done)),
+                            *(part.name, part.part, 100 * done, lines / progress.seconds, progress.seconds_left(done)),
                         )
         except InputError as error:
             yield TaggedOutput("faults", str(error))

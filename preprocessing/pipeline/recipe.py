@@ -1,4 +1,4 @@
-"""What decides a dataset's bytes: its settings and its sources, known before a review is read."""
+"""The recipe of a dataset: the settings and sources that decide its bytes, known before a review is read."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from preprocessing.storage.urls import absolute, open_bucket
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class PreprocessConfig:
-    """Configuration of jobs.preprocess: all that changes a dataset's bytes, and its place."""
+    """Configuration of jobs.preprocess: all that decides a dataset's bytes, and its URL."""
 
     input: Url | Urls = key(
         REQUIRED, "URL or glob, or a list of them: Kaggle's zip, Yelp's tar, JSON lines, CSV, {review}{review} text"
@@ -46,7 +46,10 @@ class PreprocessConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """The `settings` are the manifest's; `vocabulary` is None where the reviews decide it."""
+    """A dataset's recipe.
+
+    vocabulary: None for `auto`. settings: as in the manifest.
+    """
 
     window_settings: WindowSettings
     vocabulary: Vocabulary | None
@@ -56,14 +59,14 @@ class Recipe:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The manifest's: that of the same sources with the same settings."""
-        return manifest.fingerprint_of(self.settings, described(self.sources))
+        """The manifest's fingerprint. The same sources with the same settings have the same fingerprint."""
+        return manifest.fingerprint_of(self.settings, describe_sources(self.sources))
 
 
 def read_recipe(config: PreprocessConfig) -> Recipe:
-    """The recipe of the dataset that the configuration asks for, with the sources as they are now.
+    """Return the recipe for a configuration and its sources as they are now.
 
-    InputError for settings that exclude each other, and for what sources.find cannot take.
+    Raises InputError for settings that exclude each other, and for sources as `find_sources` does.
     """
     if config.stride_chars > config.window_chars:
         raise InputError(
@@ -90,9 +93,9 @@ def read_recipe(config: PreprocessConfig) -> Recipe:
 
 
 def read_sources(config: PreprocessConfig) -> list[Source]:
-    """The input as it is now, but for the output's own manifest, which a glob may find."""
-    own = absolute(f"{open_bucket(config.output).url}/{manifest.NAME}")
-    return [source for source in find_sources(config.input) if absolute(source.url) != own]
+    """Return the input's sources as they are now, without the output's own manifest, which a glob may match."""
+    output_manifest = absolute(f"{open_bucket(config.output).url}/{manifest.NAME}")
+    return [source for source in find_sources(config.input) if absolute(source.url) != output_manifest]
 
 
 def _estimate_record_bytes(windows: WindowSettings, vocabulary: Vocabulary | None) -> int:
@@ -100,13 +103,13 @@ def _estimate_record_bytes(windows: WindowSettings, vocabulary: Vocabulary | Non
     return records.record_bytes((windows.window_chars + 1) * (vocabulary.dtype.itemsize if vocabulary else 1))
 
 
-def described(sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """What the manifest says of the sources: not where they were."""
+def describe_sources(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """Return the sources as the manifest has them, without their URLs."""
     return [{"name": source.name, "bytes": source.bytes, "crc32c": source.crc32c} for source in sources]
 
 
-def changes(old: Manifest, settings: Mapping[str, Any], sources: Sequence[Source]) -> str:
-    """What is no longer as it was for the dataset that stands there, in words."""
+def describe_changes(old: Manifest, settings: Mapping[str, Any], sources: Sequence[Source]) -> str:
+    """Describe the differences between a dataset and new settings and sources, in one line."""
     before = {source["name"]: (source["bytes"], source["crc32c"]) for source in old.sources}
     after = {source.name: (source.bytes, source.crc32c) for source in sources}
     changed = list_differences(old.settings, settings)

@@ -46,7 +46,7 @@ class WriteShards(beam.DoFn):
                 count = done + len(by_shard)
                 log.info(
                     "partition %d: %d of %d shards written, %.0f s left",
-                    *(partition, done, count, progress.left(done / count)),
+                    *(partition, done, count, progress.seconds_left(done / count)),
                 )
         yield TaggedOutput("counts", counts)
 

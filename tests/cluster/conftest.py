@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from preprocessing.pipeline.publish import delete
+from preprocessing.pipeline.publish import delete_objects
 from preprocessing.storage.urls import open_bucket
 from tests.cluster import store
 from tests.cluster.manifests import Object, job, settings, shrunk
@@ -115,7 +115,7 @@ def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Objec
         }
         # Out of the way of a test that starts a run of this name.
         place.namespace.kubectl("delete", "job", "train")
-        delete(place.bucket, [*place.bucket.names("runs/"), *place.bucket.names("dataset/")])
+        delete_objects(place.bucket, [*place.bucket.names("runs/"), *place.bucket.names("dataset/")])
         return found
 
     result: Object = once(tmp_path_factory, "undisturbed", made)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preprocessing.pipeline.publish import delete
+from preprocessing.pipeline.publish import delete_objects
 from tests.cluster.conftest import Place
 from tests.support.runs import outcome
 
@@ -24,7 +24,7 @@ def test_two_pods_train_one_model_and_recover_as_a_whole(place: Place) -> None:
     expected = outcome(RUN)
 
     namespace.kubectl("delete", "job", JOB)
-    delete(place.bucket, place.bucket.names("runs/"))
+    delete_objects(place.bucket, place.bucket.names("runs/"))
     apply(place)
     for index in (1, 0):
         namespace.kubectl("delete", "pod", place.training_pod(JOB, index), "--wait=false")

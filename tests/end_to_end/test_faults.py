@@ -23,7 +23,7 @@ from jobs import preprocess, verify
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import Conflict
-from preprocessing.pipeline.publish import OURS, Build
+from preprocessing.pipeline.publish import BUILD_FILES, DatasetBuild
 from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Mended, emulator
 from tests.support.inputs import json_line, reviews, sets
@@ -274,7 +274,7 @@ def test_what_a_run_killed_after_it_was_published_left_goes_with_the_next_run(
 def test_a_sweep_spares_what_was_published_since(other: Path, source: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
     shutil.copytree(other, output)
-    late = Build(open_bucket(str(output)), open_dataset(str(other)).manifest.fingerprint)
+    late = DatasetBuild(open_bucket(str(output)), open_dataset(str(other)).manifest.fingerprint)
     assert late.is_done()
     preprocess.main(arguments(source, output))
     late.sweep()
@@ -284,7 +284,7 @@ def test_a_sweep_spares_what_was_published_since(other: Path, source: Path, tmp_
 def test_a_build_that_was_overtaken_changes_nothing(source: Path, other: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
     shutil.copytree(other, output)
-    late = Build(open_bucket(str(output)), "f" * 64)
+    late = DatasetBuild(open_bucket(str(output)), "f" * 64)
     late.open()
     (output / late.url.rpartition("/")[2] / "shard").write_bytes(b"x")
     (output / manifest.NAME).unlink()
@@ -301,7 +301,7 @@ def test_a_build_that_was_overtaken_changes_nothing(source: Path, other: Path, t
 def test_a_shard_that_the_store_does_not_hold_is_not_published(other: Path, tmp_path: Path) -> None:
     dataset = open_dataset(str(other)).manifest
     output = tmp_path / "output"
-    build = Build(open_bucket(str(output)), dataset.fingerprint)
+    build = DatasetBuild(open_bucket(str(output)), dataset.fingerprint)
     build.open()
     moves = []
     for shard in dataset.shards:
@@ -329,7 +329,7 @@ def test_a_shard_that_the_store_does_not_hold_is_not_published(other: Path, tmp_
     ],
 )
 def test_only_what_a_build_wrote_may_be_deleted(name: str, ours: bool) -> None:
-    assert bool(OURS.fullmatch(name)) == ours
+    assert bool(BUILD_FILES.fullmatch(name)) == ours
 
 
 @pytest.mark.slow  # asks a dead store for four minutes

@@ -13,11 +13,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from jobs.terminal.progress import counted
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.statistics import CHUNK_BYTES, read_text_ids
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.errors import InputError
+from preprocessing.progress import report_progress
 from preprocessing.sources.review import Review
 from trainer.detection.ngrams import NGrams
 from trainer.runs.folder import Run
@@ -56,7 +56,7 @@ def by_model(run: Run, net: keras.Model, diversities: Sequence[float], *, chars:
     samples = generate_samples(
         net, [opening], diversities, chars=chars, seed=seed, reached=lambda ids: ids[-1] == closing
     )
-    whole = counted(whole_samples(samples), total=len(diversities), unit="review")
+    whole = report_progress(whole_samples(samples), total=len(diversities), unit="review")
     return _cut((np.array(text.ids, np.int32) for text in whole), opening, closing)
 
 

@@ -1,5 +1,5 @@
 from preprocessing.dataset.manifest import Manifest
-from preprocessing.pipeline.recipe import changes, described
+from preprocessing.pipeline.recipe import describe_changes, describe_sources
 from preprocessing.sources.find import Source
 from tests.preprocessing.sources.test_find import source
 
@@ -21,12 +21,16 @@ def test_what_changed_is_said() -> None:
         splits={},
         shards=(),
     )
-    assert changes(old, settings, [source(5), source(5, "old.json")]) == "a shard is missing or damaged"
-    assert changes(old, settings | {"stride_chars": 16}, [source(6), source(5, "new.json")]) == (
+    assert describe_changes(old, settings, [source(5), source(5, "old.json")]) == "a shard is missing or damaged"
+    assert describe_changes(old, settings | {"stride_chars": 16}, [source(6), source(5, "new.json")]) == (
         "stride_chars=256, now 16; new.json is new; old.json is no longer read; r.json has changed"
     )
 
 
 def test_what_the_manifest_says_of_a_source_is_not_where_it_was() -> None:
     elsewhere = Source("elsewhere/r.json", "r.json", 5, "AAAAAA==")
-    assert described([elsewhere]) == described([source(5)]) == [{"name": "r.json", "bytes": 5, "crc32c": "AAAAAA=="}]
+    assert (
+        describe_sources([elsewhere])
+        == describe_sources([source(5)])
+        == [{"name": "r.json", "bytes": 5, "crc32c": "AAAAAA=="}]
+    )
