@@ -1,10 +1,10 @@
-# All commands in one image: `docker run IMAGE jobs.train --help`. `make image` builds it.
+# One image for all commands: `docker run IMAGE jobs.train --help`. `make image` builds the image.
 #
-#   --build-arg FLAVOUR=cpu    TensorFlow without CUDA, a fraction of the size; any other machine than a GPU node
-#   --build-arg BASE=IMAGE     a Python 3.11 to 3.13 on Debian other than the hub's
+#   --build-arg FLAVOUR=cpu    TensorFlow without CUDA: a third of the size, for machines without a GPU
+#   --build-arg BASE=IMAGE     another base image: Debian with Python 3.11 to 3.13
 #
-# Code is the last layer, and dependencies come from the lock alone: after a change of code a build takes seconds,
-# and kilobytes travel.
+# Dependencies come from the lock file, in a layer before the code. So a change of code rebuilds and pushes only the
+# small last layers.
 ARG BASE=python:3.11-slim-bookworm
 ARG FLAVOUR=gpu
 
@@ -15,18 +15,18 @@ FROM ${BASE} AS gpu
 COPY requirements-gpu.lock /requirements.lock
 
 FROM ${FLAVOUR} AS dependencies
-# pip compiles what it installs: without .pyc files, which a read-only root cannot take, a start would last half as long again.
+# pip also writes .pyc files. Later the root is read-only, and a start without .pyc files takes 1.5 times as long.
 RUN ["python", "-m", "pip", "install", "--disable-pip-version-check", "--root-user-action=ignore", "--no-cache-dir", \
      "--require-hashes", "--no-deps", "--requirement=/requirements.lock"]
 
 FROM dependencies
-# Nothing but /tmp is ever written; a cluster mounts something there and keeps the rest read-only.
+# Commands write to /tmp only. The manifests mount a volume at /tmp and make the root read-only.
 ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 TF_CPP_MIN_LOG_LEVEL=1
-# Where GKE mounts the node's driver, and what other nodes' runtimes are to bring of it.
+# GKE mounts the GPU driver at /usr/local/nvidia. NVIDIA's container runtime reads NVIDIA_DRIVER_CAPABILITIES.
 ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64 NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /app
 COPY . .
-# By content, not by time: a file's time changes with each checkout.
+# unchecked-hash: Python must not compare modification times, which each checkout changes.
 RUN ["python", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "."]
 RUN ["chmod", "-R", "a+rX", "."]
 USER 65532:65532

@@ -1,10 +1,10 @@
-# `make demo` and `make test` do all their set-up themselves, in .venv.
+# `make demo` and `make test` install what they need in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 REVIEWS ?= $(DEMO)/reviews.jsonl
-# Half the default's length: twice the steps from as many characters.
+# Half the default window length: twice as many steps for the same number of characters.
 DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
 .PHONY: setup demo screenshots test test-all test-cluster lint image lock clean
@@ -12,14 +12,14 @@ DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 
 setup: .venv/tools
 
-# --no-deps: the lock names all there is; left to itself pip looks for newer releases of some, and stops at their hash.
+# --no-deps: the lock names every package. Otherwise pip picks newer releases of some, and fails because they have no hash.
 .venv/installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	touch $@
 
-# What tests and checks need beside it.
+# Packages for the tests and checks.
 .venv/tools: .venv/installed tests/requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --require-hashes --no-deps -r tests/requirements.lock
 	touch $@
@@ -34,22 +34,22 @@ demo: .venv/installed $(filter $(DEMO)/%,$(REVIEWS))
 	$(BIN)/python -m jobs.evaluate $(DEMO)/runs/demo --set split=test
 	@cat "$$(ls $(DEMO)/runs/demo/samples/*.txt | tail -n 1)"
 
-# README's pictures, of the demo's run: make demo first.
+# The README's pictures show the demo's run: run `make demo` first.
 screenshots: .venv/tools
 	$(BIN)/python -m tests.support.screenshots
 
-# The tests of one file go to one process, which imports TensorFlow once.
+# loadfile: all tests of a file run in one process, so that few processes import TensorFlow.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/cluster
 
 test: .venv/tools
 	$(PYTEST)
 
-# Beside `make test`, what it leaves out or shortens: series of kills and mutations, a browser, the documentation typed.
+# Also runs what `make test` skips or shortens: kill and mutation series, a browser, the commands in the documentation.
 test-all: test
 	$(PYTEST) --slow
 
-# On the cluster that KUBECONFIG names, whose nodes have or can pull IMAGE; in namespaces that it makes and deletes.
-# Much of it is waiting, for Kubernetes' own delays: so three tests at once.
+# Needs a cluster in KUBECONFIG whose nodes have IMAGE or can pull it. Each test creates and deletes a namespace.
+# Three tests run at once, because they mostly wait for Kubernetes.
 test-cluster: .venv/tools
 	$(BIN)/python -m pytest tests/cluster --image $(IMAGE) --numprocesses 3 --maxschedchunk 1 --durations 0 --durations-min 1 -v
 
@@ -58,7 +58,7 @@ lint: .venv/tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# An interpreter of its own for what the benchmarks compare with: PyTorch and what it brings take 5 GB.
+# PyTorch, for the benchmarks' comparisons, in its own virtual environment: 5 GB.
 .peers/installed: benchmarks/requirements.lock
 	$(PYTHON) -m venv .peers
 	.peers/bin/pip install --disable-pip-version-check --require-hashes --no-deps -r benchmarks/requirements.lock
@@ -85,14 +85,14 @@ bench-start: .venv/tools
 bench-detect: .venv/installed
 	$(BIN)/python -m benchmarks.detection
 
-# Docker or podman; for a cluster push it to a registry of yours: make image IMAGE=REGISTRY/review-trainer:1, docker push.
+# Uses docker or podman. To push the image, name your registry: make image IMAGE=REGISTRY/review-trainer:1
 FLAVOUR ?= gpu
 IMAGE ?= review-trainer:$(FLAVOUR)
 BUILDER ?= $(shell command -v docker || command -v podman || echo docker)
 image:
 	$(BUILDER) build --build-arg FLAVOUR=$(FLAVOUR) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_FLAGS) --tag $(IMAGE) .
 
-# Needs uv, the lock tool: pip install uv. The other locks hold the same versions of what they share with the first.
+# Needs uv: pip install uv. The locks for GPUs and for tests pin the same versions as requirements.lock.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock:
 	$(COMPILE) setup.py --extra preprocess --extra train --extra describe --extra detect --extra cpu -o requirements.lock

@@ -1,7 +1,7 @@
-"""The three packages, and what each half of the job needs to run.
+"""The three packages and their dependencies.
 
-Beam carries this to its remote workers with `--setup_file=./setup.py`; a preprocessing worker takes the
-extra `preprocess` alone, without TensorFlow.
+Beam installs this package on remote workers with `--setup_file=./setup.py`. A preprocessing worker needs the extra
+`preprocess` only, without TensorFlow.
 """
 
 from setuptools import find_packages, setup
@@ -15,7 +15,7 @@ setup(
     packages=find_packages(include=["jobs*", "preprocessing*", "trainer*"]),
     package_data={"jobs": ["demo.yaml"], "jobs.pages": ["templates/*.j2"], "preprocessing": ["*.txt"]},
     install_requires=[
-        "google-cloud-storage>=3.13,<4",  # 3.13 is what Beam's worker images have
+        "google-cloud-storage>=3.13,<4",  # Beam's worker images have 3.13
         "google-crc32c>=1.6",
         "numpy>=2.2,<3",
         "pydantic>=2.10,<3",
@@ -34,10 +34,10 @@ setup(
             "tensorboard>=2.20,<3",
         ],
         "cpu": [
-            # The CPU build is a fifth of the size where it exists; elsewhere `tensorflow` is the CPU build.
+            # tensorflow-cpu is a fifth of the size, but exists for x86-64 Linux only. Elsewhere tensorflow is for CPUs.
             "tensorflow-cpu>=2.21,<2.22; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "tensorflow>=2.21,<2.22; sys_platform != 'linux' or platform_machine != 'x86_64'",
         ],
-        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],  # with CUDA and cuDNN as packages; a node brings the driver alone
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],  # brings CUDA and cuDNN; the node has the driver only
     },
 )
