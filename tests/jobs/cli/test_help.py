@@ -1,4 +1,4 @@
-"""What `--help` of each command says, and what it does without."""
+"""`--help` of each command, and the modules that it loads."""
 
 import re
 import subprocess
