@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jobs import train as train_command
 from jobs.cli.config import format_help, format_template, load_config, read_mapping
 from jobs.demo_reviews import DemoReviewsConfig
 from jobs.evaluate import EvaluateConfig
@@ -237,6 +238,13 @@ def test_the_printed_configuration_of_evaluation() -> None:
         "split: test                    # split to predict: train, validation or test\n"
         "batch_windows: 128             # windows in one step; changes only the last digits of the result\n"
     )
+
+
+def test_print_config_needs_no_other_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        train_command.main(["--print-config"])
+    assert exit_.value.code in (0, None)
+    assert capsys.readouterr().out == format_template(TrainConfig)
 
 
 def test_a_printed_configuration_names_sections_and_required_keys() -> None:
