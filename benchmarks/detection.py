@@ -24,19 +24,20 @@ from benchmarks.quality import job, prepare, sets
 from jobs.pages.detection import detection_page
 from jobs.terminal.detection import rates_note, rates_table
 from jobs.terminal.table import format_table
-from trainer.detection import evaluate, examples
-from trainer.detection.evaluate import OWN, Asked, Texts, log_odds
-from trainer.detection.rates import Numbers
-from trainer.detection.rates import measure as measured
+from trainer.detection.evaluate import compute_log_odds, evaluate, generate_sources, pool_diversities
+from trainer.detection.examples import generate_with_model
+from trainer.detection.fit import fit_detector
+from trainer.detection.rates import Numbers, measure_rates
+from trainer.detection.review_scorer import THIS_RUN, ReviewScorer, ReviewSettings, ScoredTexts
 from trainer.runs.folder import open_run
-from trainer.scoring.detector import AtLength
-from trainer.scoring.reviews import Alphabet
+from trainer.scoring.detector import LengthClassifier
+from trainer.scoring.reviews import TextCodec
 
 LENGTHS = (100, 200, 400, 800)
 TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
 INVENTED = 10_000
 FOREIGN = ("model.lstm_units=[256]", "seed=7", "batch_windows=16", "max_chars=12000000")
-Judged = Callable[[Texts], Numbers]
+Judged = Callable[[ScoredTexts], Numbers]
 
 
 def main() -> None:
@@ -67,28 +68,29 @@ def trained(folder: Path) -> tuple[str, list[str]]:
 
 
 def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) -> None:
-    judge = evaluate.Judge(open_run(url))
-    asked = Asked(count, TRAINED, 1, ())
-    genuine = judge.genuine(asked, "validation")
-    ids = examples.by_model(judge.run, judge.net, evaluate.each(asked), chars=max(LENGTHS), seed=asked.seed)
-    generated = judge.generated(OWN, asked, ids)
-    by = evaluate.detector(judge.checkpoint, genuine, generated, LENGTHS, rate=0.01, seed=asked.seed)
+    scorer = ReviewScorer(open_run(url))
+    settings = ReviewSettings(count, TRAINED, 1, ())
+    genuine = scorer.score_genuine(settings, "validation")
+    diversities = settings.list_diversities()
+    ids = generate_with_model(scorer.run, scorer.model, diversities, chars=max(LENGTHS), seed=settings.seed)
+    generated = scorer.score_generated(THIS_RUN, settings, ids)
+    detector = fit_detector(scorer.checkpoint, genuine, generated, LENGTHS, rate=0.01, seed=settings.seed)
 
-    tried = Asked(count, EVALUATED, 2, ())
-    unseen = judge.genuine(tried, "test")
-    others = list(evaluate.sources(judge, tried, chars=max(LENGTHS), foreign=foreign))
-    rows = list(evaluate.rows(by, unseen, others, seed=tried.seed))
+    unseen_settings = ReviewSettings(count, EVALUATED, 2, ())
+    unseen = scorer.score_genuine(unseen_settings, "test")
+    others = list(generate_sources(scorer, unseen_settings, chars=max(LENGTHS), foreign=foreign))
+    rows = list(evaluate(detector, unseen, others, seed=unseen_settings.seed))
     print("\n".join([*rates_table(rows), "", rates_note(rows), ""]))
+    codec = TextCodec(scorer.run.manifest)
     if page:
-        page.write_bytes(detection_page("benchmark", by, unseen, others, rows, Alphabet(judge.run.manifest)))
-    alphabet = Alphabet(judge.run.manifest)
+        page.write_bytes(detection_page("benchmark", detector, unseen, others, rows, codec))
     found = []
-    for at in by.lengths:
-        kinds = contenders(at, alphabet, genuine, generated)
-        for texts in (texts.of_length(at.chars) for texts in evaluate.pooled(by, others)):
+    for at in detector.lengths:
+        kinds = contenders(at, codec, genuine, generated)
+        for texts in (texts.at_least(at.chars) for texts in pool_diversities(detector, others)):
             if texts.scores:
-                real = unseen.of_length(at.chars)
-                cells = [measured(judged(real), judged(texts)) for judged in kinds.values()]
+                real = unseen.at_least(at.chars)
+                cells = [measure_rates(judged(real), judged(texts)) for judged in kinds.values()]
                 found.append(
                     (
                         texts.source,
@@ -101,11 +103,13 @@ def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) 
     print("\n".join(format_table("<>>>>>>", [("reviews by", "diversity", "characters", *kinds), *found])))
 
 
-def contenders(at: AtLength, alphabet: Alphabet, genuine: Texts, generated: Sequence[Texts]) -> dict[str, Judged]:
+def contenders(
+    at: LengthClassifier, codec: TextCodec, genuine: ScoredTexts, generated: Sequence[ScoredTexts]
+) -> dict[str, Judged]:
     """What gives each text a number, by name; texts of at least the length, judged by its first characters."""
 
-    def characters(texts: Texts) -> list[str]:
-        return [alphabet.decode(ids[1 : 1 + at.chars]) for ids in texts.of_length(at.chars).ids]
+    def characters(texts: ScoredTexts) -> list[str]:
+        return [codec.decode(ids[1 : 1 + at.chars]) for ids in texts.at_least(at.chars).ids]
 
     known = [characters(texts) for texts in (genuine, *generated)]
     tfidf = make_pipeline(
@@ -115,7 +119,7 @@ def contenders(at: AtLength, alphabet: Alphabet, genuine: Texts, generated: Sequ
     truth = np.repeat([0, 1], [len(known[0]), sum(map(len, known[1:]))])
     tfidf.fit([text for texts in known for text in texts], truth)
     return {
-        "this detector": lambda texts: log_odds(at, texts),
+        "this detector": lambda texts: compute_log_odds(at, texts),
         "mean log rank": lambda texts: np.array([-scores.first(at.chars).mean_log_rank for scores in texts.scores]),
         "mean bits": lambda texts: np.array([-scores.first(at.chars).bits_per_char for scores in texts.scores]),
         "TF-IDF": lambda texts: tfidf.decision_function(characters(texts)),

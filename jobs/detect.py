@@ -1,19 +1,18 @@
-"""A detector of reviews that a run's model generated.
+"""Train or evaluate a detector of reviews that a run's model generated.
 
     python -m jobs.detect train RUN --to detector.json
     python -m jobs.detect train RUN --to gs://bucket/detector.json --reviews 'mine/*.jsonl' --false-positive-rate 0.005
     python -m jobs.detect evaluate RUN detector.json --foreign OTHER_RUN
     python -m jobs.detect evaluate RUN detector.json --json
 
-`train` has the model write --count reviews at each of --diversities, takes as genuine ones the validation split of
-the run's dataset (or --reviews of your own, as jobs.score reads them), and fits for each of --lengths a logistic
-regression on what the model says of the characters: their bits, their ranks. Of the genuine reviews at most
---false-positive-rate are above its threshold. The file is JSON, for this checkpoint alone: jobs.score --detector
-takes it.
+`train` generates --count reviews at each of --diversities. Its genuine reviews are the validation split of the run's
+dataset, or your own --reviews in the formats of jobs.score. For each of --lengths it fits a logistic regression to
+the bits and the ranks of the characters under the model. At most the share --false-positive-rate of the genuine
+reviews is above its threshold. The detector is a JSON file for this checkpoint alone, for jobs.score --detector.
 
-`evaluate` does the same with the test split and another seed, also with generators that the detector has not seen: an
-n-gram model of the training split and each --foreign run. It prints a table and writes it, with plots and texts
-coloured by rank, to detection.html beside the detector.
+`evaluate` uses the test split and another seed. It also tries generators that the detector has not seen: an n-gram
+model of the training split, and each --foreign run. It prints a table. The page detection.html beside the detector has
+the table, plots, and texts colored by rank.
 """
 
 import argparse
@@ -33,33 +32,33 @@ from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
 
 if TYPE_CHECKING:
-    from trainer.detection import evaluate as detection
+    from trainer.detection.review_scorer import ReviewSettings
 
 log = logging.getLogger(__name__)
 
 PAGE = "detection.html"
 Rate = Annotated[float, Field(gt=0, lt=1)]
 LENGTHS = (100, 200, 400, 800)
-# Not 1 for training: there the model writes as it expects people to write, and what cannot be told only blurs the rest.
-TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
+# Training leaves out diversity 1: the model finds such text as likely as genuine text, which would only blur the fit.
+TRAIN_DIVERSITIES, EVALUATE_DIVERSITIES = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    actions = arguments.add_subparsers(dest="action", required=True, metavar="train|evaluate")
-    train = actions.add_parser("train", help="make a detector")
+    parser = command.parser(__doc__)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="train|evaluate")
+    train = actions.add_parser("train", help="train a detector")
     train.add_argument("run", metavar="RUN")
     train.add_argument("--to", metavar="URL", required=True, help="the JSON file to write")
     rate = "share of genuine reviews that may be above the threshold (default 0.01)"
     train.add_argument("--false-positive-rate", type=checked(Rate), default=0.01, help=rate)
-    lengths = "characters from a text's beginning that are judged (default 100 200 400 800)"
+    lengths = "numbers of characters at the beginning that are judged (default 100 200 400 800)"
     train.add_argument("--lengths", type=checked(PositiveInt), nargs="+", default=LENGTHS, help=lengths)
-    evaluate = actions.add_parser("evaluate", help="try one")
+    evaluate = actions.add_parser("evaluate", help="evaluate a detector")
     evaluate.add_argument("run", metavar="RUN")
-    evaluate.add_argument("detector", metavar="DETECTOR", help="URL of what train wrote")
+    evaluate.add_argument("detector", metavar="DETECTOR", help="URL of the detector")
     evaluate.add_argument("--foreign", metavar="RUN", action="append", default=[], help="another generator; repeatable")
     evaluate.add_argument("--json", action="store_true", help="JSON instead of the table")
-    for each, diversities, seed in ((train, TRAINED, 1), (evaluate, EVALUATED, 2)):
+    for each, diversities, seed in ((train, TRAIN_DIVERSITIES, 1), (evaluate, EVALUATE_DIVERSITIES, 2)):
         values = f"temperatures, above 0, or all reviews would be the same (default {diversities})"
         each.add_argument("--reviews", metavar="URL", nargs="+", default=[], help="genuine reviews of your own")
         each.add_argument(
@@ -67,54 +66,59 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         each.add_argument("--diversities", type=checked(PositiveFloat), nargs="+", default=diversities, help=values)
         each.add_argument("--seed", type=checked(Seed), default=seed, help=f"same seed, same reviews (default {seed})")
-    asked = arguments.parse_args(argv)
-    (_train if asked.action == "train" else _evaluate)(asked)
+    args = parser.parse_args(argv)
+    (_train if args.action == "train" else _evaluate)(args)
 
 
-def _train(asked: argparse.Namespace) -> None:
-    folder, name = split_url(asked.to)
-    run = open_run(asked.run)
+def _train(args: argparse.Namespace) -> None:
+    folder, name = split_url(args.to)
+    run = open_run(args.run)
 
-    from trainer.detection.evaluate import train
+    from trainer.detection.fit import train_detector
 
-    found = train(run, _asked(asked), lengths=sorted(set(asked.lengths)), false_positive_rate=asked.false_positive_rate)
-    folder.write(name, found.to_json())
-    for at in found.lengths:
-        log.info("%d characters: of %d genuine and %d generated reviews", at.chars, at.genuine, at.generated)
-    print(asked.to)
+    lengths = sorted(set(args.lengths))
+    detector = train_detector(run, _settings(args), lengths=lengths, false_positive_rate=args.false_positive_rate)
+    folder.write(name, detector.to_json())
+    for classifier in detector.lengths:
+        log.info(
+            "%d characters: fitted to %d genuine and %d generated reviews",
+            *(classifier.chars, classifier.genuine, classifier.generated),
+        )
+    print(args.to)
 
 
-def _evaluate(asked: argparse.Namespace) -> None:
-    run, by = open_run(asked.run), read_detector(asked.detector)
+def _evaluate(args: argparse.Namespace) -> None:
+    run, detector = open_run(args.run), read_detector(args.detector)
 
     from jobs.pages.detection import detection_page
     from jobs.terminal.detection import LIMITS, rates_json, rates_note, rates_table
-    from trainer.detection import evaluate as detection
-    from trainer.scoring.reviews import Alphabet
+    from trainer.detection.evaluate import evaluate, generate_sources
+    from trainer.detection.review_scorer import ReviewScorer
+    from trainer.scoring.reviews import TextCodec
 
-    judge = detection.Judge(run)
-    by.check(judge.checkpoint, where=asked.detector)
-    what = _asked(asked)
-    genuine = judge.genuine(what, "test")
-    longest = max(at.chars for at in by.lengths)
-    generated = list(detection.sources(judge, what, chars=longest, foreign=asked.foreign))
-    rows = list(detection.rows(by, genuine, generated, seed=asked.seed))
+    scorer = ReviewScorer(run)
+    detector.require_checkpoint(scorer.checkpoint, where=args.detector)
+    settings = _settings(args)
+    genuine = scorer.score_genuine(settings, "test")
+    longest = max(classifier.chars for classifier in detector.lengths)
+    generated = list(generate_sources(scorer, settings, chars=longest, foreign=args.foreign))
+    rows = list(evaluate(detector, genuine, generated, seed=args.seed))
     if not rows:
-        raise InputError(f"{asked.detector}: no genuine and generated texts of its lengths: give more with --reviews")
-    folder, name = split_url(asked.detector)
+        raise InputError(f"{args.detector}: no genuine and generated texts of its lengths: give more with --reviews")
+    folder, name = split_url(args.detector)
     page = folder.url.rstrip("/") + "/" + PAGE
-    folder.write(PAGE, detection_page(name, by, genuine, generated, rows, Alphabet(run.manifest)))
-    if asked.json:
+    folder.write(PAGE, detection_page(name, detector, genuine, generated, rows, TextCodec(run.manifest)))
+    if args.json:
         print(json.dumps({"page": page, "rows": rates_json(rows)}))
         return
     print("\n".join([*rates_table(rows), "", rates_note(rows), "", *LIMITS]))
     log.info("%s", page)
 
 
-def _asked(asked: argparse.Namespace) -> "detection.Asked":
-    from trainer.detection import evaluate as detection
+def _settings(args: argparse.Namespace) -> "ReviewSettings":
+    from trainer.detection.review_scorer import ReviewSettings
 
-    return detection.Asked(asked.count, tuple(sorted(set(asked.diversities))), asked.seed, tuple(asked.reviews))
+    return ReviewSettings(args.count, tuple(sorted(set(args.diversities))), args.seed, tuple(args.reviews))
 
 
 if __name__ == "__main__":

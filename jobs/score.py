@@ -1,4 +1,4 @@
-"""How well a run's model predicts each of some reviews: a JSON line for each.
+"""Score reviews by how well a run's model predicts them. Each review becomes a JSON line.
 
     python -m jobs.score RUN reviews.jsonl
     python -m jobs.score RUN 'gs://bucket/reviews/*.jsonl.gz' --output gs://bucket/scores.jsonl
@@ -7,17 +7,19 @@
     python -m jobs.score RUN reviews.txt --color
     python -m jobs.score RUN 'gs://bucket/*.jsonl' --output gs://bucket/scores --runner=DataflowRunner ...
 
-RUN is the URL of a run's folder. Reviews are what jobs.preprocess reads: JSON lines with `text` and `review_id`, CSV,
-{review}{review}, .gz, .zip ..., by path, gs:// URL or glob; also a .txt that is one review; `-` is stdin (default).
-A review is scored as training saw it: as {text}, in lower case if the dataset is, without symbols that the vocabulary
-does not have (`dropped` counts them). The closing brace is scored too. Of a line that is no review the output says so.
+RUN is the URL of a run's folder. The reviews have the formats that jobs.preprocess reads: JSON lines with `text` and
+`review_id`, CSV, {review}{review}, .gz, .zip and others. A .txt without braces is one review. Name files by path,
+gs:// URL or glob; `-` is standard input (the default).
 
-A line has id, source, line, chars, dropped, bits_per_char, mean_log_rank (natural logarithm), and ranks: the shares
-of characters that were the model's 1st, 2nd-3rd, 4th-10th or a later choice. With --detector (made by jobs.detect
-train) also a verdict: generated, not detected, or too short.
+A review is scored as {text}, as in training: in lower case if the dataset is, without symbols outside the vocabulary
+(`dropped` counts them). The closing brace is scored too. A line that is not a review becomes a line with `error`.
 
-Other options go to Beam, as --runner=FnApiRunner: then the reviews are scored by its workers, each of which loads the
-model once, into files OUTPUT/scores-*.jsonl in no particular order.
+A line has id, source, line, chars, dropped, bits_per_char, mean_log_rank (natural logarithm) and ranks. `ranks` are the
+shares of characters that were the model's 1st, 2nd to 3rd, 4th to 10th or a later choice. With --detector, which
+jobs.detect train writes, a line also has a verdict: generated, not detected or too short.
+
+Other options go to Beam, for instance --runner=FnApiRunner. Then Beam's workers score the reviews, and each worker
+loads the model once. They write OUTPUT/scores-*.jsonl in no particular order.
 """
 
 import argparse
@@ -37,100 +39,101 @@ from preprocessing.progress import report_progress
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector, read_detector
-from trainer.scoring.review_texts import STDIN, named, read
-from trainer.scoring.reviews import Alphabet, Scored, Unread, as_line, scored
+from trainer.scoring.review_files import STDIN, find_review_files, read_review_files
+from trainer.scoring.reviews import ScoredReview, TextCodec, UnscoredLine, format_json_line, score_reviews
 
 log = logging.getLogger(__name__)
 
-COLORED_TEXTS = 200  # on a page: more would make a file that no browser likes
+MAX_PAGE_REVIEWS = 200  # more make a page that is slow in a browser
 
 
 def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> None:
-    arguments = command.parser(__doc__)
-    arguments.add_argument("run", metavar="RUN")
-    arguments.add_argument("reviews", metavar="REVIEWS", nargs="*", default=[STDIN], help="URLs or - (default: -)")
-    arguments.add_argument("--output", metavar="URL", help="a file to write instead of stdout; with Beam a folder")
-    arguments.add_argument("--per-char", action="store_true", help="also text, bits and rank of each character")
-    arguments.add_argument("--detector", metavar="URL", help="also a verdict by this detector")
-    arguments.add_argument("--color", action="store_true", help="no JSON but the texts, coloured by rank")
-    arguments.add_argument("--html", metavar="FILE", help="also a page of the texts, coloured by rank")
-    asked, beam_options = arguments.parse_known_args(argv)
+    parser = command.parser(__doc__)
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("reviews", metavar="REVIEWS", nargs="*", default=[STDIN], help="URLs or - (default: -)")
+    parser.add_argument("--output", metavar="URL", help="a file to write instead of stdout; with Beam a folder")
+    parser.add_argument("--per-char", action="store_true", help="also text, bits and rank of each character")
+    parser.add_argument("--detector", metavar="URL", help="also a verdict by this detector")
+    parser.add_argument("--color", action="store_true", help="print the texts, colored by rank, instead of JSON")
+    parser.add_argument("--html", metavar="FILE", help="also write a page of the texts, colored by rank")
+    args, beam_options = parser.parse_known_args(argv)
     for option in beam_options:
-        near = arguments.nearest(option.partition("=")[0].replace("_", "-"))
+        near = parser.nearest(option.partition("=")[0].replace("_", "-"))
         if near:
             raise InputError(f"{option}: unknown: did you mean {near}?")
-    if asked.color and not sys.stdout.isatty():
+    if args.color and not sys.stdout.isatty():
         raise InputError("--color: stdout is no terminal: use --html FILE")
-    run = open_run(asked.run)
-    detector = read_detector(asked.detector) if asked.detector else None
-    with tempfile.TemporaryDirectory(prefix="score-") as made:
-        if beam_options:
-            _on_beam(asked, run, detector, beam_options)
-        else:
-            _here(asked, run, detector, stdin or sys.stdin.buffer, Path(made))
+    run = open_run(args.run)
+    detector = read_detector(args.detector) if args.detector else None
+    if beam_options:
+        _score_on_beam(args, run, detector, beam_options)
+        return
+    with tempfile.TemporaryDirectory(prefix="score-") as scratch:
+        _score_here(args, run, detector, stdin or sys.stdin.buffer, Path(scratch))
 
 
-def _here(asked: argparse.Namespace, run: Run, detector: Detector | None, stdin: IO[bytes], scratch: Path) -> None:
-    files = named(asked.reviews, stdin, scratch)
+def _score_here(args: argparse.Namespace, run: Run, detector: Detector | None, stdin: IO[bytes], scratch: Path) -> None:
+    files = find_review_files(args.reviews, stdin, scratch)
 
     from trainer.runs.load import load_checkpoint
     from trainer.scoring.scorer import Scorer
 
-    saved, net = load_checkpoint(run)
+    saved, model = load_checkpoint(run)
     if detector:
-        detector.check(saved.sha256, where=asked.detector)
-    alphabet, errors, colored = Alphabet(run.manifest), Counter[str](), list[Scored]()
-    texts = chars = 0
-    # Both first: where nothing can be written, the work would be in vain.
-    with _written(asked.output) as file, _written(asked.html) as page:
-        done = scored(read(files, scratch), Scorer(net), alphabet)
-        for found in report_progress(
-            done, unit="char", size=lambda one: 0 if isinstance(one, Unread) else len(one.scores)
-        ):
-            if isinstance(found, Unread):
-                errors[found.error] += 1
+        detector.require_checkpoint(saved.sha256, where=args.detector)
+    codec, errors, page_reviews = TextCodec(run.manifest), Counter[str](), list[ScoredReview]()
+    reviews = chars = 0
+    # Both files are opened first: if one cannot be written, nothing is scored in vain.
+    with _open_or_none(args.output) as file, _open_or_none(args.html) as page:
+        results = score_reviews(read_review_files(files, scratch), Scorer(model), codec)
+        for result in report_progress(results, unit="char", size=_count_chars):
+            if isinstance(result, UnscoredLine):
+                errors[result.error] += 1
             else:
-                texts, chars = texts + 1, chars + len(found.scores)
-                if asked.html and len(colored) < COLORED_TEXTS:
-                    colored.append(found)
-            if not asked.color:
-                line = as_line(found, alphabet, detector=detector, per_char=asked.per_char)
-            elif isinstance(found, Scored):
-                line = color_by_rank(alphabet.decode(found.ids[1:]), found.scores)
+                reviews, chars = reviews + 1, chars + len(result.scores)
+                if args.html and len(page_reviews) < MAX_PAGE_REVIEWS:
+                    page_reviews.append(result)
+            if not args.color:
+                line = format_json_line(result, codec, detector=detector, per_char=args.per_char)
+            elif isinstance(result, ScoredReview):
+                line = color_by_rank(codec.decode(result.ids[1:]), result.scores)
             else:
                 continue
             if file:
                 file.write(f"{line}\n".encode())
             else:
                 print(line)
-        unread = "; ".join(f"{count} not: {reason}" for reason, count in errors.most_common())
-        if not texts:
-            raise InputError(f"{', '.join(asked.reviews)}: nothing that can be scored: {unread or 'no review'}")
+        unscored = "; ".join(f"{count} not scored: {error}" for error, count in errors.most_common())
+        if not reviews:
+            raise InputError(f"{', '.join(args.reviews)}: no review can be scored: {unscored or 'no review in it'}")
         if page:
             from jobs.pages.scores import scores_page
 
-            page.write(scores_page(colored, alphabet, total=texts))
-    log.info("%d review(s) scored, %d characters%s", texts, chars, f"; {unread}" if unread else "")
+            page.write(scores_page(page_reviews, codec, total=reviews))
+    log.info("%d review(s) scored, %d characters%s", reviews, chars, f"; {unscored}" if unscored else "")
 
 
-def _written(url: str | None) -> AbstractContextManager[BinaryIO | None]:
+def _count_chars(result: ScoredReview | UnscoredLine) -> int:
+    return 0 if isinstance(result, UnscoredLine) else len(result.scores)
+
+
+def _open_or_none(url: str | None) -> AbstractContextManager[BinaryIO | None]:
     return open_for_writing(url) if url else nullcontext()
 
 
-def _on_beam(asked: argparse.Namespace, run: Run, detector: Detector | None, options: Sequence[str]) -> None:
+def _score_on_beam(args: argparse.Namespace, run: Run, detector: Detector | None, options: Sequence[str]) -> None:
     unknown = next((option for option in options if not option.startswith("-")), None)
     if unknown:
-        raise InputError(f"unknown argument {unknown}: expected --name=value of an option of Beam's (see --help)")
-    if asked.color or asked.html:
-        raise InputError("--color and --html: not with options of Beam's")
-    if not asked.output or STDIN in asked.reviews:
-        raise InputError(
-            f"{options[0]}: with an option of Beam's name the reviews by URL, and a folder by --output URL"
-        )
+        raise InputError(f"unknown argument {unknown}: expected a Beam option as --name=value (see --help)")
+    if args.color or args.html:
+        raise InputError("--color and --html: not with Beam options")
+    if not args.output or STDIN in args.reviews:
+        raise InputError(f"{options[0]}: with a Beam option name the reviews by URL, and a folder by --output URL")
 
-    from trainer.scoring.on_beam import score
+    from trainer.scoring.on_beam import score_on_beam
 
-    score(asked.run, run, asked.reviews, asked.output, detector=detector, per_char=asked.per_char, options=options)
+    urls = (args.run, run, args.reviews, args.output)
+    score_on_beam(*urls, detector=detector, per_char=args.per_char, options=options)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from jobs.pages.html import render
 from jobs.pages.svg import drawing, image
 from jobs.terminal.detection import LIMITS, rates_note, rates_table
 from jobs.terminal.ranks import group_by_rank, rank_legend
-from trainer.detection.evaluate import GENUINE, OWN, Row, Texts, log_odds
+from trainer.detection.evaluate import EvaluationRow, compute_log_odds
 from trainer.detection.rates import Numbers
+from trainer.detection.review_scorer import GENUINE, THIS_RUN, ScoredTexts
 from trainer.scoring.detector import Detector
-from trainer.scoring.reviews import Alphabet
+from trainer.scoring.reviews import TextCodec
 from trainer.scoring.scores import FEATURES, RANK_NAMES
 
 PLOTTED_CHARS = 400  # or else the detector's smallest length
@@ -26,7 +27,12 @@ INCHES = (6, 4)
 
 
 def detection_page(
-    name: str, detector: Detector, genuine: Texts, generated: Sequence[Texts], rows: Sequence[Row], alphabet: Alphabet
+    name: str,
+    detector: Detector,
+    genuine: ScoredTexts,
+    generated: Sequence[ScoredTexts],
+    rows: Sequence[EvaluationRow],
+    codec: TextCodec,
 ) -> bytes:
     """Render the page."""
     return render(
@@ -40,7 +46,7 @@ def detection_page(
         features=[f"{feature}: {meaning}" for feature, meaning in FEATURES.items()],
         legend=rank_legend(),
         texts=[
-            (f"{kind.source} {kind.label}", group_by_rank(alphabet.decode(kind.ids[0][1:-1]), kind.scores[0]))
+            (f"{kind.source} {kind.label}", group_by_rank(codec.decode(kind.ids[0][1:-1]), kind.scores[0]))
             for kind in (genuine, *generated)
             if kind.scores
         ],
@@ -48,17 +54,17 @@ def detection_page(
     )
 
 
-def _plots(detector: Detector, genuine: Texts, generated: Sequence[Texts]) -> Iterator[Markup]:
-    at_length = detector.at(PLOTTED_CHARS) or detector.lengths[0]
-    real = genuine.of_length(at_length.chars)
-    fake = [texts for texts in (kind.of_length(at_length.chars) for kind in generated) if texts.scores]
+def _plots(detector: Detector, genuine: ScoredTexts, generated: Sequence[ScoredTexts]) -> Iterator[Markup]:
+    at_length = detector.classifier_for(PLOTTED_CHARS) or detector.lengths[0]
+    real = genuine.at_least(at_length.chars)
+    fake = [texts for texts in (kind.at_least(at_length.chars) for kind in generated) if texts.scores]
     if not real.scores or not fake:
         return
     title = f"first {at_length.chars} characters, {len(real.scores)} genuine texts"
     for source, kinds in groupby(fake, key=lambda texts: texts.source):  # all sources in one plot would be a tangle
-        log_odds_by_name = {f"{source} {texts.label}": log_odds(at_length, texts) for texts in kinds}
-        yield _plot_roc(log_odds(at_length, real), log_odds_by_name, source=source, title=title)
-    yield _plot_ranks([texts for texts in (real, *fake) if texts.source in (GENUINE, OWN)])
+        log_odds_by_name = {f"{source} {texts.label}": compute_log_odds(at_length, texts) for texts in kinds}
+        yield _plot_roc(compute_log_odds(at_length, real), log_odds_by_name, source=source, title=title)
+    yield _plot_ranks([texts for texts in (real, *fake) if texts.source in (GENUINE, THIS_RUN)])
 
 
 def _plot_roc(genuine: Numbers, generated: dict[str, Numbers], *, source: str, title: str) -> Markup:
@@ -79,7 +85,7 @@ def _plot_roc(genuine: Numbers, generated: dict[str, Numbers], *, source: str, t
         return image(figure, alt=f"{source}: true over false positive rate")
 
 
-def _plot_ranks(kinds: Sequence[Texts]) -> Markup:
+def _plot_ranks(kinds: Sequence[ScoredTexts]) -> Markup:
     """Plot for each kind of text the share [4] of its characters in each class of rank."""
     with drawing():
         figure, axes = _axes(xlabel="rank among the model's choices", ylabel="share of characters")
@@ -92,7 +98,7 @@ def _plot_ranks(kinds: Sequence[Texts]) -> Markup:
         return image(figure, alt="ranks of the characters of genuine and generated texts")
 
 
-def _rank_shares(texts: Texts) -> npt.NDArray[np.float64]:
+def _rank_shares(texts: ScoredTexts) -> npt.NDArray[np.float64]:
     counts = np.sum([scores.histogram for scores in texts.scores], axis=0)
     return np.asarray(counts / counts.sum())
 

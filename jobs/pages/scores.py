@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from jobs.pages.html import render
 from jobs.terminal.ranks import group_by_rank, rank_legend
-from trainer.scoring.reviews import Alphabet, Scored
+from trainer.scoring.reviews import ScoredReview, TextCodec
 
 
-def scores_page(reviews: Sequence[Scored], alphabet: Alphabet, *, total: int) -> bytes:
+def scores_page(reviews: Sequence[ScoredReview], codec: TextCodec, *, total: int) -> bytes:
     """Render the page of the first reviews of `total`."""
     return render(
         "scores.html.j2",
@@ -16,8 +16,8 @@ def scores_page(reviews: Sequence[Scored], alphabet: Alphabet, *, total: int) ->
         total=total,
         reviews=[
             (
-                f"{review.text.found.line}, {review.scores.bits_per_char:.2f} bits per character",
-                group_by_rank(alphabet.decode(review.ids[1:]), review.scores),
+                f"{review.line.parsed.line}, {review.scores.bits_per_char:.2f} bits per character",
+                group_by_rank(codec.decode(review.ids[1:]), review.scores),
             )
             for review in reviews
         ],

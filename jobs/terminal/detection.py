@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from jobs.terminal.table import format_table
-from trainer.detection.evaluate import Row
+from trainer.detection.evaluate import EvaluationRow
 from trainer.detection.rates import CONFIDENCE, FALSE_POSITIVE_RATES
 
 HEAD = ("source", "diversity", "characters", "texts", "AUROC", "AUPR")
@@ -23,13 +23,13 @@ LIMITS = (
 )
 
 
-def rates_table(rows: Sequence[Row]) -> list[str]:
+def rates_table(rows: Sequence[EvaluationRow]) -> list[str]:
     """Format the rates as a table, with intervals of CONFIDENCE in brackets."""
     rates = [f"TPR at {rate:.0%} FPR" for rate in FALSE_POSITIVE_RATES]
     return format_table("<>>>>>>>>>", [(*HEAD, *rates, "TPR", "FPR"), *map(_cells, rows)])
 
 
-def rates_note(rows: Sequence[Row]) -> str:
+def rates_note(rows: Sequence[EvaluationRow]) -> str:
     """Describe the table's numbers."""
     genuine = ", ".join(f"{row.genuine} of {row.chars}" for row in {row.chars: row for row in rows}.values())
     return (
@@ -40,7 +40,7 @@ def rates_note(rows: Sequence[Row]) -> str:
     )
 
 
-def rates_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def rates_json(rows: Sequence[EvaluationRow]) -> list[dict[str, Any]]:
     """Return the rates as JSON values, one object for each row."""
     names = [f"tpr_at_{rate:g}" for rate in FALSE_POSITIVE_RATES]
     return [
@@ -51,7 +51,7 @@ def rates_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(row: Row) -> Sequence[str]:
+def _cells(row: EvaluationRow) -> Sequence[str]:
     texts = (row.source, row.label, f"{row.chars}", f"{row.generated}")
     rates = map(str, (row.rates.auroc, row.rates.aupr, *row.rates.tpr))
     return *texts, *rates, f"{row.found:.3f}", f"{row.false_alarms:.3f}"

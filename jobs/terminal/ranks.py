@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from jobs.terminal.table import escape_invisible
-from trainer.scoring.scores import RANK_NAMES, Scores, kinds
+from trainer.scoring.scores import RANK_NAMES, Scores, rank_classes
 
 # Of each class of rank in RANK_NAMES. On a page, the classes rank0 to rank3 in page.html.j2 have these colors.
 COLORS = ("green", "yellow", "red", "purple")
@@ -31,5 +31,7 @@ def color_by_rank(text: str, scores: Scores) -> str:
 
 def group_by_rank(symbols: Sequence[str], scores: Scores) -> Iterator[tuple[int, str]]:
     """Yield neighbours of one class of rank as (index in RANK_NAMES, text)."""
-    for rank, pairs in groupby(zip(kinds(scores.ranks).tolist(), symbols, strict=True), key=lambda pair: pair[0]):
+    for rank, pairs in groupby(
+        zip(rank_classes(scores.ranks).tolist(), symbols, strict=True), key=lambda pair: pair[0]
+    ):
         yield rank, "".join(symbol for _, symbol in pairs)

@@ -11,7 +11,7 @@ from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from tests.support.inputs import SMALL_WINDOWS, reviews, sets
 from tests.support.runs import arguments, newest
-from trainer.detection.examples import of_split
+from trainer.detection.examples import read_split_ids
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
 
@@ -156,7 +156,7 @@ def test_a_split_s_reviews_come_back_whole_from_its_windows(tmp_path: Path, stri
     settings = SMALL_WINDOWS | {"stride_chars": stride, "input": tmp_path / "in.jsonl", "output": tmp_path / "dataset"}
     preprocess.main(sets(**settings))
     dataset = open_dataset(str(tmp_path / "dataset"))
-    found = of_split(dataset, "train")
+    found = read_split_ids(dataset, "train")
     texts = {dataset.manifest.symbols().decode(ids) for ids in found}
     assert texts < {f"{{visit {n:04}: the soup was hot, so good.}}" for n in range(400)}
     shards = len(dataset.shards("train"))

@@ -11,7 +11,7 @@ from jobs import score
 from preprocessing.errors import InputError
 from tests.support.inputs import gzipped, json_line, reviews, zipped
 from trainer.runs.folder import open_run
-from trainer.scoring.reviews import TEXTS_AT_ONCE, Alphabet
+from trainer.scoring.reviews import LINES_AT_ONCE, TextCodec
 from trainer.scoring.scores import RANK_NAMES
 
 TEXT = "Good soup, and a good Table!"
@@ -89,7 +89,7 @@ def test_a_review_gets_the_same_scores_in_whatever_form_it_comes(run: str, tmp_p
 
 
 def test_each_line_of_a_file_becomes_one_line_in_the_same_order(run: str, tmp_path: Path) -> None:
-    many = [*reviews(TEXTS_AT_ONCE + 3), b"no JSON\n", json_line("\N{SNOWMAN}", review_id="snow")]
+    many = [*reviews(LINES_AT_ONCE + 3), b"no JSON\n", json_line("\N{SNOWMAN}", review_id="snow")]
     found = scores(run, tmp_path, b"".join(many))
     assert [line["line"] for line in found] == list(range(1, len(many) + 1))
     assert [line["id"] for line in found[: len(many) - 2]] == [json.loads(line)["review_id"] for line in many[:-2]]
@@ -131,11 +131,11 @@ def test_reviews_and_scores_may_be_in_cloud_storage(run: str, store: str) -> Non
         (b"\x7fELF\0\0\x01", "stdin.txt: binary, expected text, JSON lines or CSV"),
         (b"soup \xff", "stdin.txt: not UTF-8 at byte 5"),
         (b"\x1f\x8bgarbage", "stdin.txt.gz: damaged or truncated"),
-        ("\N{SNOWMAN}".encode(), "-: nothing that can be scored: 1 not: no symbol of the vocabulary"),
-        (b" \n ", "-: nothing that can be scored: 1 not: text is empty"),
-        (b'{"text": 5}\n{"text": 6}\n', "-: nothing that can be scored: 2 not: text is not a string"),
-        (b'[{"text": "soup"}]', "-: nothing that can be scored: 1 not: not a JSON object"),
-        (b"x" * 10_000_000, "-: nothing that can be scored: 1 not: over 1000000 bytes"),
+        ("\N{SNOWMAN}".encode(), "-: no review can be scored: 1 not scored: no symbol of the vocabulary"),
+        (b" \n ", "-: no review can be scored: 1 not scored: text is empty"),
+        (b'{"text": 5}\n{"text": 6}\n', "-: no review can be scored: 2 not scored: text is not a string"),
+        (b'[{"text": "soup"}]', "-: no review can be scored: 1 not scored: not a JSON object"),
+        (b"x" * 10_000_000, "-: no review can be scored: 1 not scored: over 1000000 bytes"),
     ],
     ids=["empty", "binary", "not UTF-8", "damaged", "unknown", "blank", "no text", "list", "10 MB"],
 )
@@ -153,10 +153,10 @@ def test_what_cannot_be_scored_at_all_is_refused(run: str, tmp_path: Path, given
         (["--ouput", "x"], "--ouput: unknown: did you mean --output"),
         (["--per_char"], "--per_char: unknown: did you mean --per-char"),
         (["--color"], "--color: stdout is no terminal: use --html FILE"),
-        (["--runner=FnApiRunner"], "--runner=FnApiRunner: with an option of Beam's name the reviews by URL"),
+        (["--runner=FnApiRunner"], "--runner=FnApiRunner: with a Beam option name the reviews by URL"),
         (["a.jsonl", "--output", "scores", "--runner=X", "--color"], "stdout is no terminal"),
-        (["a.jsonl", "--output", "scores", "--runner=X", "--html", "a"], "not with options of Beam's"),
-        (["a.jsonl", "--runner", "FnApiRunner", "x"], "with an option of Beam's|unknown argument"),
+        (["a.jsonl", "--output", "scores", "--runner=X", "--html", "a"], "not with Beam options"),
+        (["a.jsonl", "--runner", "FnApiRunner", "x"], "with a Beam option|unknown argument"),
     ],
 )
 def test_arguments_that_cannot_be_carried_out_are_refused(run: str, options: list[str], message: str) -> None:
@@ -206,7 +206,7 @@ def test_beam_s_workers_write_the_lines_that_the_command_itself_writes(run: str,
         return line["source"], line["line"]
 
     assert sorted(found, key=place) == lines_of(here)
-    with pytest.raises(InputError, match="holds scores already: name another folder"):
+    with pytest.raises(InputError, match="has scores already: name another folder"):
         beam(run, tmp_path, "--runner=FnApiRunner")
 
 
@@ -230,6 +230,6 @@ def test_a_run_without_a_checkpoint_is_refused_before_the_workers_start(run: str
 
 
 def test_ids_are_those_of_the_dataset_and_come_back_as_text(run: str) -> None:
-    ids, dropped = Alphabet(open_run(run).manifest).encode("Soup\N{SNOWMAN}")
-    assert Alphabet(open_run(run).manifest).decode(ids) == "{soup}"
+    ids, dropped = TextCodec(open_run(run).manifest).encode("Soup\N{SNOWMAN}")
+    assert TextCodec(open_run(run).manifest).decode(ids) == "{soup}"
     assert dropped == 1

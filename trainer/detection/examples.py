@@ -1,6 +1,6 @@
-"""Reviews as ids for a detector to be made from or tried on: genuine ones and generated ones, each with its braces.
+"""Genuine and generated reviews as ids, each with both braces.
 
-A generated review ends where the generator closes it, or is cut off.
+A generated review ends with the generator's closing brace. A review without one is cut off, and gets a closing brace.
 """
 
 import sys
@@ -23,47 +23,53 @@ from trainer.detection.ngrams import NGrams
 from trainer.runs.folder import Run
 from trainer.sampling.generate import generate_samples, whole_samples
 from trainer.sampling.sampler import draws
-from trainer.scoring.review_texts import named, read
-from trainer.scoring.reviews import Alphabet
+from trainer.scoring.review_files import find_review_files, read_review_files
+from trainer.scoring.reviews import TextCodec
 
 Ids = npt.NDArray[Any]
 
 
-def of_split(dataset: Dataset, split: str) -> list[Ids]:
-    """The whole reviews of a split, put together again from its windows; InputError if there is no such split."""
+def read_split_ids(dataset: Dataset, split: str) -> list[Ids]:
+    """Return the whole reviews of a split, put together from its windows. Raises InputError without such a split."""
     closing = dataset.manifest.symbols().symbols.index(CLOSE)
-    found = []
-    for ids in _texts(dataset, split):
+    reviews = []
+    for ids in _read_shards(dataset, split):
         pieces = np.split(ids, np.flatnonzero(ids == closing) + 1)
-        found += [piece for piece in pieces if len(piece) and piece[-1] == closing]  # the last may be cut
-    return found
+        reviews += [piece for piece in pieces if len(piece) and piece[-1] == closing]  # a shard's last may be cut
+    return reviews
 
 
-def of_files(urls: Sequence[str], alphabet: Alphabet) -> list[Ids]:
-    """The reviews in a user's files; InputError if there is none."""
+def read_review_ids(urls: Sequence[str], codec: TextCodec) -> list[Ids]:
+    """Return the reviews in a user's files. Raises InputError if there is none."""
     with tempfile.TemporaryDirectory(prefix="reviews-") as scratch:
-        files = named(urls, sys.stdin.buffer, Path(scratch))
-        texts = [text.found.text for text in read(files, Path(scratch)) if isinstance(text.found, Review)]
-    found = [ids for ids in (alphabet.encode(text)[0] for text in texts) if len(ids) > 2]
-    if not found:
+        files = find_review_files(urls, sys.stdin.buffer, Path(scratch))
+        texts = [
+            line.parsed.text for line in read_review_files(files, Path(scratch)) if isinstance(line.parsed, Review)
+        ]
+    reviews = [ids for ids in (codec.encode(text)[0] for text in texts) if len(ids) > 2]
+    if not reviews:
         raise InputError(f"{', '.join(urls)}: no review of the run's symbols in it")
-    return found
+    return reviews
 
 
-def by_model(run: Run, net: keras.Model, diversities: Sequence[float], *, chars: int, seed: int) -> list[Ids]:
-    """A review at each of the diversities, of at most so many characters; the same for the same seed."""
+def generate_with_model(
+    run: Run, model: keras.Model, diversities: Sequence[float], *, chars: int, seed: int
+) -> list[Ids]:
+    """Generate a review of at most `chars` characters at each of the diversities. The seed decides the reviews."""
     opening, closing = _braces(run)
     samples = generate_samples(
-        net, [opening], diversities, chars=chars, seed=seed, reached=lambda ids: ids[-1] == closing
+        model, [opening], diversities, chars=chars, seed=seed, reached=lambda ids: ids[-1] == closing
     )
     whole = report_progress(whole_samples(samples), total=len(diversities), unit="review")
-    return _cut((np.array(text.ids, np.int32) for text in whole), opening, closing)
+    return _cut((np.array(sample.ids, np.int32) for sample in whole), opening, closing)
 
 
-def by_ngrams(run: Run, dataset: Dataset, diversities: Sequence[float], *, chars: int, seed: int) -> list[Ids]:
-    """The same by an n-gram model of the training split."""
+def generate_with_ngrams(
+    run: Run, dataset: Dataset, diversities: Sequence[float], *, chars: int, seed: int
+) -> list[Ids]:
+    """Generate reviews as `generate_with_model` does, with an n-gram model of the training split."""
     opening, closing = _braces(run)
-    model = NGrams(np.concatenate(list(_texts(dataset, "train"))), len(run.manifest.vocabulary))
+    model = NGrams(np.concatenate(list(_read_shards(dataset, "train"))), len(run.manifest.vocabulary))
     drawn = draws(seed, 0, rows=len(diversities), chars=chars)
     return _cut(model.generate(opening, diversities=diversities, drawn=drawn), opening, closing)
 
@@ -73,19 +79,19 @@ def _braces(run: Run) -> tuple[int, int]:
 
 
 def _cut(rows: Iterable[Ids], opening: int, closing: int) -> list[Ids]:
-    """Each row up to its first closing brace, which one that has none is given."""
-    found = []
+    """Cut each row after its first closing brace. A row without one gets a closing brace at its end."""
+    reviews = []
     for row in rows:
         ends = np.flatnonzero(row == closing)
         inside = row[: ends[0]] if len(ends) else row
-        found.append(np.concatenate([[opening], inside, [closing]]))
-    return found
+        reviews.append(np.concatenate([[opening], inside, [closing]]))
+    return reviews
 
 
-def _texts(dataset: Dataset, split: str) -> Iterator[Ids]:
-    """The text of each shard."""
+def _read_shards(dataset: Dataset, split: str) -> Iterator[Ids]:
+    """Yield the ids of each shard's text."""
     manifest = dataset.manifest
-    with tempfile.TemporaryDirectory(prefix="reviews-") as made:
+    with tempfile.TemporaryDirectory(prefix="reviews-") as scratch:
         for shard in dataset.shards(split):
-            with dataset.local_shard(shard, Path(made)) as path, path.open("rb") as file:
+            with dataset.local_shard(shard, Path(scratch)) as path, path.open("rb") as file:
                 yield np.concatenate(list(read_text_ids(file, manifest, chunk_bytes=CHUNK_BYTES)))

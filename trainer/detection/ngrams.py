@@ -1,8 +1,8 @@
-"""Text from an n-gram model with back-off: a generator of another kind, for a detector to be tried on.
+"""An n-gram model with back-off: a generator of another kind, to evaluate a detector with.
 
-The next symbol is drawn from those that followed the longest context, of at most `order` symbols, that the text has
-at least LEAST times. All contexts lie in one sorted array, the nearest symbol first, so that those that share a
-shorter context stand together, and a count is a range of it.
+The next symbol is drawn from the symbols that followed the longest frequent context in the training text. A context has
+at most `order` symbols, and is frequent if it occurs MIN_COUNT times. All contexts are in one sorted array of integers
+with the nearest symbol in the highest bits. So the contexts that share their nearest symbols are one range.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-LEAST = 4  # of fewer the continuation would be a quotation
+MIN_COUNT = 4  # a rarer context would be continued by quoting the text
 ORDER = 9
 
 
 class NGrams:
-    """Of ids [n] below `symbols`; the order is less where so many symbols of context do not fit into 63 bits."""
+    """An n-gram model of a text. The order is lower if that many symbols do not fit into 63 bits."""
 
     def __init__(self, ids: npt.NDArray[Any], symbols: int, *, order: int = ORDER) -> None:
+        """Index the text's ids [n], each below `symbols`."""
         self._bits = max(1, (symbols - 1).bit_length())
         self.order = min(order, 63 // self._bits, len(ids) - 1)
         self._symbols = symbols
@@ -32,7 +33,7 @@ class NGrams:
     def generate(
         self, start: int, *, diversities: Sequence[float], drawn: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.int32]:
-        """Ids [B, N] that follow the symbol `start`; drawn [B, N] in [0, 1), as sampler.draws gives it."""
+        """Generate ids [B, N] that follow the symbol `start`. drawn [B, N] are the random numbers in [0, 1)."""
         rows, chars = drawn.shape
         powers = 1 / np.asarray(diversities, np.float64)
         codes, known = np.full(rows, start << self._bits * (self.order - 1), np.int64), 1
@@ -41,7 +42,7 @@ class NGrams:
             firsts, lasts = self._ranges(codes, min(known, self.order))
             for row in range(rows):
                 counts = np.bincount(self._next[firsts[row] : lasts[row]], minlength=self._symbols)
-                # Of shares, as a great count to the power of 1 / diversity is no number any more.
+                # Shares, because a large count to the power of 1 / diversity overflows.
                 cumulated = ((counts / counts.max()) ** powers[row]).cumsum()
                 symbol = np.searchsorted(cumulated, drawn[row, position] * cumulated[-1], side="right")
                 chosen[row, position] = symbol
@@ -50,12 +51,12 @@ class NGrams:
         return chosen
 
     def _ranges(self, codes: npt.NDArray[np.int64], known: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Where the longest context of at most `known` symbols that occurs often enough stands, for each code."""
+        """Return for each code the range of its longest frequent context of at most `known` symbols."""
         firsts, lasts = np.zeros(len(codes), np.int64), np.full(len(codes), len(self._codes), np.int64)
         for length in range(1, known + 1):
             rest = self._bits * (self.order - length)
             least = codes >> rest << rest
             first, last = np.searchsorted(self._codes, least), np.searchsorted(self._codes, least + (1 << rest))
-            enough = last - first >= LEAST
+            enough = last - first >= MIN_COUNT
             firsts, lasts = np.where(enough, first, firsts), np.where(enough, last, lasts)
         return firsts, lasts

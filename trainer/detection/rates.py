@@ -1,4 +1,4 @@
-"""How well a number tells generated texts from genuine ones: the higher, the more it speaks for generated."""
+"""Rates of a classifier that gives generated texts higher numbers than genuine texts, with bootstrap intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and the interval that holds it with CONFIDENCE."""
+    """A value with its confidence interval at level CONFIDENCE."""
 
     value: float
     low: float
@@ -27,39 +27,46 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Rates:
-    """auroc, aupr: areas under the ROC curve and under that of precision over recall, the latter with as many
-    generated texts to each genuine one as there are here. tpr: the share found at each of FALSE_POSITIVE_RATES."""
+    """Rates of a classifier.
+
+    auroc: area under the ROC curve.
+    aupr: area under the precision-recall curve, for this ratio of generated to genuine texts.
+    tpr: true positive rate at each of FALSE_POSITIVE_RATES.
+    """
 
     auroc: Estimate
     aupr: Estimate
     tpr: tuple[Estimate, ...]
 
 
-def threshold_at(genuine: Numbers, rate: float) -> float:
-    """The least threshold that at most this share of the genuine texts' numbers is above."""
+def find_threshold(genuine: Numbers, rate: float) -> float:
+    """Find the lowest threshold with at most this share of the genuine texts' numbers [n] above it."""
     return float(np.sort(genuine)[::-1][int(rate * len(genuine))])
 
 
-def rates(genuine: Numbers, generated: Numbers, *, seed: int) -> Rates:
-    """Of at least one text of each kind, with intervals by a bootstrap of the texts of each kind."""
+def estimate_rates(genuine: Numbers, generated: Numbers, *, seed: int) -> Rates:
+    """Estimate the rates from the numbers [n] of genuine and [m] of generated texts, at least one of each.
+
+    The intervals come from a bootstrap of the genuine texts and of the generated texts.
+    """
     random = np.random.default_rng(seed)
     resampled = np.array(
         [
-            measure(random.choice(genuine, len(genuine)), random.choice(generated, len(generated)))
+            measure_rates(random.choice(genuine, len(genuine)), random.choice(generated, len(generated)))
             for _ in range(RESAMPLES)
         ]
     )
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
     auroc, aupr, *tpr = (
-        Estimate(*map(float, three)) for three in zip(measure(genuine, generated), low, high, strict=True)
+        Estimate(*map(float, three)) for three in zip(measure_rates(genuine, generated), low, high, strict=True)
     )
     return Rates(auroc, aupr, tuple(tpr))
 
 
-def measure(genuine: Numbers, generated: Numbers) -> Sequence[float]:
-    """The values of Rates in its order, without their intervals."""
+def measure_rates(genuine: Numbers, generated: Numbers) -> Sequence[float]:
+    """Return the values of Rates, in its order, without intervals."""
     numbers = np.concatenate([genuine, generated])
     truth = np.repeat([0, 1], [len(genuine), len(generated)])
-    found = (float((generated > threshold_at(genuine, rate)).mean()) for rate in FALSE_POSITIVE_RATES)
-    return [roc_auc_score(truth, numbers), average_precision_score(truth, numbers), *found]
+    tpr = (float((generated > find_threshold(genuine, rate)).mean()) for rate in FALSE_POSITIVE_RATES)
+    return [roc_auc_score(truth, numbers), average_precision_score(truth, numbers), *tpr]

@@ -1,13 +1,14 @@
-"""Reviews scored by Beam's workers, of which each loads the model once.
+"""Reviews scored by Beam's workers. Each worker loads the model once.
 
-    read and parse -> score some at a time -> lines -> OUTPUT/scores-00000-of-00004.jsonl ...
+    read and parse -> score in batches -> format lines -> OUTPUT/scores-00000-of-00004.jsonl ...
 
-Beam writes the files under other names first, and OUTPUT/summary.json, how many reviews there are and how many are
-unreadable for what reason, comes last: without it the folder is not complete.
+Beam writes the files under other names first. OUTPUT/summary.json is written last: without it the folder is not
+complete. The summary counts the scored reviews, and the other lines by reason.
 """
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,8 +24,15 @@ from preprocessing.storage.urls import absolute, open_bucket
 from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector
-from trainer.scoring.review_texts import Text
-from trainer.scoring.reviews import TEXTS_AT_ONCE, Alphabet, Scored, Unread, as_line, scored
+from trainer.scoring.review_files import ReviewLine
+from trainer.scoring.reviews import (
+    LINES_AT_ONCE,
+    ScoredReview,
+    TextCodec,
+    UnscoredLine,
+    format_json_line,
+    score_reviews,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,34 +40,39 @@ SCORES, SUMMARY = "scores", "summary.json"
 SCORED = "scored"
 
 
-class RunsModel(ModelHandler):
-    """The model of a run's checkpoint that has this SHA-256."""
+class CheckpointModel(ModelHandler):
+    """The model of a run's newest checkpoint, which must have the SHA-256 `checkpoint`."""
 
-    def __init__(self, run: str, checkpoint: str, alphabet: Alphabet) -> None:
-        self._run, self._checkpoint, self._alphabet = run, checkpoint, alphabet
+    def __init__(self, run: str, checkpoint: str, codec: TextCodec) -> None:
+        self._run, self._checkpoint, self._codec = run, checkpoint, codec
 
     def load_model(self) -> Any:
+        """Load the model. Raises OSError if the run has another checkpoint now."""
+        # A worker imports no command, and jobs/__init__.py sets the variable only for commands.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         from trainer.runs.load import load_checkpoint
         from trainer.scoring.scorer import Scorer
 
-        saved, net = load_checkpoint(open_run(self._run))
+        saved, model = load_checkpoint(open_run(self._run))
         if saved.sha256 != self._checkpoint:
-            raise OSError(f"{self._run}: has another checkpoint than when its scoring began: score again")
-        return Scorer(net)
+            raise OSError(f"{self._run}: has another checkpoint than at the start of the scoring: score again")
+        return Scorer(model)
 
     def run_inference(
         self,
-        batch: Sequence[Text],
+        batch: Sequence[ReviewLine],
         model: Any,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002
-    ) -> Iterable[Scored | Unread]:
-        return scored(batch, model, self._alphabet)
+    ) -> Iterable[ScoredReview | UnscoredLine]:
+        """Score a batch of lines with the loaded model."""
+        return score_reviews(batch, model, self._codec)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
-        return {"min_batch_size": 64, "max_batch_size": TEXTS_AT_ONCE}
+        """Return the limits of a batch's size."""
+        return {"min_batch_size": 64, "max_batch_size": LINES_AT_ONCE}
 
 
-def score(
+def score_on_beam(
     url: str,
     run: Run,
     reviews: Sequence[str],
@@ -69,64 +82,68 @@ def score(
     per_char: bool,
     options: Sequence[str],
 ) -> None:
-    """Writes the lines of all reviews. InputError where nothing can be scored, or if the folder has scores already."""
+    """Score all reviews and write their lines to the folder `output`.
+
+    Raises InputError if no review can be scored, or if the folder has scores already.
+    """
     folder = open_bucket(output)
     if folder.names(SCORES):
-        raise InputError(f"--output {output}: holds scores already: name another folder, or delete them")
+        raise InputError(f"--output {output}: has scores already: name another folder, or delete them")
     saved = checkpoint_index.newest(run.bucket)
     if saved is None:
         raise InputError(f"{url}: no {checkpoint_index.POINTER}: a run without a checkpoint yet")
     if detector:
-        detector.check(saved.sha256, where="--detector")
+        detector.require_checkpoint(saved.sha256, where="--detector")
     parts = [
         part
         for number, source in enumerate(find_sources(reviews))
         for part in split_file(number, url=absolute(source.url), name=source.name, size=source.bytes)
     ]
-    alphabet, place = Alphabet(run.manifest), absolute(output)
-    model = RunsModel(absolute(url), saved.sha256, alphabet)
+    codec, output_url = TextCodec(run.manifest), absolute(output)
+    model = CheckpointModel(absolute(url), saved.sha256, codec)
 
     def add_steps(pipeline: beam.Pipeline) -> None:
-        found = (
+        results = (
             pipeline
             | "parts" >> beam.Create(parts)
-            | "one bundle a part" >> beam.Reshuffle()
-            | "read and parse" >> beam.FlatMap(read)
+            | "one bundle for each part" >> beam.Reshuffle()
+            | "read and parse" >> beam.FlatMap(read_lines)
             | "spread" >> beam.Reshuffle()
             | "score" >> RunInference(model)
         )
         written = (
-            found
-            | "lines" >> beam.Map(as_line, alphabet, detector=detector, per_char=per_char)
-            | "write" >> beam.io.WriteToText(f"{place}/{SCORES}", file_name_suffix=".jsonl")
+            results
+            | "lines" >> beam.Map(format_json_line, codec, detector=detector, per_char=per_char)
+            | "write" >> beam.io.WriteToText(f"{output_url}/{SCORES}", file_name_suffix=".jsonl")
         )
-        counts = found | "outcomes" >> beam.Map(outcome) | "count" >> beam.combiners.Count.PerElement()
+        counts = results | "outcomes" >> beam.Map(name_outcome) | "count" >> beam.combiners.Count.PerElement()
         _ = (
             pipeline
-            | "one summary" >> beam.Create([place])
+            | "one summary" >> beam.Create([output_url])
             | "write summary" >> beam.Map(write_summary, AsDict(counts), beam.pvalue.AsIter(written))
         )
 
     run_pipeline(add_steps, options, urls=[url, output, *(part.url for part in parts)])
     summary = json.loads(folder.read(SUMMARY))
-    log.info("%s: %s", output, "; ".join(f"{count} {what}" for what, count in sorted(summary.items())))
+    log.info("%s: %s", output, "; ".join(f"{count} {outcome}" for outcome, count in sorted(summary.items())))
     if SCORED not in summary:
-        raise InputError(f"{', '.join(reviews)}: nothing that can be scored: see {output}")
+        raise InputError(f"{', '.join(reviews)}: no review can be scored: see {output}")
 
 
-def read(part: FilePart) -> Iterator[Text]:
-    """The reviews and rejected lines of one part of a file."""
+def read_lines(part: FilePart) -> Iterator[ReviewLine]:
+    """Yield the reviews and rejected lines of one part of a file."""
     with open_file(part.url) as stream:
-        for found in read_part(stream, part, plain=True):
-            yield Text(part.name, found)
+        for parsed in read_part(stream, part, plain=True):
+            yield ReviewLine(part.name, parsed)
 
 
-def outcome(found: Scored | Unread) -> str:
-    return found.error if isinstance(found, Unread) else SCORED
+def name_outcome(result: ScoredReview | UnscoredLine) -> str:
+    """Return the name under which the summary counts a result."""
+    return result.error if isinstance(result, UnscoredLine) else SCORED
 
 
 def write_summary(folder: str, counts: Mapping[str, int], written: Iterable[str]) -> None:
-    """Once all files are `written`."""
+    """Write the summary after all files are `written`."""
     list(written)
     with create_file(folder, SUMMARY) as stream:
         stream.write(json.dumps(dict(counts)).encode())

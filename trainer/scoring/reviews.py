@@ -1,4 +1,4 @@
-"""Reviews through a model, and the line of JSON that each becomes; the same here and on Beam's workers."""
+"""Reviews scored by a model, and the JSON line of each review. A command and Beam's workers share this code."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,24 +14,24 @@ from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
 from preprocessing.sources.review import Rejected
 from trainer.scoring.detector import Detector
-from trainer.scoring.review_texts import Text
+from trainer.scoring.review_files import ReviewLine
 from trainer.scoring.scores import RANK_NAMES, Scores
 
 if TYPE_CHECKING:
     from trainer.scoring.scorer import Scorer
 
-TEXTS_AT_ONCE = 512  # among which those of like length are found
+LINES_AT_ONCE = 512  # the scorer looks among them for reviews of similar length
 EMPTY = "no symbol of the vocabulary"
 
 
 @dataclass(frozen=True)
-class Alphabet:
-    """How a run's dataset has its texts written: in which symbols, and whether in lower case."""
+class TextCodec:
+    """Encoding of reviews as a run's dataset has it: its vocabulary, and lower case if the dataset is."""
 
     manifest: Manifest
 
     def encode(self, text: str) -> tuple[npt.NDArray[Any], int]:
-        """The ids of {text} as training saw it, [n + 2], and how many characters were left out."""
+        """Return the ids [n + 2] of {text}, as training saw it, and the number of symbols that were dropped."""
         vocabulary = self.manifest.symbols()
         encoder = Encoder(vocabulary, lowercase=self.manifest.settings["lowercase"])
         inside = np.frombuffer(encoder.encode(text.encode()), vocabulary.dtype)
@@ -39,72 +39,87 @@ class Alphabet:
         return np.concatenate([opening, inside, closing]), encoder.dropped.total()
 
     def decode(self, ids: npt.NDArray[Any]) -> str:
+        """Return the text of ids [n]."""
         return self.manifest.symbols().decode(ids)
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A text through the model. ids: [n + 2] of {text}; scores: [n + 1] of all but the first."""
+class ScoredReview:
+    """A review with its scores.
 
-    text: Text
+    ids: [n + 2] of {text}.
+    scores: [n + 1], for all ids but the first.
+    dropped: number of symbols outside the vocabulary.
+    """
+
+    line: ReviewLine
     ids: npt.NDArray[Any]
     scores: Scores
     dropped: int
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A text that has no scores, and why."""
+class UnscoredLine:
+    """A line without scores, and the reason."""
 
-    text: Text
+    line: ReviewLine
     error: str
 
 
-def scored(texts: Iterable[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored | Unread]:
-    """What becomes of each text, in order."""
-    left = iter(texts)
-    while some := list(islice(left, TEXTS_AT_ONCE)):
-        yield from _together(some, scorer, alphabet)
+def score_reviews(
+    lines: Iterable[ReviewLine], scorer: "Scorer", codec: TextCodec
+) -> Iterator[ScoredReview | UnscoredLine]:
+    """Yield the result for each line, in order."""
+    remaining = iter(lines)
+    while batch := list(islice(remaining, LINES_AT_ONCE)):
+        yield from _score_batch(batch, scorer, codec)
 
 
-def _together(texts: Sequence[Text], scorer: "Scorer", alphabet: Alphabet) -> Iterator[Scored | Unread]:
-    encoded = [_encoded(text, alphabet) for text in texts]
-    found = iter(scorer([one[0] for one in encoded if not isinstance(one, Unread)]))
-    for text, one in zip(texts, encoded, strict=True):
-        yield one if isinstance(one, Unread) else Scored(text, one[0], next(found), dropped=one[1])
+def _score_batch(
+    lines: Sequence[ReviewLine], scorer: "Scorer", codec: TextCodec
+) -> Iterator[ScoredReview | UnscoredLine]:
+    encoded = [_encode(line, codec) for line in lines]
+    scores = iter(scorer([result[0] for result in encoded if not isinstance(result, UnscoredLine)]))
+    for line, result in zip(lines, encoded, strict=True):
+        if isinstance(result, UnscoredLine):
+            yield result
+        else:
+            yield ScoredReview(line, result[0], next(scores), dropped=result[1])
 
 
-def _encoded(text: Text, alphabet: Alphabet) -> tuple[npt.NDArray[Any], int] | Unread:
-    if isinstance(text.found, Rejected):
-        return Unread(text, text.found.reason)
-    ids, dropped = alphabet.encode(text.found.text)
-    return (ids, dropped) if len(ids) > 2 else Unread(text, EMPTY)
+def _encode(line: ReviewLine, codec: TextCodec) -> tuple[npt.NDArray[Any], int] | UnscoredLine:
+    if isinstance(line.parsed, Rejected):
+        return UnscoredLine(line, line.parsed.reason)
+    ids, dropped = codec.encode(line.parsed.text)
+    return (ids, dropped) if len(ids) > 2 else UnscoredLine(line, EMPTY)
 
 
-def as_line(
-    found: Scored | Unread, alphabet: Alphabet, *, detector: Detector | None = None, per_char: bool = False
+def format_json_line(
+    result: ScoredReview | UnscoredLine, codec: TextCodec, *, detector: Detector | None = None, per_char: bool = False
 ) -> str:
-    """One JSON object. Shares and means are rounded to 4 digits after the point."""
-    line = _values(found, alphabet, detector=detector, per_char=per_char)
-    # An id may have half a surrogate pair in it, which is no text but in JSON's own writing.
-    return json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    """Format a result as one JSON object. Shares and means have 4 digits after the point."""
+    values = _json_values(result, codec, detector=detector, per_char=per_char)
+    # A review's id may contain a lone surrogate, which UTF-8 cannot encode. JSON can escape it.
+    return json.dumps(values, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
-def _values(found: Scored | Unread, alphabet: Alphabet, *, detector: Detector | None, per_char: bool) -> dict[str, Any]:
-    text = found.text
-    line: dict[str, Any] = {} if isinstance(text.found, Rejected) else {"id": text.found.id}
-    line |= {"source": text.source, "line": text.found.line}
-    if isinstance(found, Unread):
-        return line | {"error": found.error}
-    scores = found.scores
-    line |= {"chars": len(scores), "dropped": found.dropped, "bits_per_char": round(scores.bits_per_char, 4)}
-    line |= {"mean_log_rank": round(scores.mean_log_rank, 4)}
+def _json_values(
+    result: ScoredReview | UnscoredLine, codec: TextCodec, *, detector: Detector | None, per_char: bool
+) -> dict[str, Any]:
+    source, parsed = result.line
+    values: dict[str, Any] = {} if isinstance(parsed, Rejected) else {"id": parsed.id}
+    values |= {"source": source, "line": parsed.line}
+    if isinstance(result, UnscoredLine):
+        return values | {"error": result.error}
+    scores = result.scores
+    values |= {"chars": len(scores), "dropped": result.dropped, "bits_per_char": round(scores.bits_per_char, 4)}
+    values |= {"mean_log_rank": round(scores.mean_log_rank, 4)}
     shares = scores.histogram / len(scores)
-    line["ranks"] = {name: round(float(share), 4) for name, share in zip(RANK_NAMES, shares, strict=True)}
+    values["ranks"] = {name: round(float(share), 4) for name, share in zip(RANK_NAMES, shares, strict=True)}
     if detector:
-        line |= detector.verdict(scores.first(len(scores) - 1))  # a text that is cut off has no closing brace
+        values |= detector.judge(scores.first(len(scores) - 1))  # a text that is cut off has no closing brace
     if per_char:
-        line["text"] = alphabet.decode(found.ids[1:])
-        line["bits"] = [round(bits, 4) for bits in scores.bits.tolist()]
-        line["rank"] = scores.ranks.tolist()
-    return line
+        values["text"] = codec.decode(result.ids[1:])
+        values["bits"] = [round(bits, 4) for bits in scores.bits.tolist()]
+        values["rank"] = scores.ranks.tolist()
+    return values

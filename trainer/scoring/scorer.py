@@ -1,9 +1,8 @@
-"""Texts through a model, many at a time: the bits, the rank and the expected bits of each character.
+"""A scorer of texts: the bits, the rank and the expected bits of each character under a model.
 
-Texts of like length go side by side, ROWS of them, CHARS characters at a time with the state carried along, filled
-up to that shape. So memory does not grow with a text's length, one program is compiled, and what a text gets
-depends on those beside it by no more than the rounding of a matrix product: by at most TOLERANCE bits, and by
-nothing at all where the library computes each row by itself, as it does on the CPUs that were tried.
+ROWS texts of similar length are scored side by side, CHARS characters at a time, with the state carried along. All
+are padded to this shape. So memory does not grow with a text's length, and one program is compiled. The other texts
+change a text's bits by the rounding of a matrix product: by at most TOLERANCE, and on the tested CPUs not at all.
 """
 
 import math
@@ -25,7 +24,7 @@ TOLERANCE = 0.001
 
 
 class Scorer:
-    """A model with its weights of now."""
+    """A model, with its current weights, that scores texts."""
 
     def __init__(self, model: keras.Model) -> None:
         self._weights = weights_of(model)
@@ -33,17 +32,19 @@ class Scorer:
     def __call__(
         self, texts: Sequence[npt.NDArray[Any]], *, should_stop: Callable[[], bool] = lambda: False
     ) -> list[Scores]:
-        """The scores of all ids but the first of each text [n + 1], n at least 1. Raises Stopped if asked to stop."""
-        found: list[Scores | None] = [None] * len(texts)
-        by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        for first in range(0, len(by_length), ROWS):
-            places = by_length[first : first + ROWS]
-            together = self._together([texts[place] for place in places], should_stop)
-            for place, scores in zip(places, together, strict=True):
-                found[place] = scores
-        return [scores for scores in found if scores is not None]
+        """Return the scores [n] of each text's ids [n + 1] but the first, n at least 1.
 
-    def _together(self, texts: Sequence[npt.NDArray[Any]], should_stop: Callable[[], bool]) -> list[Scores]:
+        Raises Stopped as soon as `should_stop` returns true.
+        """
+        by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        scored: dict[int, Scores] = {}
+        for first in range(0, len(by_length), ROWS):
+            indices = by_length[first : first + ROWS]
+            batch = self._score_batch([texts[index] for index in indices], should_stop)
+            scored.update(zip(indices, batch, strict=True))
+        return [scored[index] for index in range(len(texts))]
+
+    def _score_batch(self, texts: Sequence[npt.NDArray[Any]], should_stop: Callable[[], bool]) -> list[Scores]:
         lengths = [len(text) - 1 for text in texts]
         chunks = -(-max(lengths) // CHARS)
         ids = np.zeros((ROWS, chunks * CHARS + 1), np.int32)
@@ -59,7 +60,7 @@ class Scorer:
             *part, state = _chunk(self._weights, tf.constant(ids[:, first : first + CHARS + 1]), state)
             parts.append([array.numpy() for array in part])
         bits, ranks, expected = (np.concatenate(arrays).T for arrays in zip(*parts, strict=True))
-        # Copies, as a view would keep all rows' memory.
+        # Copies, because a view would keep the memory of all rows.
         return [
             Scores(bits[row, :n].copy(), ranks[row, :n].copy(), expected[row, :n].copy())
             for row, n in enumerate(lengths)
@@ -68,7 +69,7 @@ class Scorer:
 
 @tf.function
 def _chunk(weights: Weights, ids: tf.Tensor, before: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, Any]:
-    """Bits, ranks and expected bits [L, B] of ids [B, L + 1] after the first, and the state after the last input."""
+    """Return bits, ranks and expected bits [L, B] of ids [B, L + 1] but the first, and the state after them."""
     table, layers, (logits_kernel, logits_bias) = weights
     inputs, targets = tf.transpose(ids[:, :-1]), tf.transpose(ids[:, 1:])
     below, after = None, []
@@ -79,7 +80,7 @@ def _chunk(weights: Weights, ids: tf.Tensor, before: Any) -> tuple[tf.Tensor, tf
     logits = tf.tensordot(tf.cast(below, tf.float32), logits_kernel, 1) + logits_bias
     bits = tf.nn.log_softmax(logits) / -math.log(2)
     chosen = tf.gather(logits, targets, batch_dims=2)[..., None]
-    # Of equally likely symbols the one of the lower id comes first.
+    # Between equally likely symbols the lower id ranks first.
     equal_before = (logits == chosen) & (tf.range(tf.shape(logits)[-1]) < targets[..., None])
     ranks = 1 + tf.reduce_sum(tf.cast((logits > chosen) | equal_before, tf.int32), axis=-1)
     expected = tf.reduce_sum(tf.nn.softmax(logits) * bits, axis=-1)

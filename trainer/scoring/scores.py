@@ -1,4 +1,4 @@
-"""What a model makes of each character of a text, and what that says of the whole text in a few numbers."""
+"""Scores of a text's characters under a model, and features of the whole text for a detector."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -6,21 +6,20 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-# The ranks that are counted together: the model's first choice, its 2nd and 3rd, its 4th to 10th, all others. They are
-# those of GLTR: Gehrmann et al., "GLTR: Statistical Detection and Visualization of Generated Text", 2019.
+# Classes of ranks: the model's 1st choice, 2nd to 3rd, 4th to 10th, all others. GLTR has similar classes:
+# Gehrmann et al., "GLTR: Statistical Detection and Visualization of Generated Text", 2019.
 FIRST_RANKS = (1, 2, 4, 11)
 RANK_NAMES = ("1", "2-3", "4-10", "11+")
-# A character that the model could hardly miss.
-LOW_BITS = 1.0
+LOW_BITS = 1.0  # below it the model gave the character more than half of the probability
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Of n characters of a text, in order.
+    """Scores of n characters of a text, in order.
 
-    bits: [n] float32, minus log2 of the probability that the model gave the character after all before it.
-    ranks: [n] int32, the character's place among the model's choices, 1 for the likeliest.
-    expected: [n] float32, the bits that the model expected there: the entropy of its choice.
+    bits: [n] float32, minus log2 of the character's probability after all characters before it.
+    ranks: [n] int32, the character's rank among the model's choices. The likeliest has rank 1.
+    expected: [n] float32, the expected bits, which are the entropy of the model's distribution.
     """
 
     bits: npt.NDArray[np.float32]
@@ -31,26 +30,27 @@ class Scores:
         return len(self.bits)
 
     def first(self, chars: int) -> "Scores":
-        """Those of the first characters alone, which what follows has no influence on."""
+        """Return the scores of the first `chars` characters. Later characters have no influence on them."""
         return Scores(self.bits[:chars], self.ranks[:chars], self.expected[:chars])
 
     @property
     def bits_per_char(self) -> float:
+        """Mean bits per character."""
         return float(self.bits.mean(dtype=np.float64))
 
     @property
     def mean_log_rank(self) -> float:
-        """The mean natural logarithm of the ranks: 0 if each character was the likeliest."""
+        """Mean natural logarithm of the ranks, 0 if each character was the likeliest."""
         return float(np.log(self.ranks).mean())
 
     @property
     def histogram(self) -> npt.NDArray[np.int64]:
-        """How many characters [4] have a rank of each kind in RANK_NAMES."""
-        return np.bincount(kinds(self.ranks), minlength=len(RANK_NAMES))
+        """Numbers [4] of characters in each class of RANK_NAMES."""
+        return np.bincount(rank_classes(self.ranks), minlength=len(RANK_NAMES))
 
 
-def kinds(ranks: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """The place in RANK_NAMES of each rank, [n]."""
+def rank_classes(ranks: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return the index [n] in RANK_NAMES of each rank [n]."""
     return np.searchsorted(FIRST_RANKS, ranks, side="right") - 1
 
 
@@ -66,8 +66,8 @@ FEATURES = {
 }
 
 
-def features(scores: Scores) -> npt.NDArray[np.float64]:
-    """The numbers that FEATURES names, in its order; of at least one character."""
+def compute_features(scores: Scores) -> npt.NDArray[np.float64]:
+    """Compute the numbers [8] that FEATURES names, in its order. The text has at least one character."""
     shares = scores.histogram / len(scores)
     bits = scores.bits.astype(np.float64)
     excess = bits.mean() - scores.expected.mean(dtype=np.float64)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from trainer.detection.ngrams import LEAST, NGrams
+from trainer.detection.ngrams import MIN_COUNT, NGrams
 from trainer.sampling.sampler import draws
 
 CYCLE = np.tile([0, 1, 2, 3], 50).astype(np.uint8)
@@ -21,7 +21,7 @@ def test_the_longest_context_that_is_frequent_enough_decides() -> None:
 
 
 def test_a_context_that_is_too_rare_says_nothing() -> None:
-    text = np.array([0, 1] * 40 + [2, 3] * (LEAST - 1), np.uint8)
+    text = np.array([0, 1] * 40 + [2, 3] * (MIN_COUNT - 1), np.uint8)
     found = NGrams(text, 4, order=1).generate(2, diversities=[1.0] * 100, drawn=draws(1, 0, rows=100, chars=1))
     assert {0, 1} < set(found[:, 0].tolist())
 

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import InputError
-from trainer.detection.fit import fit
-from trainer.scoring.detector import AtLength, Detector, parse_detector
+from trainer.detection.fit import fit_classifiers
+from trainer.scoring.detector import Detector, LengthClassifier, parse_detector
 from trainer.scoring.scores import FEATURES, Scores
 
 N = len(FEATURES)
 
 
-def at(chars: int, *, threshold: float = 0.0) -> AtLength:
+def at(chars: int, *, threshold: float = 0.0) -> LengthClassifier:
     """Judges by the mean bits alone: the log-odds are 2 - bits."""
     ones = (1.0,) * N
-    return AtLength(chars, (0.0,) * N, ones, (-1.0,) + (0.0,) * (N - 1), 2.0, threshold, genuine=50, generated=60)
+    return LengthClassifier(
+        chars, (0.0,) * N, ones, (-1.0,) + (0.0,) * (N - 1), 2.0, threshold, genuine=50, generated=60
+    )
 
 
 DETECTOR = Detector("ab" * 32, 0.01, (0.2, 0.8), tuple(FEATURES), (at(4), at(8)), {"python": "3"})
@@ -44,19 +46,19 @@ def test_a_detector_comes_back_from_its_file_as_it_was() -> None:
 
 @pytest.mark.parametrize(("chars", "judged"), [(4, 4), (7, 4), (8, 8), (900, 8)])
 def test_a_text_is_judged_by_as_many_characters_as_it_has_at_least(chars: int, judged: int) -> None:
-    found = DETECTOR.verdict(scores(1.0, chars))
+    found = DETECTOR.judge(scores(1.0, chars))
     assert (found["verdict"], found["judged_chars"], found["log_odds"]) == ("generated", judged, 1.0)
-    assert DETECTOR.verdict(scores(3.0, chars))["verdict"] == "not detected"
+    assert DETECTOR.judge(scores(3.0, chars))["verdict"] == "not detected"
 
 
 def test_a_text_shorter_than_all_lengths_gets_no_verdict() -> None:
-    assert DETECTOR.verdict(scores(1.0, 3)) == {"verdict": "too short", "judged_chars": 0}
+    assert DETECTOR.judge(scores(1.0, 3)) == {"verdict": "too short", "judged_chars": 0}
 
 
 def test_a_detector_of_another_checkpoint_is_refused() -> None:
-    DETECTOR.check("ab" * 32, where="d.json")
+    DETECTOR.require_checkpoint("ab" * 32, where="d.json")
     with pytest.raises(InputError, match="d.json: made for checkpoint abababab, the run's newest is cdcdcdcd: make"):
-        DETECTOR.check("cd" * 32, where="d.json")
+        DETECTOR.require_checkpoint("cd" * 32, where="d.json")
 
 
 @pytest.mark.parametrize(
@@ -96,18 +98,18 @@ def test_what_is_no_json_object_is_refused(data: bytes) -> None:
 
 def test_fitting_finds_what_has_fewer_bits_and_keeps_to_the_false_alarms_asked_for() -> None:
     genuine, generated = noisy(2.0, 200, 50, 1), noisy(1.2, 200, 50, 2)
-    (found,) = fit(genuine, generated, [50], rate=0.05, seed=1)
+    (found,) = fit_classifiers(genuine, generated, [50], rate=0.05, seed=1)
     assert (found.genuine, found.generated) == (200, 200)
     unseen = [found.log_odds(text) > found.threshold for text in noisy(2.0, 400, 50, 3)]
     assert np.mean(unseen) < 0.1
     assert np.mean([found.log_odds(text) > found.threshold for text in noisy(1.2, 400, 50, 4)]) > 0.8
-    assert fit(genuine, generated, [50], rate=0.05, seed=1) == (found,)
-    (stricter,) = fit(genuine, generated, [50], rate=0.01, seed=1)
+    assert fit_classifiers(genuine, generated, [50], rate=0.05, seed=1) == (found,)
+    (stricter,) = fit_classifiers(genuine, generated, [50], rate=0.01, seed=1)
     assert stricter.threshold > found.threshold
 
 
 def test_a_length_that_too_few_texts_have_is_left_out() -> None:
     genuine, generated = noisy(2.0, 30, 50, 1), noisy(1.0, 30, 60, 2)
-    assert [one.chars for one in fit(genuine, generated, [50, 60], rate=0.05, seed=1)] == [50]
+    assert [one.chars for one in fit_classifiers(genuine, generated, [50, 60], rate=0.05, seed=1)] == [50]
     with pytest.raises(InputError, match="no length of 60 characters has 10 reviews of each kind: give shorter"):
-        fit(genuine, generated, [60], rate=0.05, seed=1)
+        fit_classifiers(genuine, generated, [60], rate=0.05, seed=1)

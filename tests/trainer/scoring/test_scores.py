@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.scoring.scores import FEATURES, RANK_NAMES, Scores, features, kinds
+from trainer.scoring.scores import FEATURES, RANK_NAMES, Scores, compute_features, rank_classes
 
 
 def scores(bits: list[float], ranks: list[int], expected: float = 2.0) -> Scores:
@@ -11,7 +11,7 @@ def scores(bits: list[float], ranks: list[int], expected: float = 2.0) -> Scores
 
 def test_each_rank_is_of_the_kind_whose_name_holds_it() -> None:
     ranks = np.array([1, 2, 3, 4, 10, 11, 61], np.int32)
-    assert [RANK_NAMES[kind] for kind in kinds(ranks)] == ["1", "2-3", "2-3", "4-10", "4-10", "11+", "11+"]
+    assert [RANK_NAMES[kind] for kind in rank_classes(ranks)] == ["1", "2-3", "2-3", "4-10", "4-10", "11+", "11+"]
 
 
 def test_the_histogram_counts_each_character_once() -> None:
@@ -25,7 +25,7 @@ def test_the_mean_log_rank_is_that_of_the_geometric_mean() -> None:
 
 
 def test_the_features_of_a_text_are_those_that_can_be_added_up_by_hand() -> None:
-    found = dict(zip(FEATURES, features(scores([0.5, 0.5, 3.0, 0.0], [1, 1, 5, 2])), strict=True))
+    found = dict(zip(FEATURES, compute_features(scores([0.5, 0.5, 3.0, 0.0], [1, 1, 5, 2])), strict=True))
     assert found["bits"] == pytest.approx(1.0)
     assert found["excess"] == pytest.approx(-1.0)
     assert found["bits_variance"] == pytest.approx((0.25 + 0.25 + 4 + 1) / 4)
@@ -35,4 +35,4 @@ def test_the_features_of_a_text_are_those_that_can_be_added_up_by_hand() -> None
 
 def test_a_text_s_beginning_has_the_features_of_a_text_that_ends_there() -> None:
     long, short = scores([0.5, 4.0, 1.5], [1, 9, 2]), scores([0.5, 4.0], [1, 9])
-    assert features(long.first(2)).tolist() == features(short).tolist()
+    assert compute_features(long.first(2)).tolist() == compute_features(short).tolist()

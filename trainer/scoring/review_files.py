@@ -1,4 +1,4 @@
-"""The reviews that a command is given to look at: files behind URLs and what comes on stdin."""
+"""Reviews from files behind URLs and from standard input, for commands that look at single reviews."""
 
 import gzip
 import re
@@ -17,20 +17,20 @@ from preprocessing.storage.bucket import local_file
 from preprocessing.storage.urls import split_url
 
 STDIN = "-"
-HEAD_BYTES = 1 << 16
+HEAD_BYTES = 1 << 16  # of standard input, from which its format is guessed
 
 
-class Text(NamedTuple):
-    """A review, or a line that is none, and the name of the file that it is in."""
+class ReviewLine(NamedTuple):
+    """A review or a rejected line, with the name of its file."""
 
     source: str
-    found: Review | Rejected
+    parsed: Review | Rejected
 
 
-def named(urls: Sequence[str], stdin: IO[bytes], scratch: Path) -> list[Source]:
-    """The files; what comes on stdin, for which `-` stands, becomes one in `scratch`, named by its content.
+def find_review_files(urls: Sequence[str], stdin: IO[bytes], scratch: Path) -> list[Source]:
+    """Return the files behind URLs and globs. `-` stands for standard input, which is copied to a file in `scratch`.
 
-    InputError for a file that is not there or of no use, and for an empty stdin.
+    Raises InputError for a missing or unreadable file, and for an empty standard input.
     """
     if STDIN not in urls:
         return find_sources(urls)
@@ -43,25 +43,25 @@ def named(urls: Sequence[str], stdin: IO[bytes], scratch: Path) -> list[Source]:
     return find_sources([str(path) if url == STDIN else url for url in urls])
 
 
-def read(files: Sequence[Source], scratch: Path) -> Iterator[Text]:
-    """The reviews and rejected lines of all files, in order. InputError for one that is damaged or binary."""
+def read_review_files(files: Sequence[Source], scratch: Path) -> Iterator[ReviewLine]:
+    """Yield the reviews and rejected lines of all files, in order. Raises InputError for a damaged or binary file."""
     for number, source in enumerate(files):
         folder, name = split_url(source.url)
         whole = FilePart(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
         with local_file(folder, name, scratch) as path, path.open("rb") as stream:
-            for found in read_part(stream, whole, plain=True):
-                yield Text(source.name, found)
+            for parsed in read_part(stream, whole, plain=True):
+                yield ReviewLine(source.name, parsed)
 
 
 def _suffix(path: Path) -> str:
-    """What a file's name should end in, by its first bytes."""
+    """Guess a file name's suffix from the file's first bytes."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if head.startswith(b"PK\x03\x04"):
         return ".zip"
     if head.startswith(b"\x1f\x8b"):
         head = b""
-        with suppress(OSError, EOFError, zlib.error), gzip.open(path) as inner:  # whoever reads it says what is wrong
+        with suppress(OSError, EOFError, zlib.error), gzip.open(path) as inner:  # its reader says what is wrong
             head = inner.read(HEAD_BYTES)
         return f"{_plain_suffix(head)}.gz"
     return _plain_suffix(head)
@@ -69,7 +69,7 @@ def _suffix(path: Path) -> str:
 
 def _plain_suffix(head: bytes) -> str:
     text = head.removeprefix("\ufeff".encode()).lstrip()
-    if re.match(rb'\[?\s*\{\s*"[^"\n]*"\s*:', text):  # a list is none, which its lines' errors then say
+    if re.match(rb'\[?\s*\{\s*"[^"\n]*"\s*:', text):  # a JSON list too, whose lines are then rejected
         return ".jsonl"
     header = text.partition(b"\n")[0].replace(b'"', b"").strip()
     columns = header.split(b",")
