@@ -1,1 +1,1 @@
-"""On a real cluster: any that KUBECONFIG names, with `make test-cluster IMAGE=...`."""
+"""Tests on a real cluster, the one in KUBECONFIG: `make test-cluster IMAGE=...`."""

@@ -1,4 +1,4 @@
-"""A namespace with a store in it for each test, and what an undisturbed run ends with."""
+"""Fixtures: a namespace with a store for each test, and the outcome of an undisturbed run."""
 
 import fcntl
 import json
@@ -19,28 +19,28 @@ from trainer.runs import samples
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes begins first, for the rest to fit in beside it."""
+    """Schedule tests that take minutes first, so that short tests run beside them."""
     items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
 
 
 @pytest.fixture(scope="session")
 def image(request: pytest.FixtureRequest) -> str:
-    """The name under which the cluster's nodes know the image."""
+    """Return the image's name on the cluster's nodes."""
     name: str | None = request.config.getoption("--image")
     if name is None:
-        pytest.skip("needs a cluster and an image there: make test-cluster IMAGE=...")
+        pytest.skip("needs a cluster, and an image on its nodes: make test-cluster IMAGE=...")
     return name
 
 
 @pytest.fixture
-def namespace(image: str) -> Iterator[Namespace]:  # noqa: ARG001 (a namespace in no cluster would be an error)
-    made = Namespace()
-    yield made
-    made.delete()
+def namespace(image: str) -> Iterator[Namespace]:  # noqa: ARG001 (skips the test without a cluster)
+    namespace = Namespace()
+    yield namespace
+    namespace.delete()
 
 
-class Place:
-    """A namespace with a store: the bucket gs://reviews, in which reviews.jsonl is the source."""
+class Sandbox:
+    """A namespace with a store. The bucket gs://reviews holds the source, reviews.jsonl."""
 
     def __init__(self, namespace: Namespace, image: str, reviews: Path) -> None:
         self.namespace, self.image = namespace, image
@@ -49,30 +49,38 @@ class Place:
         self.bucket.upload(reviews, "reviews.jsonl")
 
     def objects(self, manifest: str, **train: Any) -> list[Object]:
-        """The settings, and what the manifest has beside them; `__` in the name of a setting stands for a dot."""
+        """Return the settings and a manifest's other objects, adapted to this sandbox.
+
+        `train` changes keys of jobs.train. `__` in a key stands for a dot.
+        """
         return self.shrunk([*settings(), *job(manifest)], **train)
 
     def shrunk(self, objects: list[Object], **train: Any) -> list[Object]:
-        """Objects of manifests as this place can run them."""
-        changed = {key.replace("__", "."): value for key, value in train.items()}
+        """Return copies of objects that use this sandbox's image and bucket, and few resources."""
+        changes = {key.replace("__", "."): value for key, value in train.items()}
         return shrunk(
             objects,
             image=self.image,
-            train=changed,
+            train=changes,
             BUCKET="gs://reviews",
             REVIEWS="reviews.jsonl",
             **store.ENVIRONMENT,
         )
 
     def add_reviews(self, number: int) -> None:
-        """Twenty new ones to the source, others for each number."""
+        """Append twenty new reviews to the source. Each number gives different reviews."""
         lines = reviews(20, first=20 * number)
         self.bucket.write("reviews.jsonl", self.bucket.read("reviews.jsonl") + b"".join(lines))
 
     def training_pod(self, job: str = "train", index: int = 0) -> str:
-        """The name of the Job's pod that trains, to disturb it: another one each time."""
+        """Wait until a pod of the Job trains, and return its name.
+
+        Each call returns a new pod, for a test to disturb.
+        """
         run = f"gs://reviews/runs/{job}"
-        pod = self.namespace.wait("a pod that runs", lambda: self.namespace.running(job, index, but=self._disturbed))
+        pod = self.namespace.wait(
+            "a pod that runs", lambda: self.namespace.running_pod(job, index, exclude=self._disturbed)
+        )
         before = saved_step(run)
         self.namespace.wait(f"more than step {before}", lambda: saved_step(run) > before)
         self._disturbed.add(pod)
@@ -80,16 +88,16 @@ class Place:
 
 
 @pytest.fixture
-def place(namespace: Namespace, image: str, reviews_file: Path) -> Iterator[Place]:
+def sandbox(namespace: Namespace, image: str, reviews_file: Path) -> Iterator[Sandbox]:
     namespace.apply(store.objects(image))
     namespace.kubectl("wait", "--for=condition=Ready", "pod/store", "--timeout=60s")
     with store.forwarded(namespace) as url, pytest.MonkeyPatch.context() as environment:
         environment.setenv("STORAGE_EMULATOR_HOST", url)
-        yield Place(namespace, image, reviews_file)
+        yield Sandbox(namespace, image, reviews_file)
 
 
 def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[], Any]) -> Any:
-    """What `make` gives, made by the first of the processes that run the tests, kept as JSON for all."""
+    """Return the result of `make`, as JSON. The first test process calls `make`, and all others read its result."""
     file = tmp_path_factory.getbasetemp().parent / f"{name}.json"
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -99,24 +107,26 @@ def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[],
 
 
 @pytest.fixture
-def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Object:
-    """A run of k8s/train.yaml that nothing befell: its Job, all objects' names, its last samples' diversities,
-    and its outcome."""
+def undisturbed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Object:
+    """Run k8s/train.yaml without disturbance, once for all tests.
 
-    def made() -> Object:
-        place.namespace.apply(place.objects("train.yaml"))
-        ended = place.namespace.ended("train")
+    Returns the Job, the names of all objects, the diversities of the last samples, and the outcome.
+    """
+
+    def run_to_end() -> Object:
+        sandbox.namespace.apply(sandbox.objects("train.yaml"))
+        ended = sandbox.namespace.wait_for_job("train")
         run = open_bucket("gs://reviews/runs/train")
-        found = {
+        result = {
             "job": ended,
-            "names": place.bucket.names(),
+            "names": sandbox.bucket.names(),
             "diversities": [sample.diversity for sample in samples.read(run)[-1].samples],
             "outcome": outcome(run.url),
         }
-        # Out of the way of a test that starts a run of this name.
-        place.namespace.kubectl("delete", "job", "train")
-        delete_objects(place.bucket, [*place.bucket.names("runs/"), *place.bucket.names("dataset/")])
-        return found
+        # A test that starts a run of this name must find neither the Job nor its folders.
+        sandbox.namespace.kubectl("delete", "job", "train")
+        delete_objects(sandbox.bucket, [*sandbox.bucket.names("runs/"), *sandbox.bucket.names("dataset/")])
+        return result
 
-    result: Object = once(tmp_path_factory, "undisturbed", made)
+    result: Object = once(tmp_path_factory, "undisturbed", run_to_end)
     return result

@@ -1,4 +1,4 @@
-"""The project's manifests as objects, and what a test changes in them: the image, the store, and how much they need."""
+"""The manifests of k8s/ as objects, with the image, store and resources of a test cluster."""
 
 import copy
 import shutil
@@ -17,29 +17,29 @@ K8S = Path(__file__).parents[2] / "k8s"
 SETTINGS_LABEL = {"part": "settings"}
 Object = dict[str, Any]
 
-# Half a minute's training, so that there is time to disturb it.
+# Trains for half a minute, so that a test can disturb the run.
 TRAIN = SETTINGS | {"epochs": 24}
-# Of the machine's two cores and of its memory, for several Jobs at once.
+# Small enough for several Jobs at once on two cores.
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2500Mi"}}
 
 
 def read(name: str) -> list[Object]:
-    """A manifest's objects."""
+    """Read the objects of a manifest."""
     return list(yaml.safe_load_all((K8S / name).read_text()))
 
 
 def settings() -> list[Object]:
-    """What the manifests share: a service account, and two ConfigMaps."""
-    return [one for one in read("train.yaml") if one["metadata"].get("labels") == SETTINGS_LABEL]
+    """Return the objects that all manifests share: a service account and two ConfigMaps."""
+    return [item for item in read("train.yaml") if item["metadata"].get("labels") == SETTINGS_LABEL]
 
 
 def job(name: str) -> list[Object]:
-    """What a manifest has beside the settings: a Job or CronJob, perhaps a Service."""
-    return [one for one in read(name) if one["metadata"].get("labels") != SETTINGS_LABEL]
+    """Return a manifest's own objects: a Job or CronJob, and a Service if there is one."""
+    return [item for item in read(name) if item["metadata"].get("labels") != SETTINGS_LABEL]
 
 
 def composed(*overlays: str) -> list[Object]:
-    """What `kubectl apply -k k8s` applies with these overlays."""
+    """Return the objects that `kubectl apply -k k8s` applies with these overlays."""
     with tempfile.TemporaryDirectory(prefix="k8s-") as folder:
         root = Path(folder, "k8s")
         shutil.copytree(K8S, root)
@@ -51,36 +51,40 @@ def composed(*overlays: str) -> list[Object]:
     return list(yaml.safe_load_all(built.stdout))
 
 
-def pod(one: Object) -> Object:
-    """The pod's specification in a Job or CronJob."""
-    spec: Object = one["spec"]
-    if one["kind"] == "CronJob":
+def pod(job: Object) -> Object:
+    """Return the pod specification of a Job or CronJob."""
+    spec: Object = job["spec"]
+    if job["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
-    found: Object = spec["template"]["spec"]
-    return found
+    pod_spec: Object = spec["template"]["spec"]
+    return pod_spec
 
 
-def containers(one: Object) -> Iterator[Object]:
-    spec = pod(one)
+def containers(job: Object) -> Iterator[Object]:
+    """Yield the init containers and containers of a Job or CronJob."""
+    spec = pod(job)
     yield from spec.get("initContainers", [])
     yield from spec["containers"]
 
 
 def shrunk(objects: Sequence[Object], *, image: str, train: Object | None = None, **environment: str) -> list[Object]:
-    """The same for a small cluster: `train` changes keys of jobs.train, `environment` the ConfigMap's."""
-    changed = copy.deepcopy(list(objects))
-    for one in changed:
-        if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "bucket":
-            one["data"] |= environment
-        elif one["kind"] == "ConfigMap":
-            served = {"metrics_port": yaml.safe_load(one["data"]["train.yaml"])["metrics_port"]}
-            one["data"] |= {
+    """Return copies of objects for a small cluster.
+
+    `train` changes keys of jobs.train. `environment` changes keys of the ConfigMap `bucket`.
+    """
+    copies = copy.deepcopy(list(objects))
+    for item in copies:
+        if item["kind"] == "ConfigMap" and item["metadata"]["name"] == "bucket":
+            item["data"] |= environment
+        elif item["kind"] == "ConfigMap":
+            port = {"metrics_port": yaml.safe_load(item["data"]["train.yaml"])["metrics_port"]}
+            item["data"] |= {
                 "preprocess.yaml": yaml.safe_dump(SMALL_WINDOWS),
-                "train.yaml": yaml.safe_dump(nested(TRAIN | served | (train or {}))),
+                "train.yaml": yaml.safe_dump(nested(TRAIN | port | (train or {}))),
             }
-        elif one["kind"] in ("Job", "CronJob"):
-            for container in containers(one):
+        elif item["kind"] in ("Job", "CronJob"):
+            for container in containers(item):
                 container["image"] = image
                 gpus = {k: v for k, v in container["resources"]["limits"].items() if k == "nvidia.com/gpu"}
                 container["resources"] = SMALL | {"limits": SMALL["limits"] | gpus}
-    return changed
+    return copies

@@ -1,37 +1,37 @@
-"""A namespace of its own for each test, and what a test does there: kubectl, and waiting for what it says."""
+"""A namespace of the cluster, with kubectl and waiting."""
 
 import json
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tests.cluster.manifests import Object
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def kubectl(*arguments: str, stdin: str | None = None, check: bool = True) -> str:
-    """What kubectl prints; AssertionError with what it says if it fails."""
+    """Run kubectl and return its output. Raises AssertionError with kubectl's error message."""
     done = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 or not check, f"kubectl {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
 
 class Namespace:
-    """One at the restricted level of pod security."""
+    """A new namespace at the restricted level of pod security."""
 
     def __init__(self) -> None:
         self.name = f"review-trainer-{uuid.uuid4().hex[:8]}"
         metadata = {"name": self.name, "labels": RESTRICTED}
         kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
-        # Or the first pods may be refused: it is made a moment after its namespace.
+        # Kubernetes creates the service account a moment after the namespace, and refuses pods before that.
         self.wait("its service account", lambda: self.kubectl("get", "serviceaccount", "default", check=False))
 
     def delete(self) -> None:
-        """With all that is in it; does not wait for that."""
+        """Delete the namespace and its objects, without waiting."""
         kubectl("delete", "namespace", self.name, "--wait=false")
         self.kubectl("delete", "pods", "--all", "--grace-period=1", "--wait=false")
 
@@ -43,35 +43,35 @@ class Namespace:
         self.kubectl("apply", "-f", "-", stdin=json.dumps(listed))
 
     def get(self, kind: str, name: str) -> Object:
-        found: Object = json.loads(self.kubectl("get", kind, name, "-o", "json"))
-        return found
+        item: Object = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        return item
 
     def pods(self, job: str) -> list[Object]:
-        """All of a Job, the first one first; those that are replaced stay to be read."""
-        found = self.kubectl("get", "pods", "-l", f"batch.kubernetes.io/job-name={job}", "-o", "json")
-        items: list[Object] = json.loads(found)["items"]
+        """Return all pods of a Job, oldest first, replaced pods included."""
+        output = self.kubectl("get", "pods", "-l", f"batch.kubernetes.io/job-name={job}", "-o", "json")
+        items: list[Object] = json.loads(output)["items"]
         return sorted(items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
-    def running(self, job: str, index: int, *, but: Collection[str]) -> str | None:
-        """The name of a Job's pod that runs, in an Indexed Job of that index, `but` for those."""
+    def running_pod(self, job: str, index: int, *, exclude: Collection[str]) -> str | None:
+        """Return the name of a running pod of a Job, with this index if the Job is Indexed."""
         for pod in self.pods(job):
             name: str = pod["metadata"]["name"]
-            here = pod["metadata"].get("annotations", {}).get("batch.kubernetes.io/job-completion-index", "0")
-            if pod["status"]["phase"] == "Running" and int(here) == index and name not in but:
+            pod_index = pod["metadata"].get("annotations", {}).get("batch.kubernetes.io/job-completion-index", "0")
+            if pod["status"]["phase"] == "Running" and int(pod_index) == index and name not in exclude:
                 return name
         return None
 
-    def wait(self, what: str, asked: Callable[[], Found | None], *, seconds: float = 300) -> Found:
-        """What is asked for, once it is true; AssertionError with all that can be told if that takes too long."""
+    def wait(self, what: str, poll: Callable[[], Result | None], *, seconds: float = 300) -> Result:
+        """Poll until the result is true, and return the result. At the timeout, raises AssertionError with the diagnosis."""
         deadline = time.monotonic() + seconds
-        while not (found := asked()):
-            assert time.monotonic() < deadline, f"{self.name}: waited {seconds:.0f} s for {what}\n{self.story()}"
+        while not (result := poll()):
+            assert time.monotonic() < deadline, f"{self.name}: waited {seconds:.0f} s for {what}\n{self.diagnosis()}"
             time.sleep(0.2)
-        assert found is not None
-        return found
+        assert result is not None
+        return result
 
-    def ended(self, job: str, condition: str = "Complete", *, seconds: float = 420) -> Object:
-        """The Job, once it is Complete or Failed; AssertionError if that is not what was expected."""
+    def wait_for_job(self, job: str, condition: str = "Complete", *, seconds: float = 420) -> Object:
+        """Wait until the Job is Complete or Failed, and return it. Raises AssertionError for another condition."""
 
         def done() -> str | None:
             conditions = self.get("job", job)["status"].get("conditions", [])
@@ -79,34 +79,34 @@ class Namespace:
                 (c["type"] for c in conditions if c["type"] in ("Complete", "Failed") and c["status"] == "True"), None
             )
 
-        found = self.wait(f"job {job}", done, seconds=seconds)
-        assert found == condition, f"job {job}: {found}\n{self.story()}"
+        end = self.wait(f"job {job}", done, seconds=seconds)
+        assert end == condition, f"job {job}: {end}\n{self.diagnosis()}"
         return self.get("job", job)
 
     def evict(self, pod: str) -> None:
-        """As a node that is drained does."""
+        """Evict a pod, as draining a node does."""
         metadata = {"name": pod, "namespace": self.name}
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
         path = f"/api/v1/namespaces/{self.name}/pods/{pod}/eviction"
         kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
 
     def python(self, pod: str, code: str, *, check: bool = True) -> str:
-        """Runs code in the pod's main container."""
+        """Run Python code in the pod's main container."""
         return self.kubectl("exec", pod, "--", "python", "-c", code, check=check)
 
-    def termination(self, job: str) -> list[Any]:
-        """Exit code, reason and message of each container of the Job's pods that has ended."""
+    def terminations(self, job: str) -> list[tuple[int, str, str]]:
+        """Return (exit code, reason, message) of each terminated container of the Job's pods."""
         statuses = [
             status
             for pod in self.pods(job)
             for kind in ("initContainerStatuses", "containerStatuses")
             for status in pod["status"].get(kind, [])
         ]
-        ended = [status["state"].get("terminated") for status in statuses]
-        return [(one["exitCode"], one["reason"], one.get("message", "").strip()) for one in ended if one]
+        ends = [status["state"].get("terminated") for status in statuses]
+        return [(end["exitCode"], end["reason"], end.get("message", "").strip()) for end in ends if end]
 
-    def story(self) -> str:
-        """What happened, for a test that failed."""
+    def diagnosis(self) -> str:
+        """Return the namespace's objects, events and logs, for the message of a failed test."""
         parts = [self.kubectl("get", "all", "-o", "wide", check=False)]
         parts.append(self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False)[-3000:])
         for pod in self.kubectl("get", "pods", "-o", "name", check=False).split():

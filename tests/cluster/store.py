@@ -1,4 +1,4 @@
-"""Cloud Storage's emulator as a pod, from the image under test: what it lacks for that travels as a ConfigMap."""
+"""A Cloud Storage emulator as a pod of the image under test. A ConfigMap carries the emulator's code."""
 
 import base64
 import io
@@ -15,8 +15,8 @@ from tests.cluster.namespace import Namespace
 
 PORT = 9023
 LABELS = {"app": "store"}
-METADATA_PORT = 8080  # for Beam, which looks for credentials for 22 s if nobody has any
-# Of the pods that use it.
+METADATA_PORT = 8080  # Beam looks for credentials for 22 s if no service answers
+# Environment variables of the pods that use the store.
 ENVIRONMENT = {
     "STORAGE_EMULATOR_HOST": f"http://store:{PORT}",
     "GCE_METADATA_HOST": f"store:{METADATA_PORT}",
@@ -26,13 +26,13 @@ CODE = "/code/code.zip"
 
 
 def objects(image: str) -> list[Object]:
-    """A pod that keeps its objects in memory, restarted by nobody, and its Service."""
-    [ours] = job("preprocess.yaml")
+    """Return the store's ConfigMap, pod and Service. The store is in memory; no controller restarts the pod."""
+    [preprocess] = job("preprocess.yaml")
     container = {
         "image": image,
         "env": [{"name": "PYTHONPATH", "value": CODE}],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
-        "securityContext": next(containers(ours))["securityContext"],
+        "securityContext": next(containers(preprocess))["securityContext"],
         "volumeMounts": [{"name": "code", "mountPath": str(Path(CODE).parent)}],
     }
     emulator = {
@@ -44,7 +44,7 @@ def objects(image: str) -> list[Object]:
     spec = {
         "containers": [container | emulator, container | metadata],
         "volumes": [{"name": "code", "configMap": {"name": "store"}}],
-        "securityContext": pod(ours)["securityContext"],
+        "securityContext": pod(preprocess)["securityContext"],
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1,
     }
@@ -58,13 +58,13 @@ def objects(image: str) -> list[Object]:
 
 
 def service(selector: Object) -> Object:
-    """The Service; with a selector that selects nothing the store is away."""
+    """Return the store's Service. A selector that matches no pod makes the store unreachable."""
     spec = {"selector": selector, "ports": [{"name": f"p{port}", "port": port} for port in (PORT, METADATA_PORT)]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "store"}, "spec": spec}
 
 
 def _code() -> bytes:
-    """The emulator and its mended request handler, to be imported from a zip."""
+    """Return a zip of the emulator and its patched request handler, for PYTHONPATH."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         emulator = Path(str(files("gcp_storage_emulator")))
@@ -77,13 +77,13 @@ def _code() -> bytes:
 
 @contextmanager
 def forwarded(namespace: Namespace) -> Iterator[str]:
-    """STORAGE_EMULATOR_HOST for this process."""
+    """Forward a local port to the store. Yields the value of STORAGE_EMULATOR_HOST."""
     command = ["kubectl", "--namespace", namespace.name, "port-forward", "pod/store", f":{PORT}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            found = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
-            assert found, "kubectl port-forward did not say where"
-            yield f"http://{found[0]}"
+            address = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+            assert address, "kubectl port-forward printed no address"
+            yield f"http://{address[0]}"
         finally:
             process.terminate()

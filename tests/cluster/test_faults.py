@@ -1,70 +1,70 @@
-"""What a retry cannot help: the Job fails at once, and says why where `kubectl describe pod` shows it."""
+"""Errors that a retry cannot help: the Job fails at once, and `kubectl describe pod` shows the message."""
 
 from pathlib import Path
 
-from tests.cluster.conftest import Place
+from tests.cluster.conftest import Sandbox
 from tests.cluster.manifests import Object, pod
 from tests.support.inputs import small_dataset
 
 
-def refused(place: Place, objects: list[Object]) -> str:
-    """The last line of what the container that ended with 2 has said; no second pod was tried."""
-    place.namespace.apply(objects)
-    job = place.namespace.ended("train", "Failed")
-    [condition] = [one for one in job["status"]["conditions"] if one["type"] == "Failed"]
+def failure_message(sandbox: Sandbox, objects: list[Object]) -> str:
+    """Apply objects whose Job must fail at its first pod. Returns the last line of the container with exit code 2."""
+    sandbox.namespace.apply(objects)
+    job = sandbox.namespace.wait_for_job("train", "Failed")
+    [condition] = [item for item in job["status"]["conditions"] if item["type"] == "Failed"]
     assert condition["reason"] == "PodFailurePolicy"
     assert job["status"]["failed"] == 1
-    assert len(place.namespace.pods("train")) == 1
-    [message] = [message for code, _, message in place.namespace.termination("train") if code == 2]
+    assert len(sandbox.namespace.pods("train")) == 1
+    [message] = [message for code, _, message in sandbox.namespace.terminations("train") if code == 2]
     return str(message).splitlines()[-1]
 
 
-def test_a_wrong_key_fails_the_job_at_once(place: Place) -> None:
-    line = refused(place, place.objects("train.yaml", lerning_rate=0.1))
+def test_a_wrong_key_fails_the_job_at_once(sandbox: Sandbox) -> None:
+    line = failure_message(sandbox, sandbox.objects("train.yaml", lerning_rate=0.1))
     assert (
         line == "train: /etc/training/train.yaml: unknown key lerning_rate=0.1; the nearest known key is learning_rate"
     )
 
 
-def test_missing_reviews_fail_the_job_at_once(place: Place) -> None:
-    place.bucket.delete("reviews.jsonl")
-    line = refused(place, place.objects("train.yaml"))
+def test_missing_reviews_fail_the_job_at_once(sandbox: Sandbox) -> None:
+    sandbox.bucket.delete("reviews.jsonl")
+    line = failure_message(sandbox, sandbox.objects("train.yaml"))
     assert line.startswith("preprocess: ")
     assert "gs://reviews/reviews.jsonl" in line
 
 
-def test_an_altered_shard_fails_the_job_at_once(place: Place, reviews_file: Path, tmp_path: Path) -> None:
+def test_an_altered_shard_fails_the_job_at_once(sandbox: Sandbox, reviews_file: Path, tmp_path: Path) -> None:
     small_dataset(reviews_file, tmp_path / "dataset")
     for path in sorted(tmp_path.glob("dataset/*.*")):
-        place.bucket.upload(path, f"dataset/{path.name}")
-    [shard, *_] = [name for name in place.bucket.names("dataset/") if "/train-" in name]
-    data = bytearray(place.bucket.read(shard))
+        sandbox.bucket.upload(path, f"dataset/{path.name}")
+    [shard, *_] = [name for name in sandbox.bucket.names("dataset/") if "/train-" in name]
+    data = bytearray(sandbox.bucket.read(shard))
     data[len(data) // 2] ^= 1
-    place.bucket.write(shard, bytes(data))
-    *others, job = place.objects("train.yaml")
-    del pod(job)["initContainers"]  # it would see the damage, and make the dataset anew
-    line = refused(place, [*others, job])
+    sandbox.bucket.write(shard, bytes(data))
+    *others, job = sandbox.objects("train.yaml")
+    del pod(job)["initContainers"]  # it would find the damage and rebuild the dataset
+    line = failure_message(sandbox, [*others, job])
     assert line.startswith(f"train: gs://reviews/{shard}: SHA-256 ")
 
 
-def test_an_altered_shard_is_made_anew_by_the_preprocessing_before_the_training(place: Place) -> None:
-    place.namespace.apply(place.objects("preprocess.yaml"))
-    place.namespace.ended("preprocess")
-    [shard, *_] = [name for name in place.bucket.names("dataset/") if "/train-" in name]
-    before = place.bucket.read(shard)
-    place.bucket.write(shard, before[:-1] + b"x")
-    place.namespace.apply(place.objects("train.yaml", epochs=1))
-    place.namespace.ended("train")
-    assert place.bucket.read(shard) == before
+def test_an_altered_shard_is_made_anew_by_the_preprocessing_before_the_training(sandbox: Sandbox) -> None:
+    sandbox.namespace.apply(sandbox.objects("preprocess.yaml"))
+    sandbox.namespace.wait_for_job("preprocess")
+    [shard, *_] = [name for name in sandbox.bucket.names("dataset/") if "/train-" in name]
+    before = sandbox.bucket.read(shard)
+    sandbox.bucket.write(shard, before[:-1] + b"x")
+    sandbox.namespace.apply(sandbox.objects("train.yaml", epochs=1))
+    sandbox.namespace.wait_for_job("train")
+    assert sandbox.bucket.read(shard) == before
 
 
-def test_the_image_has_a_user_of_its_own_that_is_not_root(place: Place) -> None:
-    place.namespace.apply(place.objects("preprocess.yaml"))  # which asks for no user, in a namespace that refuses root
-    place.namespace.ended("preprocess")
+def test_the_image_has_a_user_of_its_own_that_is_not_root(sandbox: Sandbox) -> None:
+    sandbox.namespace.apply(sandbox.objects("preprocess.yaml"))  # names no user, and the namespace refuses root
+    sandbox.namespace.wait_for_job("preprocess")
 
 
-def test_a_namespace_that_is_restricted_refuses_a_pod_that_asks_for_root(place: Place) -> None:
-    *settings, job = place.objects("preprocess.yaml")
+def test_a_namespace_that_is_restricted_refuses_a_pod_that_asks_for_root(sandbox: Sandbox) -> None:
+    *settings, job = sandbox.objects("preprocess.yaml")
     pod(job)["securityContext"]["runAsUser"] = 0
-    place.namespace.apply([*settings, job])
-    place.namespace.wait("its refusal", lambda: "violates PodSecurity" in place.namespace.kubectl("get", "events"))
+    sandbox.namespace.apply([*settings, job])
+    sandbox.namespace.wait("its refusal", lambda: "violates PodSecurity" in sandbox.namespace.kubectl("get", "events"))

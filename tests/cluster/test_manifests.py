@@ -1,4 +1,4 @@
-"""Whether the cluster would take each manifest, and each overlay, as they are."""
+"""Each manifest and overlay of k8s/ is accepted by the cluster's API server."""
 
 import itertools
 import json
@@ -15,8 +15,8 @@ OVERLAYS = ("local", "spot", "kueue")
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.name))
 def test_each_manifest_is_taken(namespace: Namespace, path: Path) -> None:
-    said = namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(path))
-    assert "created" in said
+    output = namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(path))
+    assert "created" in output
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ def test_each_manifest_is_taken(namespace: Namespace, path: Path) -> None:
 )
 def test_each_overlay_is_taken(namespace: Namespace, overlays: tuple[str, ...]) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": composed(*overlays)}
-    said = namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(listed))
-    assert "job.batch/train created" in said
+    output = namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(listed))
+    assert "job.batch/train created" in output
 
 
-def volume(image: str, namespace: Namespace) -> None:
-    """A persistent volume on the node, for a cluster that makes none by itself."""
+def create_volume(image: str, namespace: Namespace) -> None:
+    """Create a persistent volume on the node, unless the cluster has a default storage class."""
     if "is-default-class" in kubectl("get", "storageclass", "-o", "yaml"):
         return
     path = f"/var/tmp/{namespace.name}"
@@ -43,26 +43,26 @@ def volume(image: str, namespace: Namespace) -> None:
     }
     host = {"hostPath": {"path": path, "type": "DirectoryOrCreate"}}
     spec = {"containers": [container], "volumes": [{"name": "bucket"} | host], "restartPolicy": "Never"}
-    made = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": namespace.name}, "spec": spec}
-    kubectl("--namespace=default", "apply", "-f", "-", stdin=json.dumps(made))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": namespace.name}, "spec": spec}
+    kubectl("--namespace=default", "apply", "-f", "-", stdin=json.dumps(pod))
     kubectl("--namespace=default", "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{namespace.name}")
     kubectl("--namespace=default", "delete", "pod", namespace.name)
     claim = {"namespace": namespace.name, "name": "bucket"}
-    persistent = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "5Gi"}, "claimRef": claim} | host
+    volume_spec = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "5Gi"}, "claimRef": claim} | host
     metadata = {"name": namespace.name}
-    one = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": persistent}
-    kubectl("apply", "-f", "-", stdin=json.dumps(one))
+    persistent_volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": volume_spec}
+    kubectl("apply", "-f", "-", stdin=json.dumps(persistent_volume))
 
 
 def test_the_local_overlay_trains_in_a_volume_on_reviews_of_its_own(namespace: Namespace, image: str) -> None:
-    volume(image, namespace)
+    create_volume(image, namespace)
     objects = composed("local")
-    for one in objects:
-        if one["kind"] in ("Job", "CronJob"):
-            for container in containers(one):
+    for item in objects:
+        if item["kind"] in ("Job", "CronJob"):
+            for container in containers(item):
                 container["image"] = image
-    [settings] = [one for one in objects if one["metadata"]["name"] == "settings"]
-    settings["data"]["train.yaml"] += "max_chars: 200_000\n"  # of three million, for which one would wait
+    [settings] = [item for item in objects if item["metadata"]["name"] == "settings"]
+    settings["data"]["train.yaml"] += "max_chars: 200_000\n"  # instead of three million, to save time
     namespace.apply(objects)
-    namespace.ended("train")
+    namespace.wait_for_job("train")
     assert "bits per character" in namespace.kubectl("logs", "job/train")

@@ -1,4 +1,4 @@
-"""k8s/retrain.yaml: a tick of the CronJob, and what is in production after it."""
+"""k8s/retrain.yaml: Jobs of the CronJob, and the production model after each."""
 
 import json
 from typing import Any
@@ -7,63 +7,64 @@ import pytest
 
 from jobs import promote
 from jobs.promotion.registry import Models
-from tests.cluster.conftest import Place
+from tests.cluster.conftest import Sandbox
 
 MODELS = "gs://reviews/models"
 
 
-def apply(place: Place, **train: Any) -> None:
-    """The CronJob, which waits for somebody to start its Jobs, and the settings of their training."""
-    *others, cron_job = place.objects("retrain.yaml", **train)
+def apply(sandbox: Sandbox, **train: Any) -> None:
+    """Apply the CronJob, suspended so that only `start` creates Jobs. `train` changes keys of jobs.train."""
+    *others, cron_job = sandbox.objects("retrain.yaml", **train)
     cron_job["spec"]["suspend"] = True
-    place.namespace.apply([*others, cron_job])
+    sandbox.namespace.apply([*others, cron_job])
 
 
-def start(place: Place, name: str) -> None:
-    place.namespace.kubectl("create", "job", "--from=cronjob/retrain", name)
+def start(sandbox: Sandbox, name: str) -> None:
+    """Create a Job of the CronJob."""
+    sandbox.namespace.kubectl("create", "job", "--from=cronjob/retrain", name)
 
 
-def tick(place: Place, name: str) -> str:
-    """What the Job says, once it is Complete."""
-    start(place, name)
-    place.namespace.ended(name)
-    return place.namespace.kubectl("logs", f"job/{name}")
+def retrain(sandbox: Sandbox, name: str) -> str:
+    """Create a Job, wait until it is Complete, and return its log."""
+    start(sandbox, name)
+    sandbox.namespace.wait_for_job(name)
+    return sandbox.namespace.kubectl("logs", f"job/{name}")
 
 
 @pytest.mark.minutes
-def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one_does_not(place: Place) -> None:
-    apply(place, epochs=1)
-    # The schedule may fire twice.
-    start(place, "first")
-    start(place, "twice")
+def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one_does_not(sandbox: Sandbox) -> None:
+    apply(sandbox, epochs=1)
+    # A CronJob may create two Jobs for one time.
+    start(sandbox, "first")
+    start(sandbox, "twice")
     for name in ("first", "twice"):
-        place.namespace.ended(name)
+        sandbox.namespace.wait_for_job(name)
     [model] = Models(MODELS).history
     assert (model.number, model.previous) == (1, None)
     assert model.reason.startswith("first model")
 
-    before = place.bucket.names()
-    assert "nothing new" in tick(place, "no-news")
-    assert place.bucket.names() == before
+    before = sandbox.bucket.names()
+    assert "nothing new" in retrain(sandbox, "no-news")
+    assert sandbox.bucket.names() == before
 
-    place.add_reviews(0)
-    apply(place, epochs=4)
-    tick(place, "better")
+    sandbox.add_reviews(0)
+    apply(sandbox, epochs=4)
+    retrain(sandbox, "better")
     better, _ = Models(MODELS).history
     assert better.run == "gs://reviews/runs/better"
     assert better.gain_bits is not None
     assert better.gain_bits > 0
-    assert f"warm_start: {model.run}" in place.bucket.read("runs/better/config.yaml").decode()
-    assert [name for name in place.bucket.names("models/reports/") if name.endswith("-better.md")]
+    assert f"warm_start: {model.run}" in sandbox.bucket.read("runs/better/config.yaml").decode()
+    assert [name for name in sandbox.bucket.names("models/reports/") if name.endswith("-better.md")]
 
-    place.add_reviews(1)
-    apply(place, epochs=1, learning_rate=1.0)
-    pointer = place.bucket.read("models/current.json")
-    tick(place, "worse")
-    assert place.bucket.read("models/current.json") == pointer
-    [report] = [name for name in place.bucket.names("models/reports/") if name.endswith("-worse.json")]
-    assert json.loads(place.bucket.read(report))["promoted"] is False
-    assert "nothing new" in tick(place, "refused-already")
+    sandbox.add_reviews(1)
+    apply(sandbox, epochs=1, learning_rate=1.0)
+    pointer = sandbox.bucket.read("models/current.json")
+    retrain(sandbox, "worse")
+    assert sandbox.bucket.read("models/current.json") == pointer
+    [report] = [name for name in sandbox.bucket.names("models/reports/") if name.endswith("-worse.json")]
+    assert json.loads(sandbox.bucket.read(report))["promoted"] is False
+    assert "nothing new" in retrain(sandbox, "refused-already")
 
     promote.main(["--to", MODELS, "--rollback"])
     assert Models(MODELS).history[0].run == model.run
