@@ -16,7 +16,6 @@ from pathlib import Path
 
 from jobs.cli import command
 from jobs.pages.write import ReportWriter
-from jobs.terminal.progress import progress
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer.config import TrainConfig
@@ -66,7 +65,6 @@ def train(config: TrainConfig, name: str) -> None:
             stop=stop,
             watch=watch,
             saved=reports.after_save,
-            show_progress=progress,
             workers=workers,
         )
     if workers.chief:

@@ -127,6 +127,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     def row(after: int, *, loss: float, **_: object) -> None:
         losses[after] = loss
 
+    progress: Any = SimpleNamespace(end_step=step, end_row=row)
     with tempfile.TemporaryDirectory() as scratch:
         bucket = open_bucket(folder)
         checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=Path(scratch))
@@ -152,7 +153,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
                 steps=steps,
                 saver=Saver(bucket, checkpoints, metrics, give_up_seconds=60),
                 metrics=metrics,
-                progress=SimpleNamespace(step=step, row=row),
+                progress=progress,
                 validate=lambda: Evaluation(loss=0.0, chars=1),
                 write_samples=lambda *_: {},
                 should_stop=lambda: asked or done == stop_at > 0,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -24,17 +24,11 @@ from trainer.model.state import snapshot
 from trainer.runs.checkpoints import Snapshot, not_finite
 from trainer.runs.metrics import Metrics
 from trainer.training.evaluation import Evaluation
+from trainer.training.progress import TrainingProgress
 from trainer.training.saver import Saver
 from trainer.training.steps import Steps
 
 log = logging.getLogger(__name__)
-
-
-class Progress(Protocol):
-    """Told after each step how many are done, and the loss at each row of metrics."""
-
-    def step(self, done: int) -> None: ...
-    def row(self, done: int, *, epoch: int, loss: float) -> None: ...
 
 
 @dataclass
@@ -53,7 +47,7 @@ class Loop:
     steps: Steps
     saver: Saver
     metrics: Metrics
-    progress: Progress
+    progress: TrainingProgress
     validate: Callable[[], Evaluation]
     write_samples: Callable[[int, int], Mapping[str, bytes]]  # of (epoch, step), as objects by name
     should_stop: Callable[[], bool]
@@ -116,7 +110,7 @@ class Loop:
         loss = self.steps.train(fill_up(ids, self.steps.batch_windows))
         self.losses = [*self.losses, loss]
         self.step, self.validation = self.step + 1, None
-        self.progress.step(self.step)
+        self.progress.end_step(self.step)
         self.profile()
 
     def _add_row(self, *, chars: int, seconds: float) -> None:
@@ -129,7 +123,7 @@ class Loop:
             learning_rate=float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
             chars_per_second=chars / seconds,
         )
-        self.progress.row(self.step, epoch=self._epoch, loss=loss)
+        self.progress.end_row(self.step, epoch=self._epoch, loss=loss)
         self.losses = ()
 
     def _end_epoch(self, epoch: int) -> None:

@@ -35,6 +35,7 @@ from trainer.training import loop
 from trainer.training.evaluation import evaluate, window_step
 from trainer.training.initial_weights import set_first_weights
 from trainer.training.profiler import Profile
+from trainer.training.progress import TrainingProgress
 from trainer.training.sample_writer import SampleWriter
 from trainer.training.saver import Saver
 from trainer.training.steps import Steps
@@ -53,7 +54,6 @@ def train(
     stop: Stop,
     watch: Watch,
     saved: Callable[[bool], None],
-    show_progress: Callable[..., loop.Progress],
     workers: Workers,
 ) -> None:
     """Begins or continues the run in `folder`, to its end. `watch` is called at each sign of progress, `saved` after
@@ -128,7 +128,7 @@ def train(
                 saved=saved if workers.chief else lambda _: None,
             ),
             metrics=metrics,
-            progress=show_progress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
+            progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
             profile=profile.step,
             validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
             write_samples=written_by_the_chief(samples, agreement, chief=workers.chief),

@@ -75,7 +75,7 @@ class Counted:
             "model": SimpleNamespace(weights=[self.weight]),
             "optimizer": SimpleNamespace(variables=[], learning_rate=0.1),
             "steps": SimpleNamespace(batch_windows=10, train=train),
-            "progress": SimpleNamespace(step=lambda _: None, row=lambda *_, **__: None),
+            "progress": SimpleNamespace(end_step=lambda _: None, end_row=lambda *_, **__: None),
         }
         self.loop = Loop(
             **fakes,
