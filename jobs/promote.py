@@ -18,7 +18,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
-from jobs.promotion.registry import Model, Models
+from jobs.promotion.registry import ModelRegistry, PromotedModel
 from jobs.terminal.table import format_table
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
@@ -52,18 +52,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     config, args = command.parse_args(parser, PromoteConfig, argv)
     if (args.run is not None) + args.history + args.rollback != 1 or (args.force and args.run is None):
         raise InputError("expected one of RUN, --history and --rollback, and --force only with RUN")
-    models = Models(args.to)
+    registry = ModelRegistry(args.to)
     if args.history:
-        for line in format_table(">>><<", [_line(model) for model in models.history]):
+        for line in format_table(">>><<", [_line(model) for model in registry.history]):
             print(line)
     elif args.rollback:
-        model = models.roll_back()
+        model = registry.roll_back()
         log.info("number %d, %s, is production: %s", model.number, model.run, model.reason)
     else:
-        promote(args.run, models, config, force=args.force)
+        promote(args.run, registry, config, force=args.force)
 
 
-def promote(url: str, models: Models, config: PromoteConfig, *, force: bool = False) -> None:
+def promote(url: str, registry: ModelRegistry, config: PromoteConfig, *, force: bool = False) -> None:
     """Evaluate the run at this URL, and promote it or not.
 
     Raises Conflict, with nothing changed, if another promotion came first.
@@ -72,10 +72,10 @@ def promote(url: str, models: Models, config: PromoteConfig, *, force: bool = Fa
     dataset = open_dataset(config.dataset or run.config.dataset)
     run.refuse_other_symbols(dataset)
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
-    from jobs.promotion import promote as promotion
+    from jobs.promotion.promote import promote as promote_run
 
-    promotion.promote(
-        *(run, dataset, models),
+    promote_run(
+        *(run, dataset, registry),
         split=config.split,
         batch_windows=config.batch_windows,
         min_gain_bits=config.min_gain_bits,
@@ -83,7 +83,7 @@ def promote(url: str, models: Models, config: PromoteConfig, *, force: bool = Fa
     )
 
 
-def _line(model: Model) -> tuple[str, ...]:
+def _line(model: PromotedModel) -> tuple[str, ...]:
     return str(model.number), model.promoted, f"{model.bits_per_char:.4f}", model.run, model.reason
 
 

@@ -23,8 +23,8 @@ from pydantic.dataclasses import dataclass
 from jobs import preprocess, promote, train
 from jobs.cli import command
 from jobs.cli.config import load_config
-from jobs.promotion.decision import earlier
-from jobs.promotion.registry import CURRENT, Models
+from jobs.promotion.decision import earlier_decision
+from jobs.promotion.registry import CURRENT, ModelRegistry
 from preprocessing.dataset import manifest
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
@@ -92,11 +92,11 @@ def retrain(config: RetrainConfig, name: str, beam_options: Sequence[str]) -> No
         if built.manifest.fingerprint != fingerprint:
             raise OSError(f"{config.reviews}: changed before it was read")
         built.shards(promote_config.split)  # checked now, not after hours of training
-        warm_start = production_run(Models(models), built, train_config) or train_config.warm_start
+        warm_start = production_run(ModelRegistry(models), built, train_config) or train_config.warm_start
     train.train(replace(train_config, warm_start=warm_start), name)
     stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
     if not _is_judged(models, fingerprint):  # by another process meanwhile
-        promote.promote(run_folder.url, Models(models), promote_config)
+        promote.promote(run_folder.url, ModelRegistry(models), promote_config)
 
 
 def _preprocess_config(config: RetrainConfig, *, output: str) -> PreprocessConfig:
@@ -106,13 +106,13 @@ def _preprocess_config(config: RetrainConfig, *, output: str) -> PreprocessConfi
 
 
 def _is_judged(models: str, fingerprint: str) -> bool:
-    decision = earlier(Models(models), fingerprint)
+    decision = earlier_decision(ModelRegistry(models), fingerprint)
     if decision:
         log.info("nothing new: a model of these reviews was %s", decision)
     return decision is not None
 
 
-def production_run(models: Models, dataset: Dataset, train_config: TrainConfig) -> str:
+def production_run(models: ModelRegistry, dataset: Dataset, train_config: TrainConfig) -> str:
     """Return the URL of production's run, for the initial weights; "" if there is none with the configured layers.
 
     Raises InputError if the new model could not be compared with production after training.

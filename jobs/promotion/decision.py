@@ -1,24 +1,21 @@
-"""What was decided of a candidate for production, and why.
+"""The decision on a candidate for production, and its reason.
 
-It stands beside current.json, in MODELS/reports/<first 8 of the dataset's fingerprint>-<the run's name>.md for
-people (report.py) and .json for programs, whether the candidate was promoted or not.
+Each decision is kept beside current.json, promoted or not, as MODELS/reports/NAME.md for people (report.py) and as
+NAME.json for programs. NAME is the first 8 characters of the dataset's fingerprint, a hyphen, and the run's name.
 """
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobs.promotion.registry import Model, Models
+from jobs.promotion.registry import ModelRegistry, PromotedModel
 from preprocessing.json_format import parse_json
 
 REPORTS = "reports"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The run at this URL at one checkpoint, and how well that predicts the `chars` characters on which it is judged.
-
-    The names are those of current.json and of a report.
-    """
+class EvaluatedModel:
+    """A checkpoint of a run, and its loss over `chars` characters. The names are JSON keys of reports/*.json."""
 
     run: str
     checkpoint: str
@@ -29,15 +26,15 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """On a split of the dataset with the fingerprint `dataset`, at the time `decided`.
+class Decision:
+    """The decision at time `decided`, from losses on a split of the dataset with fingerprint `dataset`.
 
-    `replaces` is the number of the model in production, `production` that model judged on the same characters:
-    None where there is none, or where nothing is compared because someone decided so.
+    `replaces` is the number of the model in production, None before the first promotion. `production` is that model
+    evaluated on the same characters, None without comparison.
     """
 
-    candidate: Judged
-    production: Judged | None
+    candidate: EvaluatedModel
+    production: EvaluatedModel | None
     replaces: int | None
     dataset: str
     split: str
@@ -46,7 +43,7 @@ class Verdict:
 
     @property
     def gain_bits(self) -> float | None:
-        """How many bits per character the candidate needs less than production; None where nothing is compared."""
+        """Bits per character that the candidate gains over production, None without comparison."""
         if self.production is None:
             return None
         return self.production.bits_per_char - self.candidate.bits_per_char
@@ -60,17 +57,17 @@ class Verdict:
         gain = self.gain_bits
         if gain is None:
             return "first model" if self.replaces is None else "promoted by hand, without comparison"
-        said = f"{'better' if gain >= 0 else 'worse'} by {abs(gain):.4f} bits per character"
-        return said if self.promoted else f"{said}, min_gain_bits={self.min_gain_bits:g} were expected"
+        difference = f"{'better' if gain >= 0 else 'worse'} by {abs(gain):.4f} bits per character"
+        return difference if self.promoted else f"{difference}, expected min_gain_bits={self.min_gain_bits:g}"
 
     @property
     def name(self) -> str:
-        """The reports' names in the models' folder, but for their endings."""
+        """The name of both reports in the folder of models, without .md and .json."""
         return f"{REPORTS}/{self.dataset[:8]}-{self.candidate.run.rstrip('/').rpartition('/')[2]}"
 
-    def model(self) -> Model:
-        """The candidate as the new production."""
-        return Model(
+    def promoted_model(self) -> PromotedModel:
+        """Return the candidate as the registry's next entry."""
+        return PromotedModel(
             number=(self.replaces or 0) + 1,
             **asdict(self.candidate),
             dataset=self.dataset,
@@ -81,8 +78,8 @@ class Verdict:
             previous=self.replaces,
         )
 
-    def values(self) -> dict[str, Any]:
-        """The report for programs."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON values of the report for programs."""
         decision = {"promoted": self.promoted, "reason": self.reason, "gain_bits": self.gain_bits}
         production = self.production and {"number": self.replaces, **asdict(self.production)}
         return {**decision, **asdict(self), "production": production}
@@ -90,7 +87,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Report:
-    """Of a Verdict's `values`, those that are read back."""
+    """The part of Decision.as_json that is read back."""
 
     dataset: str
     decided: str
@@ -98,17 +95,17 @@ class _Report:
     reason: str
 
 
-def earlier(models: Models, dataset: str) -> str | None:
-    """What became of a candidate that was judged on the dataset of this fingerprint, in words; None without one.
+def earlier_decision(registry: ModelRegistry, fingerprint: str) -> str | None:
+    """Describe the decision on an earlier candidate of the same dataset; return None if there is none.
 
-    InputError if a report is damaged.
+    Raises InputError if a report is damaged.
     """
-    for model in reversed(models.history):
-        if model.dataset == dataset:
+    for model in reversed(registry.history):
+        if model.dataset == fingerprint:
             return f"promoted as number {model.number} on {model.promoted}"
-    for name in models.bucket.names(f"{REPORTS}/{dataset[:8]}-"):
+    for name in registry.bucket.names(f"{REPORTS}/{fingerprint[:8]}-"):
         if name.endswith(".json"):
-            report = parse_json(_Report, models.bucket.read(name), what="a report", where=f"{models.url}/{name}")
-            if report.dataset == dataset and not report.promoted:
+            report = parse_json(_Report, registry.bucket.read(name), what="a report", where=f"{registry.url}/{name}")
+            if report.dataset == fingerprint and not report.promoted:
                 return f"refused on {report.decided}: {report.reason}"
     return None

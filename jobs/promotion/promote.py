@@ -1,13 +1,14 @@
-"""A candidate and the model in production, judged on the same text, and what follows from it."""
+"""Promotion: evaluate a candidate and the model in production on the same text, and promote the candidate if better."""
 
 import json
 import logging
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from jobs.promotion.decision import Judged, Verdict
-from jobs.promotion.registry import CURRENT, Model, Models
-from jobs.promotion.report import page
+from jobs.promotion.decision import Decision, EvaluatedModel
+from jobs.promotion.registry import CURRENT, ModelRegistry, PromotedModel
+from jobs.promotion.report import decision_report
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
@@ -23,72 +24,88 @@ log = logging.getLogger(__name__)
 def promote(
     run: Run,
     dataset: Dataset,
-    models: Models,
+    registry: ModelRegistry,
     *,
     split: str,
     batch_windows: int,
     min_gain_bits: float,
     force: bool,
 ) -> None:
-    """Judges the run's newest checkpoint and promotes it or not; prints the verdict as one JSON line.
+    """Promote the run's newest checkpoint if it is better than production. Print the decision as one JSON line.
 
-    current.json is written before the reports, so a process that another one overtook leaves no trace. One that is
-    killed in between leaves no report of what it promoted, and the next attempt, which finds the model in production
-    already, writes none either; what current.json says of the model stays.
-
-    Raises InputError if one of the two cannot be judged; Conflict, with nothing changed, if another promotion came
-    between.
+    `force` promotes without comparison. Raises InputError if a model cannot be evaluated on the dataset, and Conflict,
+    with nothing changed, if another process promoted meanwhile.
     """
-
-    def judged(one: Run, checkpoint: str, sha256: str, step: int, arrays: Arrays) -> Judged:
-        # Both on what the candidate predicts, or they would be judged on other characters.
-        result = evaluate_split(
-            *(one, arrays, dataset), split=split, batch_windows=batch_windows, objective=run.config.objective
-        )
-        log.info("%s, step %d: %.4f bits per character", one.bucket.url, step, result.bits_per_char)
-        return Judged(absolute(one.bucket.url), checkpoint, sha256, step, result.chars, result.bits_per_char)
-
-    now, other, production = models.production, None, None
+    # The candidate's objective for both models, or the losses would be of different characters.
+    evaluate = partial(
+        _evaluate, dataset=dataset, split=split, batch_windows=batch_windows, objective=run.config.objective
+    )
+    current, production_run, production = registry.production, None, None
     with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
         saved, snapshot = newest_saved(run.bucket, Path(scratch))
-        if now and (now.run, now.sha256) == (absolute(run.bucket.url), saved.sha256):
-            reason = f"in production already, as number {now.number}"
+        if current and (current.run, current.sha256) == (absolute(run.bucket.url), saved.sha256):
+            reason = f"in production already, as number {current.number}"
             print(json.dumps({"promoted": False, "reason": reason}))
-            log.info("%s: not promoted: %s", now.run, reason)
+            log.info("%s: not promoted: %s", current.run, reason)
             return
-        if now and not force:
-            other, arrays = _opened(models, now, dataset, Path(scratch))
-            production = judged(other, now.checkpoint, now.sha256, now.step, arrays)
-    verdict = Verdict(
-        candidate=judged(run, saved.file, saved.sha256, saved.step, snapshot.arrays),
+        if current and not force:
+            production_run, arrays = _load_production(registry, current, dataset, Path(scratch))
+            production = evaluate(production_run, arrays, current.checkpoint, current.sha256, current.step)
+    decision = Decision(
+        candidate=evaluate(run, snapshot.arrays, saved.file, saved.sha256, saved.step),
         production=production,
-        replaces=now.number if now else None,
+        replaces=current.number if current else None,
         dataset=dataset.manifest.fingerprint,
         split=split,
         min_gain_bits=min_gain_bits,
         decided=utc_now(),
     )
-    # Made before current.json is written: what cannot be described, as its samples are damaged, is not promoted.
-    reports = {
-        f"{verdict.name}.md": page(verdict, run, other).encode(),
-        f"{verdict.name}.json": (json.dumps(verdict.values(), indent=1, ensure_ascii=False) + "\n").encode(),
-    }
-    if verdict.promoted:
-        models.add(verdict.model())
-    for name, data in reports.items():
-        models.bucket.write(name, data)
-    print(json.dumps(verdict.values()))
-    log.info("%s: %s: %s", run.bucket.url, "promoted" if verdict.promoted else "not promoted", verdict.reason)
+    _record(decision, registry, decision_report(decision, run, production_run))
+    print(json.dumps(decision.as_json()))
+    log.info("%s: %s: %s", run.bucket.url, "promoted" if decision.promoted else "not promoted", decision.reason)
 
 
-def _opened(models: Models, now: Model, dataset: Dataset, scratch: Path) -> tuple[Run, Arrays]:
-    """The run in production and the weights that were promoted; InputError if they cannot be judged on the dataset."""
+def _record(decision: Decision, registry: ModelRegistry, report: str) -> None:
+    """Write current.json, if the decision is to promote, and then the reports.
+
+    If another process promoted meanwhile, current.json raises Conflict and no report exists. A process killed between
+    the two writes leaves no report, and a retry finds the model in production and writes none. The entry in
+    current.json stays.
+    """
+    if decision.promoted:
+        registry.promote(decision.promoted_model())
+    registry.bucket.write(f"{decision.name}.md", report.encode())
+    values = json.dumps(decision.as_json(), indent=1, ensure_ascii=False)
+    registry.bucket.write(f"{decision.name}.json", f"{values}\n".encode())
+
+
+def _evaluate(
+    run: Run,
+    arrays: Arrays,
+    checkpoint: str,
+    sha256: str,
+    step: int,
+    *,
+    dataset: Dataset,
+    split: str,
+    batch_windows: int,
+    objective: str,
+) -> EvaluatedModel:
+    result = evaluate_split(run, arrays, dataset, split=split, batch_windows=batch_windows, objective=objective)
+    log.info("%s, step %d: %.4f bits per character", run.bucket.url, step, result.bits_per_char)
+    return EvaluatedModel(absolute(run.bucket.url), checkpoint, sha256, step, result.chars, result.bits_per_char)
+
+
+def _load_production(
+    registry: ModelRegistry, model: PromotedModel, dataset: Dataset, scratch: Path
+) -> tuple[Run, Arrays]:
+    """Return the run in production and the promoted weights, or raise InputError if the dataset does not fit them."""
     try:
-        run = open_run(now.run)
+        run = open_run(model.run)
         run.refuse_other_symbols(dataset)
-        return run, load_exactly(run.bucket, now.checkpoint, now.sha256, scratch)
+        return run, load_exactly(run.bucket, model.checkpoint, model.sha256, scratch)
     except InputError as error:
         raise InputError(
-            f"{models.url}/{CURRENT}: number {now.number} cannot be judged: {error}; "
+            f"{registry.url}/{CURRENT}: number {model.number} cannot be evaluated: {error}; "
             "go back with --rollback, or promote without comparison with --force"
         ) from None

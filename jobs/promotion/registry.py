@@ -1,11 +1,11 @@
-"""Which model is in production: current.json, in a folder of models.
+"""The model registry: current.json in a folder of models, which names the model in production.
 
     current.json    {"format": 1, "models": [{...}, ...]}, newest first; the first is production
-    reports/        what was decided of each candidate, and why (decision.py)
+    reports/        the decision on each candidate (decision.py)
 
-current.json is written on the condition that it still is as it was read: of two promotions at once one gets a
-Conflict and has changed nothing. Nothing is ever dropped from it, so it is the history as well. The weights stay
-in the runs' folders, each checkpoint named by its file and SHA-256.
+current.json is written with compare-and-swap: if two promotions run at once, one raises Conflict and changes nothing.
+No entry is ever deleted, so current.json is also the history. The weights stay in the runs' folders. An entry names
+its checkpoint by file and SHA-256.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,13 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Model:
-    """One promotion. `dataset` is the fingerprint of that whose `split` the checkpoint was judged on, over `chars`
-    characters; `gain_bits` by how many bits per character it was better than production, None where nothing was
-    compared; `promoted` a time in UTC; `previous` the number that a rollback from it goes back to."""
+class PromotedModel:
+    """An entry of current.json: one promotion.
+
+    The checkpoint was evaluated on `chars` characters of a `split` of the dataset with fingerprint `dataset`.
+    `gain_bits` are bits per character gained over the model before, None without comparison. `promoted` is a time in
+    UTC. `previous` is the number of the model that a rollback returns to.
+    """
 
     number: int
     run: str
@@ -50,13 +53,13 @@ class Model:
 @dataclass(frozen=True, config=STRICT)
 class _Current:
     format: int
-    models: Annotated[tuple[Model, ...], Field(min_length=1)]
+    models: Annotated[tuple[PromotedModel, ...], Field(min_length=1)]
 
 
-class Models:
-    """The models as they were when this was made; `history` is newest first, () before the first promotion.
+class ModelRegistry:
+    """The promoted models as of construction. `history` is newest first, () before the first promotion.
 
-    InputError if current.json is damaged or of a newer format.
+    Raises InputError if current.json is damaged or has a newer format.
     """
 
     def __init__(self, url: str) -> None:
@@ -64,46 +67,46 @@ class Models:
         self.url = self.bucket.url
         self._current = VersionedObject(self.bucket, CURRENT)
         data = self._current.read()
-        self.history: tuple[Model, ...] = () if data is None else parse(data, where=f"{self.url}/{CURRENT}")
+        self.history = () if data is None else parse_models(data, where=f"{self.url}/{CURRENT}")
 
     @property
-    def production(self) -> Model | None:
-        """The newest; None before the first promotion."""
+    def production(self) -> PromotedModel | None:
+        """The newest model, None before the first promotion."""
         return self.history[0] if self.history else None
 
-    def add(self, model: Model) -> None:
-        """Makes it production. Raises Conflict, with nothing changed, if another process was first."""
+    def promote(self, model: PromotedModel) -> None:
+        """Make a model production. Raises Conflict, and changes nothing, if another process promoted meanwhile."""
         history = (model, *self.history)
-        self._current.write(to_json(history))
+        self._current.write(encode_models(history))
         self.history = history
 
-    def roll_back(self) -> Model:
-        """Makes what production replaced production again, as a new entry; a second time goes further back.
+    def roll_back(self) -> PromotedModel:
+        """Make the model before production production again, as a new entry. Repeated rollbacks go further back.
 
-        InputError if it replaced nothing, or its checkpoint is no longer there; Conflict as for `add`.
+        Raises InputError if there is no model before, or if its checkpoint is missing; Conflict as promote.
         """
-        now = self.production
-        if now is None or now.previous is None:
-            found = f"number {now.number} replaced no other" if now else f"no {CURRENT}"
-            raise InputError(f"{self.url}: nothing to go back to: {found}")
-        target = next(model for model in self.history if model.number == now.previous)
+        production = self.production
+        if production is None or production.previous is None:
+            reason = f"number {production.number} replaced no model" if production else f"no {CURRENT}"
+            raise InputError(f"{self.url}: nothing to roll back to: {reason}")
+        target = next(model for model in self.history if model.number == production.previous)
         try:
             open_bucket(target.run).stat(target.checkpoint)
         except FileNotFoundError as error:
-            raise InputError(f"{error}: missing: no way back to number {target.number}") from None
-        reason = f"rolled back from number {now.number}"
-        model = replace(target, number=now.number + 1, reason=reason, promoted=utc_now())
-        self.add(model)
+            raise InputError(f"{error}: missing: cannot roll back to number {target.number}") from None
+        reason = f"rolled back from number {production.number}"
+        model = replace(target, number=production.number + 1, reason=reason, promoted=utc_now())
+        self.promote(model)
         return model
 
 
-def to_json(history: Sequence[Model]) -> bytes:
-    """The content of current.json for these models, newest first."""
+def encode_models(history: Sequence[PromotedModel]) -> bytes:
+    """Return the content of current.json for these models, newest first."""
     return encode_json(_Current(FORMAT, tuple(history)))
 
 
-def parse(data: bytes, *, where: str) -> tuple[Model, ...]:
-    """Return the models that current.json names, newest first. Raises InputError, which names `where`, otherwise."""
+def parse_models(data: bytes, *, where: str) -> tuple[PromotedModel, ...]:
+    """Return the models of current.json, newest first. Raises InputError, which names `where`, for other data."""
     what = "an index of promoted models"
     return parse_json(_Current, data, what=what, where=where, newest_format=FORMAT, check=_check_numbers).models
 
@@ -111,6 +114,6 @@ def parse(data: bytes, *, where: str) -> tuple[Model, ...]:
 def _check_numbers(current: _Current) -> None:
     models = current.models
     if [model.number for model in models] != list(range(len(models), 0, -1)):
-        raise ValueError("its models are not numbered one after the other")
+        raise ValueError("its models are not numbered in sequence")
     if any(model.previous is not None and not 0 < model.previous < model.number for model in models):
-        raise ValueError("a model's previous one is not before it")
+        raise ValueError("the `previous` of a model is not an earlier number")

@@ -1,79 +1,73 @@
-"""A verdict for people, as Markdown: the decision, the numbers, and samples of both models."""
+"""The report of a decision as Markdown: the reason, the numbers, configuration changes, samples of both models."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
-from jobs.promotion.decision import Judged, Verdict
+from jobs.promotion.decision import Decision, EvaluatedModel
 from preprocessing.settings import as_mapping, list_differences
 from trainer.runs.folder import Run
 from trainer.runs.samples import Sample, last
 
+NUMBERS = (("bits per character", "bits_per_char", ".4f"), ("characters", "chars", ","), ("step", "step", ","))
 
-def page(verdict: Verdict, candidate: Run, production: Run | None) -> str:
-    """The report MODELS/reports/*.md, of a verdict on these two; InputError if the samples of one are damaged."""
+
+def decision_report(decision: Decision, candidate: Run, production: Run | None) -> str:
+    """Return the Markdown of MODELS/reports/*.md. Raises InputError if samples of a run are damaged."""
     parts = [
-        f"# {'Promoted' if verdict.promoted else 'Not promoted'}: {verdict.reason}",
-        f"{verdict.decided}, on the {verdict.split} split of dataset {verdict.dataset[:8]}.",
-        _list([f"candidate: {_named(verdict.candidate)}", *_production(verdict)]),
-        _table(verdict),
+        f"# {'Promoted' if decision.promoted else 'Not promoted'}: {decision.reason}",
+        f"{decision.decided}, on the {decision.split} split of dataset {decision.dataset[:8]}.",
+        _list([f"candidate: {_checkpoint(decision.candidate)}", f"production: {_production(decision)}"]),
+        _table(decision.candidate, decision.production),
     ]
     if production is not None:
-        parts += ["## Configuration", _list(_changed(production, candidate)) or "No difference."]
+        changes = list_differences(as_mapping(production.config), as_mapping(candidate.config))
+        parts += ["## Configuration", _list(changes) or "No difference."]
     parts += ["## Samples", *_samples(candidate, production)]
     return "\n\n".join(parts) + "\n"
 
 
-def _production(verdict: Verdict) -> list[str]:
-    if verdict.production is not None:
-        return [f"production: number {verdict.replaces}, {_named(verdict.production)}"]
-    return ["production: none"] if verdict.replaces is None else [f"production: number {verdict.replaces}, not judged"]
+def _production(decision: Decision) -> str:
+    if decision.replaces is None:
+        return "none"
+    evaluated = decision.production
+    return f"number {decision.replaces}, {_checkpoint(evaluated) if evaluated else 'not evaluated'}"
 
 
-def _named(judged: Judged) -> str:
-    return f"{judged.run}, {judged.checkpoint}, SHA-256 {judged.sha256}"
+def _checkpoint(model: EvaluatedModel) -> str:
+    return f"{model.run}, {model.checkpoint}, SHA-256 {model.sha256}"
 
 
-def _table(verdict: Verdict) -> str:
-    rows = [("bits per character", "bits_per_char", ".4f"), ("characters", "chars", ","), ("step", "step", ",")]
-    ours = asdict(verdict.candidate)
-    theirs = asdict(verdict.production) if verdict.production else {}
+def _table(candidate: EvaluatedModel, production: EvaluatedModel | None) -> str:
     lines = ["| | candidate | production | difference |", "|---|---:|---:|---:|"]
-    for title, key, form in rows:
-        cells = [format(ours[key], form)]
-        cells += [format(theirs[key], form), format(ours[key] - theirs[key], "+" + form)] if theirs else ["", ""]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
+    for title, name, form in NUMBERS:
+        value, other = getattr(candidate, name), getattr(production, name, None)
+        cells = ["", ""] if other is None else [format(other, form), format(value - other, "+" + form)]
+        lines.append(f"| {title} | {format(value, form)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _changed(production: Run, candidate: Run) -> list[str]:
-    """Each key that differs between the two runs."""
-    return list_differences(as_mapping(production.config), as_mapping(candidate.config))
-
-
 def _samples(candidate: Run, production: Run | None) -> list[str]:
-    """Those of each run's last epoch, at the diversities that both have, one after the other."""
-    ours, theirs = last_samples(candidate), last_samples(production) if production else []
-    shared = [sample.diversity for sample in ours if not theirs or sample.diversity in {s.diversity for s in theirs}]
+    """Return samples of each run's last epoch, side by side, at the diversities that both runs have."""
+    samples = {"Candidate": _last_samples(candidate), "Production": _last_samples(production) if production else {}}
     parts = []
-    for diversity in shared:
-        parts.append(f"### Diversity {diversity:g}")
-        for who, samples in (("Candidate", ours), ("Production", theirs)):
-            parts += [
-                f"{who}, after the prompt and then its own text:\n\n{_quoted(s.prompt)}\n\n{_quoted(s.text)}"
-                for s in samples
-                if s.diversity == diversity
-            ]
-    return parts or ["None at equal diversities."]
+    for diversity in samples["Candidate"]:
+        if not samples["Production"] or diversity in samples["Production"]:
+            parts.append(f"### Diversity {diversity:g}")
+            parts += [_sample(who, runs[diversity]) for who, runs in samples.items() if diversity in runs]
+    return parts or ["No samples of equal diversities."]
 
 
-def last_samples(run: Run) -> Sequence[Sample]:
-    """Those of the run's last epoch; () before the first epoch's end."""
+def _last_samples(run: Run) -> dict[float, Sample]:
+    """Return the samples of the last epoch by diversity, empty before the end of the first epoch."""
     epoch = last(run.bucket)
-    return epoch.samples if epoch else ()
+    return {sample.diversity: sample for sample in epoch.samples} if epoch else {}
 
 
-def _quoted(text: str) -> str:
-    """As Markdown shows it unchanged, whatever its symbols mean there: indented, within a quotation."""
+def _sample(who: str, sample: Sample) -> str:
+    return f"{who}, the prompt and then the sample:\n\n{_quote(sample.prompt)}\n\n{_quote(sample.text)}"
+
+
+def _quote(text: str) -> str:
+    """Format a text as an indented quotation, so that Markdown shows its symbols unchanged."""
     return "\n".join(f">     {line}" for line in text.splitlines() or [""])
 
 

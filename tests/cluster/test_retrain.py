@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobs import promote
-from jobs.promotion.registry import Models
+from jobs.promotion.registry import ModelRegistry
 from tests.cluster.conftest import Sandbox
 
 MODELS = "gs://reviews/models"
@@ -39,7 +39,7 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     start(sandbox, "twice")
     for name in ("first", "twice"):
         sandbox.namespace.wait_for_job(name)
-    [model] = Models(MODELS).history
+    [model] = ModelRegistry(MODELS).history
     assert (model.number, model.previous) == (1, None)
     assert model.reason.startswith("first model")
 
@@ -50,7 +50,7 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     sandbox.add_reviews(0)
     apply(sandbox, epochs=4)
     retrain(sandbox, "better")
-    better, _ = Models(MODELS).history
+    better, _ = ModelRegistry(MODELS).history
     assert better.run == "gs://reviews/runs/better"
     assert better.gain_bits is not None
     assert better.gain_bits > 0
@@ -67,4 +67,4 @@ def test_each_night_a_better_model_takes_the_place_of_production_and_a_worse_one
     assert "nothing new" in retrain(sandbox, "refused-already")
 
     promote.main(["--to", MODELS, "--rollback"])
-    assert Models(MODELS).history[0].run == model.run
+    assert ModelRegistry(MODELS).history[0].run == model.run

@@ -1,4 +1,4 @@
-"""Small trained runs, judged and promoted by the real command."""
+"""Promotion of small trained runs by the real command."""
 
 import json
 import math
@@ -11,8 +11,8 @@ import pytest
 
 from jobs import promote, train
 from jobs.evaluate import main as evaluate
-from jobs.promotion.decision import earlier
-from jobs.promotion.registry import Model, Models
+from jobs.promotion.decision import earlier_decision
+from jobs.promotion.registry import ModelRegistry, PromotedModel
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import Conflict, InputError
 from tests.jobs.promotion.test_registry import model
@@ -22,7 +22,7 @@ from trainer.runs.folder import begin, open_run
 
 @pytest.fixture(scope="module")
 def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weak run of 4 steps and a good one of 60."""
+    """Train a weak run of 4 steps and a good run of 60 steps."""
     folder = tmp_path_factory.mktemp("runs")
     for name, steps in (("weak", 4), ("good", 60)):
         train.main(arguments(dataset, folder, name, max_chars=steps * 64 * 16, model__lstm_units="[12]"))
@@ -30,20 +30,20 @@ def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def promoted(run: Path, models: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
-    """The line that the command prints."""
+    """Promote a run and return the printed decision."""
     capsys.readouterr()
     promote.main([str(run), "--to", str(models), *more])
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    decision: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return decision
 
 
-def production(models: Path) -> Model:
-    found = Models(str(models)).production
-    assert found
-    return found
+def production(models: Path) -> PromotedModel:
+    model = ModelRegistry(str(models)).production
+    assert model
+    return model
 
 
-def test_the_first_model_is_promoted_by_rule_and_a_better_one_after_it_by_its_gain(
+def test_first_model_is_promoted_without_comparison_and_a_better_model_by_its_gain(
     dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = promoted(runs / "weak", tmp_path, capsys)
@@ -65,10 +65,10 @@ def test_the_first_model_is_promoted_by_rule_and_a_better_one_after_it_by_its_ga
 
     again = promoted(runs / "good", tmp_path, capsys)
     assert again == {"promoted": False, "reason": "in production already, as number 2"}
-    assert len(Models(str(tmp_path)).history) == 2
+    assert len(ModelRegistry(str(tmp_path)).history) == 2
 
 
-def test_the_report_has_decision_numbers_differences_and_samples_of_both(
+def test_report_has_decision_numbers_differences_and_samples_of_both_models(
     dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     promoted(runs / "good", tmp_path, capsys)
@@ -80,24 +80,26 @@ def test_the_report_has_decision_numbers_differences_and_samples_of_both(
     fingerprint = open_dataset(str(dataset)).manifest.fingerprint
     report = tmp_path / f"reports/{fingerprint[:8]}-weak"
     assert json.loads(report.with_suffix(".json").read_bytes()) == found
-    ours, theirs = found["candidate"]["bits_per_char"], found["production"]["bits_per_char"]
+    candidate, other = found["candidate"]["bits_per_char"], found["production"]["bits_per_char"]
     assert found["production"]["number"] == 1
-    assert found["gain_bits"] == theirs - ours < 0
+    assert found["gain_bits"] == other - candidate < 0
     text = report.with_suffix(".md").read_text()
-    assert text.startswith(f"# Not promoted: worse by {ours - theirs:.4f} bits per character")
-    assert f"| bits per character | {ours:.4f} | {theirs:.4f} | {ours - theirs:+.4f} |" in text
+    assert text.startswith(f"# Not promoted: worse by {candidate - other:.4f} bits per character")
+    assert f"| bits per character | {candidate:.4f} | {other:.4f} | {candidate - other:+.4f} |" in text
     assert "- max_chars=61440, now 4096\n" in text
     for name in ("weak", "good"):
         for sample in json.loads((runs / name / "samples/epoch-001.json").read_text())["samples"]:
             assert f"### Diversity {sample['diversity']:g}\n" in text
             assert f">     {sample['text'].splitlines()[-1]}" in text
-    # So the same reviews are known to have been judged, here by a model that was promoted on them.
-    assert earlier(Models(str(tmp_path)), fingerprint) == f"promoted as number 1 on {production(tmp_path).promoted}"
+    # The decision on the same dataset is found again: in current.json, then in the reports.
+    earlier = earlier_decision(ModelRegistry(str(tmp_path)), fingerprint)
+    assert earlier == f"promoted as number 1 on {production(tmp_path).promoted}"
     (tmp_path / "current.json").unlink()
-    assert earlier(Models(str(tmp_path)), fingerprint) == f"refused on {found['decided']}: {found['reason']}"
+    earlier = earlier_decision(ModelRegistry(str(tmp_path)), fingerprint)
+    assert earlier == f"refused on {found['decided']}: {found['reason']}"
 
 
-def test_a_gain_of_exactly_the_margin_is_enough_and_any_less_is_not(
+def test_gain_of_exactly_min_gain_bits_is_enough(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     promoted(runs / "weak", tmp_path, capsys)
@@ -109,22 +111,20 @@ def test_a_gain_of_exactly_the_margin_is_enough_and_any_less_is_not(
     assert production(tmp_path).number == 2
 
 
-def test_a_promotion_in_between_is_a_conflict_that_leaves_each_report_as_it_is(
-    dataset: Path, runs: Path, tmp_path: Path
-) -> None:
-    from jobs.promotion.promote import promote as judge
+def test_concurrent_promotion_raises_conflict_and_changes_no_report(dataset: Path, runs: Path, tmp_path: Path) -> None:
+    from jobs.promotion.promote import promote as promote_run
 
     settings: dict[str, Any] = {"split": "test", "batch_windows": 128, "min_gain_bits": 0.01, "force": False}
-    late, found = Models(str(tmp_path)), open_dataset(str(dataset))
-    judge(open_run(str(runs / "weak")), found, Models(str(tmp_path)), **settings)
+    late, found = ModelRegistry(str(tmp_path)), open_dataset(str(dataset))
+    promote_run(open_run(str(runs / "weak")), found, ModelRegistry(str(tmp_path)), **settings)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for name in ("weak", "good"):  # the same run as the first, and another
         with pytest.raises(Conflict):
-            judge(open_run(str(runs / name)), found, late, **settings)
+            promote_run(open_run(str(runs / name)), found, late, **settings)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_production_is_judged_at_the_very_checkpoint_that_was_promoted(
+def test_production_is_evaluated_with_the_promoted_checkpoint(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(runs / "good", tmp_path / "good")
@@ -134,7 +134,7 @@ def test_production_is_judged_at_the_very_checkpoint_that_was_promoted(
     data = bytearray(checkpoint.read_bytes())
     data[-1] ^= 1
     checkpoint.write_bytes(data)
-    altered = rf"{models}/current.json: number 1 cannot be judged: {checkpoint}: SHA-256 .*, expected .*--rollback"
+    altered = rf"{models}/current.json: number 1 cannot be evaluated: {checkpoint}: SHA-256 .*, expected .*--rollback"
     with pytest.raises(InputError, match=altered):
         promoted(runs / "weak", models, capsys)
     checkpoint.unlink()
@@ -144,14 +144,14 @@ def test_production_is_judged_at_the_very_checkpoint_that_was_promoted(
     assert not [path for path in (models / "reports").iterdir() if "weak" in path.name]
 
 
-def test_a_production_of_other_symbols_is_replaced_only_by_force(
+def test_production_with_other_symbols_is_replaced_only_by_force(
     dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = open_dataset(str(dataset)).manifest
     other = replace(other, vocabulary=other.vocabulary[::-1])
     begin(str(tmp_path), "other", open_run(str(runs / "weak")).config, other)
     models = tmp_path / "models"
-    Models(str(models)).add(model(tmp_path, 1, run=str(tmp_path / "other")))
+    ModelRegistry(str(models)).promote(model(tmp_path, 1, run=str(tmp_path / "other")))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*other was trained on; .*--force"):
         promoted(runs / "weak", models, capsys)
     found = promoted(runs / "weak", models, capsys, "--force")

@@ -1,4 +1,4 @@
-"""What a schedule runs, night after night, on a small bucket."""
+"""Scheduled retraining, night after night, on a small bucket."""
 
 import json
 import logging
@@ -13,8 +13,8 @@ import yaml
 
 from jobs import demo_reviews, retrain
 from jobs.cli.config import load_config
-from jobs.promotion.decision import earlier
-from jobs.promotion.registry import Model, Models
+from jobs.promotion.decision import earlier_decision
+from jobs.promotion.registry import ModelRegistry, PromotedModel
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
@@ -28,7 +28,7 @@ PREPROCESS = SMALL_WINDOWS | {"shards": 1}
 
 
 def night(bucket: object, reviews: object, name: str, folder: Path, **changes: object) -> list[str]:
-    """The arguments of one, with configurations in `folder`; `changes` are of the small run's configuration."""
+    """Return the arguments of one night. `changes` change the small run's configuration, in a file in `folder`."""
     training = nested(SMALL | {"model.lstm_units": "[8]", "max_chars": 30 * 64 * 16} | changes)
     files = {"preprocess": PREPROCESS, "train": training, "promote": {"min_gain_bits": 0.02, "batch_windows": 512}}
     for job, values in files.items():
@@ -42,8 +42,8 @@ def write_reviews(path: Path, *, seed: int) -> Path:
     return path
 
 
-def history(bucket: object) -> list[Model]:
-    return list(Models(f"{bucket}/models").history)
+def history(bucket: object) -> list[PromotedModel]:
+    return list(ModelRegistry(f"{bucket}/models").history)
 
 
 def contents(url: str) -> dict[str, bytes]:
@@ -51,7 +51,7 @@ def contents(url: str) -> dict[str, bytes]:
     return {name: bucket.read(name) for name in bucket.names()}
 
 
-def test_each_night_trains_and_judges_what_is_new_and_nothing_twice(
+def test_each_night_trains_and_decides_on_new_reviews_once(
     store: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -85,7 +85,7 @@ def test_each_night_trains_and_judges_what_is_new_and_nothing_twice(
     assert contents(bucket) == before
 
 
-def test_stopped_and_killed_it_goes_on_with_its_own_reviews_whatever_came_meanwhile(tmp_path: Path) -> None:
+def test_stopped_and_killed_run_resumes_with_its_own_reviews(tmp_path: Path) -> None:
     bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
     run, whole = bucket / "runs/night", {"max_chars": 0, "epochs": 2}
     asked = night(bucket, reviews, "night", tmp_path, **whole)
@@ -110,7 +110,7 @@ def test_stopped_and_killed_it_goes_on_with_its_own_reviews_whatever_came_meanwh
     assert (outcome(run), history(bucket)) == (before, [first])
 
 
-def test_of_two_at_once_one_is_promoted_and_the_other_ends_without_harm(tmp_path: Path) -> None:
+def test_one_of_two_concurrent_runs_is_promoted_and_the_other_does_no_harm(tmp_path: Path) -> None:
     bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
     asked = {name: night(bucket, reviews, name, tmp_path) for name in ("one", "other")}
     both = {name: start(asked[name], job="retrain") for name in asked}
@@ -121,19 +121,20 @@ def test_of_two_at_once_one_is_promoted_and_the_other_ends_without_harm(tmp_path
         if process.returncode:
             retrain.main(asked[name])
     [first] = history(bucket)
-    assert earlier(Models(f"{bucket}/models"), first.dataset) == f"promoted as number 1 on {first.promoted}"
+    earlier = earlier_decision(ModelRegistry(f"{bucket}/models"), first.dataset)
+    assert earlier == f"promoted as number 1 on {first.promoted}"
 
 
-def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_symbols_stops_before_training(
+def test_production_with_other_layers_gives_no_initial_weights_and_with_other_symbols_stops_before_training(
     dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    found, models = open_dataset(str(dataset)), Models(str(tmp_path / "models"))
+    found, models = open_dataset(str(dataset)), ModelRegistry(str(tmp_path / "models"))
     sets = ["dataset=d", "runs=r"]
     same, other = (load_config(TrainConfig, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
     assert retrain.production_run(models, found, same) == ""
     begin(str(tmp_path), "run", same, found.manifest)
-    models.add(model(tmp_path, 1, run=str(tmp_path / "run")))
+    models.promote(model(tmp_path, 1, run=str(tmp_path / "run")))
     assert retrain.production_run(models, found, same) == str(tmp_path / "run")
     assert retrain.production_run(models, found, other) == ""
     assert caplog.messages[-1].startswith("no initial weights from production: lstm_units=[8], now [9]")
@@ -148,13 +149,13 @@ def test_a_production_of_other_layers_gives_no_first_weights_and_one_of_other_sy
         retrain.production_run(models, found, same)
 
 
-def test_without_a_model_in_production_a_run_begins_with_the_first_weights_of_its_configuration(tmp_path: Path) -> None:
+def test_without_production_warm_start_comes_from_the_configuration(tmp_path: Path) -> None:
     reviews, elsewhere = write_reviews(tmp_path / "reviews.jsonl", seed=1), tmp_path / "elsewhere"
     with pytest.raises(InputError, match=f"{elsewhere}"):
         retrain.main(night(tmp_path / "bucket", reviews, "night", tmp_path, warm_start=str(elsewhere)))
 
 
-def test_a_mistake_in_a_later_step_s_configuration_shows_before_the_first_step(tmp_path: Path) -> None:
+def test_wrong_configuration_of_a_later_step_is_refused_before_the_first_step(tmp_path: Path) -> None:
     bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
     asked = night(bucket, reviews, "night", tmp_path)
     for job in ("train", "promote"):
@@ -174,13 +175,13 @@ def test_a_mistake_in_a_later_step_s_configuration_shows_before_the_first_step(t
     assert not (bucket / "runs").exists()
 
 
-def test_workers_that_would_all_promote_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_workers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"WORKERS": "2", "JOB_COMPLETION_INDEX": "1", "PEERS": "w{index}:1"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match="jobs.retrain runs alone"):
         retrain.main(night(tmp_path / "bucket", tmp_path / "reviews.jsonl", "night", tmp_path))
 
 
-def test_jobs_retrain_imports_neither_tensorflow_nor_beam() -> None:
+def test_import_of_retrain_imports_neither_tensorflow_nor_beam() -> None:
     script = "import sys, jobs.retrain; sys.exit(bool({'tensorflow', 'apache_beam'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -1,4 +1,4 @@
-"""The pointer to the model in production, with no model behind it."""
+"""The model registry, with entries of models that do not exist."""
 
 import json
 import re
@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from jobs import promote
-from jobs.promotion.registry import Model, Models
+from jobs.promotion.registry import ModelRegistry, PromotedModel
 from preprocessing.errors import Conflict, InputError
 
 FILE = "checkpoints/step-00000001-aa.safetensors"
 
 
-def model(folder: Path, number: int, **changes: Any) -> Model:
-    """The promotion of number's own run, with the file of its checkpoint."""
+def model(folder: Path, number: int, **changes: Any) -> PromotedModel:
+    """Make the entry of a promotion, and the file of its checkpoint in its own run."""
     run = folder / f"run-{number}"
     (run / FILE).parent.mkdir(parents=True)
     (run / FILE).touch()
@@ -34,88 +34,88 @@ def model(folder: Path, number: int, **changes: Any) -> Model:
         "promoted": "2026-01-01T00:00:00Z",
         "previous": number - 1 or None,
     }
-    return Model(**values | changes)
+    return PromotedModel(**values | changes)
 
 
 def promoted(folder: Path, count: int) -> str:
-    """The URL of models of which the last is number `count`."""
-    models = Models(str(folder / "models"))
+    """Promote `count` models and return the URL of the registry."""
+    registry = ModelRegistry(str(folder / "models"))
     for number in range(1, count + 1):
-        models.add(model(folder, number))
-    return models.url
+        registry.promote(model(folder, number))
+    return registry.url
 
 
 def runs(url: str) -> list[str]:
-    """The names of the promoted runs, newest first."""
-    return [Path(one.run).name for one in Models(url).history]
+    """Return the names of the promoted runs, newest first."""
+    return [Path(model.run).name for model in ModelRegistry(url).history]
 
 
-def test_the_newest_promotion_is_production_and_none_is_dropped(tmp_path: Path) -> None:
+def test_newest_promotion_is_production_and_history_is_kept(tmp_path: Path) -> None:
     url = promoted(tmp_path, 3)
-    production = Models(url).production
+    production = ModelRegistry(url).production
     assert production
     assert (production.number, production.previous, production.bits_per_char) == (3, 2, 3.7)
     assert runs(url) == ["run-3", "run-2", "run-1"]
-    found = json.loads((tmp_path / "models/current.json").read_bytes())
-    assert (found["format"], [one["number"] for one in found["models"]]) == (1, [3, 2, 1])
+    current = json.loads((tmp_path / "models/current.json").read_bytes())
+    assert (current["format"], [model["number"] for model in current["models"]]) == (1, [3, 2, 1])
 
 
-def test_there_is_no_production_before_the_first_promotion(tmp_path: Path) -> None:
-    assert Models(str(tmp_path)).production is None
+def test_no_production_before_the_first_promotion(tmp_path: Path) -> None:
+    assert ModelRegistry(str(tmp_path)).production is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_rollback_goes_one_further_back_until_there_is_none_left(tmp_path: Path) -> None:
+def test_each_rollback_goes_one_model_further_back(tmp_path: Path) -> None:
     url = promoted(tmp_path, 3)
     back = ["--to", url, "--rollback"]
     promote.main(back)
-    production = Models(url).production
+    production = ModelRegistry(url).production
     assert production
     assert (production.number, production.previous, production.reason) == (4, 1, "rolled back from number 3")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", production.promoted)
     promote.main(back)
     assert runs(url) == ["run-1", "run-2", "run-3", "run-2", "run-1"]
     before = (tmp_path / "models/current.json").read_bytes()
-    with pytest.raises(InputError, match="nothing to go back to: number 5 replaced no other"):
+    with pytest.raises(InputError, match="nothing to roll back to: number 5 replaced no model"):
         promote.main(back)
     assert (tmp_path / "models/current.json").read_bytes() == before
 
 
-def test_a_rollback_after_a_promotion_after_a_rollback_goes_to_what_that_promotion_replaced(tmp_path: Path) -> None:
+def test_rollback_goes_to_the_model_that_the_last_promotion_replaced(tmp_path: Path) -> None:
     url = promoted(tmp_path, 2)
-    Models(url).roll_back()
-    Models(url).add(model(tmp_path, 4, previous=3))
-    Models(url).roll_back()
+    ModelRegistry(url).roll_back()
+    ModelRegistry(url).promote(model(tmp_path, 4, previous=3))
+    ModelRegistry(url).roll_back()
     assert runs(url) == ["run-1", "run-4", "run-1", "run-2", "run-1"]
-    with pytest.raises(InputError, match="number 5 replaced no other"):
-        Models(url).roll_back()
+    with pytest.raises(InputError, match="number 5 replaced no model"):
+        ModelRegistry(url).roll_back()
 
 
-def test_a_rollback_without_models_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing to go back to: no current.json"):
+def test_rollback_without_models_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to roll back to: no current.json"):
         promote.main(["--to", str(tmp_path), "--rollback"])
 
 
-def test_a_rollback_to_a_checkpoint_that_is_gone_is_refused(tmp_path: Path) -> None:
+def test_rollback_to_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     url = promoted(tmp_path, 2)
-    gone = tmp_path / "run-1" / FILE
-    gone.unlink()
-    with pytest.raises(InputError, match=f"{gone}: missing: no way back to number 1"):
+    missing = tmp_path / "run-1" / FILE
+    missing.unlink()
+    with pytest.raises(InputError, match=f"{missing}: missing: cannot roll back to number 1"):
         promote.main(["--to", url, "--rollback"])
     assert runs(url) == ["run-2", "run-1"]
 
 
-def test_of_two_that_read_the_same_the_second_to_write_gets_a_conflict_and_changes_nothing(tmp_path: Path) -> None:
+def test_second_of_two_concurrent_promotions_raises_conflict_and_changes_nothing(tmp_path: Path) -> None:
     url = promoted(tmp_path, 2)
-    one, other = Models(url), Models(url)
-    one.roll_back()
+    first, second = ModelRegistry(url), ModelRegistry(url)
+    first.roll_back()
     before = (tmp_path / "models/current.json").read_bytes()
     with pytest.raises(Conflict):
-        other.add(model(tmp_path, 3))
+        second.promote(model(tmp_path, 3))
     assert (tmp_path / "models/current.json").read_bytes() == before
 
 
-def test_the_history_is_one_line_a_promotion_newest_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_prints_one_line_per_promotion_newest_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url = promoted(tmp_path, 2)
     promote.main(["--to", url, "--history"])
     assert capsys.readouterr().out == (
@@ -129,38 +129,38 @@ def test_the_history_is_one_line_a_promotion_newest_first(tmp_path: Path, capsys
     [
         ('{\n "format": 1', '{\n "format": 2', "format 2, expected at most 1: written by a newer version"),
         ('{\n "format": 1', "[1", "expected `,` or `]`"),
-        ('"number": 1', '"number": 7', "its models are not numbered one after the other"),
-        ('"previous": 1', '"previous": 2', "a model's previous one is not before it"),
+        ('"number": 1', '"number": 7', "its models are not numbered in sequence"),
+        ('"previous": 1', '"previous": 2', "the `previous` of a model is not an earlier number"),
         ('"step": 1', '"step": "one"', "models.0.step='one': expected a valid integer"),
         ('"step"', '"pets"', "models.0.step: missing"),
         (FILE, "checkpoints/../../secret", "models.0.checkpoint='checkpoints/../../secret'"),
     ],
 )
-def test_a_pointer_that_is_damaged_or_newer_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_damaged_or_newer_registry_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
     url = promoted(tmp_path, 2)
     path = tmp_path / "models/current.json"
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(InputError, match=f"{path}: not an index of promoted models: {expected}"):
-        Models(url)
+        ModelRegistry(url)
 
 
-def test_a_pointer_without_models_is_none(tmp_path: Path) -> None:
+def test_registry_without_models_is_refused(tmp_path: Path) -> None:
     (tmp_path / "current.json").write_text('{"format": 1, "models": []}')
     with pytest.raises(
         InputError, match="current.json: not an index of promoted models: models=.*: expected to have at"
     ):
-        Models(str(tmp_path))
+        ModelRegistry(str(tmp_path))
 
 
-@pytest.mark.parametrize("asked", [[], ["--rollback", "--history"], ["run", "--history"], ["--rollback", "--force"]])
-def test_what_to_do_has_to_be_one_thing(tmp_path: Path, asked: list[str]) -> None:
+@pytest.mark.parametrize("argv", [[], ["--rollback", "--history"], ["run", "--history"], ["--rollback", "--force"]])
+def test_command_takes_exactly_one_action(tmp_path: Path, argv: list[str]) -> None:
     with pytest.raises(InputError, match="expected one of RUN, --history and --rollback"):
-        promote.main([*asked, "--to", str(tmp_path)])
+        promote.main([*argv, "--to", str(tmp_path)])
 
 
-def test_a_model_is_read_as_it_was_written(tmp_path: Path) -> None:
-    one = model(tmp_path, 1, reason="first \N{SNOWMAN}")
-    Models(str(tmp_path / "models")).add(one)
-    assert Models(str(tmp_path / "models")).history == (one,)
+def test_model_is_read_as_it_was_written(tmp_path: Path) -> None:
+    first = model(tmp_path, 1, reason="first \N{SNOWMAN}")
+    ModelRegistry(str(tmp_path / "models")).promote(first)
+    assert ModelRegistry(str(tmp_path / "models")).history == (first,)
