@@ -1,4 +1,4 @@
-"""A small dataset, made once by the real commands, for the tests of what comes after it."""
+"""Options, environment and shared fixtures of all tests: a small dataset and a small run, each built once."""
 
 import os
 import shutil
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-if "ONEDNN_MAX_CPU_ISA" in os.environ:  # as if on an older CPU: ONEDNN_MAX_CPU_ISA=AVX2 make test
-    # TensorFlow asks the CPU for bfloat16, not oneDNN, which then refuses and ends the process.
+if "ONEDNN_MAX_CPU_ISA" in os.environ:  # simulates an older CPU: ONEDNN_MAX_CPU_ISA=AVX2 make test
+    # TensorFlow reads bfloat16 support from the CPU and ignores the limit. oneDNN then aborts the process.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import hypothesis
@@ -21,20 +21,22 @@ import tensorflow as tf
 from tests.support.inputs import small_dataset
 from tests.support.local_service import metadata, service
 
-# Two virtual devices on the CPU stand in for two GPUs; only before TensorFlow's first use can they be made.
+# Two virtual CPU devices stand in for two GPUs. They must be configured before TensorFlow's first use.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
-# The same examples in each run, and none against the clock: this machine may be slow.
-hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
-hypothesis.settings.load_profile("same")
+# The same examples in each run, and no deadline, because a machine may be slow.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add this project's options to pytest's."""
-    parser.addoption("--slow", action="store_true", help="run what make test leaves out or shortens (make test-all)")
-    parser.addoption("--image", help="the image that a cluster's nodes know, for tests/cluster (make test-cluster)")
+    parser.addoption(
+        "--slow", action="store_true", help="run the tests that make test skips or shortens (make test-all)"
+    )
+    parser.addoption("--image", help="image on the cluster's nodes, for tests/cluster (make test-cluster)")
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def precision() -> Iterator[None]:
-    """Takes back the precision that a command has set for the process, which ends with it everywhere else."""
+    """Reset Keras' global precision policy after a test, because commands set it for the whole process."""
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].mixed_precision.set_global_policy("float32")
@@ -78,7 +80,7 @@ def precision() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Those of a machine in Google's cloud, whosever the user's own are; Beam looks 22 s for them if there are none."""
+    """Set fake Google Cloud credentials, never the user's. Without credentials Beam looks for them for 22 s."""
     with service(metadata) as port, pytest.MonkeyPatch.context() as environment:
         environment.setenv("GCE_METADATA_HOST", f"localhost:{port}")
         environment.setenv("GCE_METADATA_IP", f"localhost:{port}")
@@ -89,7 +91,7 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty bucket in Cloud Storage, which Mended in tests.support.gcs_emulator stands in for."""
+    """Start a Cloud Storage emulator with an empty bucket. Yields the bucket's URL."""
     from tests.support.gcs_emulator import emulator
 
     with emulator(bucket="reviews") as url:
@@ -99,8 +101,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """A function from a size in kilobytes to a folder that holds no more."""
-    mounted = []
+    """Yield a function that makes a folder with room for a number of kilobytes."""
+    folders = []
 
     def mount(kilobytes: int) -> Path:
         folder = tmp_path / f"disk-{kilobytes}"
@@ -109,14 +111,14 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
             ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)], capture_output=True, text=True
         )
         if done.returncode:
-            pytest.skip(f"needs leave to mount a small tmpfs: {done.stderr.strip()}")
-        mounted.append(folder)
+            pytest.skip(f"needs permission to mount a small tmpfs: {done.stderr.strip()}")
+        folders.append(folder)
         return folder
 
     if os.geteuid() or not shutil.which("mount") or sys.platform != "linux":
-        pytest.skip("needs root on Linux, to mount a small tmpfs")
+        pytest.skip("needs root on Linux to mount a small tmpfs")
     yield mount
-    for folder in mounted:
+    for folder in folders:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
@@ -125,7 +127,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def reviews_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 invented reviews as JSON lines."""
+    """Write 300 invented reviews as JSON lines."""
     from jobs import demo_reviews
 
     path = tmp_path_factory.mktemp("reviews") / "reviews.jsonl"
@@ -135,7 +137,7 @@ def reviews_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def dataset(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Windows of 16 characters in three shards a split."""
+    """Build a dataset of windows of 16 characters, with three shards in each split."""
     folder = tmp_path_factory.mktemp("dataset") / "dataset"
     small_dataset(reviews_file, folder)
     return folder
@@ -143,7 +145,7 @@ def dataset(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="session")
 def small_run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one epoch on it, for what only reads a run; in float32, which is the same on every machine."""
+    """Train one epoch in float32, for tests that only read a run. The default precision depends on the CPU."""
     from jobs import train
     from tests.support.runs import arguments
 
@@ -154,7 +156,7 @@ def small_run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Real reviews, which a user of the project does not have."""
+    """Return the folder of real reviews, which are not part of the project."""
     if not SHARED.is_dir():
         pytest.skip("needs the real reviews in ../shared/data, which are not part of the project")
     return SHARED / "data"

@@ -62,7 +62,7 @@ class Namespace:
         return None
 
     def wait(self, what: str, poll: Callable[[], Result | None], *, seconds: float = 300) -> Result:
-        """Poll until the result is true, and return the result. At the timeout, raises AssertionError with the diagnosis."""
+        """Poll until the result is true, and return it. Raises AssertionError with the diagnosis at the timeout."""
         deadline = time.monotonic() + seconds
         while not (result := poll()):
             assert time.monotonic() < deadline, f"{self.name}: waited {seconds:.0f} s for {what}\n{self.diagnosis()}"

@@ -25,7 +25,7 @@ from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import Conflict
 from preprocessing.pipeline.publish import BUILD_FILES, DatasetBuild
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import Mended, emulator
+from tests.support.gcs_emulator import FaultyStore, emulator
 from tests.support.inputs import json_line, reviews, sets
 
 
@@ -186,19 +186,19 @@ def test_from_store_to_store_the_bytes_are_those_of_folders_also_over_an_old_out
 def test_a_source_in_the_store_is_known_without_reading_it(source: Path, store: str) -> None:
     open_bucket(f"{store}/in").upload(source, "reviews.json")
     preprocess.main(arguments(f"{store}/in/reviews.json", f"{store}/output"))
-    before = Mended.count
+    before = FaultyStore.count
     preprocess.main(arguments(f"{store}/in/reviews.json", f"{store}/output"))
     shards = len(open_dataset(f"{store}/output").manifest.shards)
     # A request or two for the source and each shard, for the manifest and for the list of all.
-    assert Mended.count - before < 2 * shards + 20
+    assert FaultyStore.count - before < 2 * shards + 20
 
 
 @pytest.mark.parametrize("every", [5, 13])
 def test_a_store_that_fails_now_and_then_is_asked_again(every: int, source: Path, store: str, tmp_path: Path) -> None:
     open_bucket(f"{store}/in").upload(source, "reviews.json")
-    Mended.flaky = every
+    FaultyStore.flaky = every
     preprocess.main(arguments(f"{store}/in/reviews.json", f"{store}/output", shards=2))
-    Mended.flaky = 0
+    FaultyStore.flaky = 0
     preprocess.main(arguments(source, tmp_path / "folder", shards=2))
     assert copied(f"{store}/output", tmp_path / "copy") == files(tmp_path / "folder")
 
@@ -210,13 +210,13 @@ def test_a_store_that_is_out_for_a_while_is_waited_for(source: Path, store: str,
         end = time.monotonic() + 60
         while not open_bucket(f"{store}/output").names("building-") and time.monotonic() < end:
             time.sleep(0.01)
-        Mended.outage = 4
+        FaultyStore.outage = 4
 
     thread = threading.Thread(target=outage)
     thread.start()
     preprocess.main(arguments(f"{store}/in/reviews.json", f"{store}/output", shards=2))
     thread.join()
-    assert Mended.outage == 0
+    assert FaultyStore.outage == 0
     preprocess.main(arguments(source, tmp_path / "folder", shards=2))
     assert copied(f"{store}/output", tmp_path / "copy") == files(tmp_path / "folder")
 

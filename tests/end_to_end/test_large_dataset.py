@@ -12,7 +12,7 @@ from jobs import train
 from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import Mended
+from tests.support.gcs_emulator import FaultyStore
 from tests.support.inputs import small_dataset
 from tests.support.job_process import JobProcess
 from tests.support.runs import arguments, finish, outcome, saved_step, start, wait_until
@@ -74,7 +74,7 @@ def test_a_run_on_a_disk_of_a_tenth_of_the_dataset_ends_with_the_bits_of_one_tha
     ended, sizes = threading.Event(), [0]
     watch = threading.Thread(target=watched, args=(tmp_path / "scratch", ended, sizes))
     watch.start()
-    Mended.flaky = 11  # and the store fails now and then
+    FaultyStore.flaky = 11  # and the store fails now and then
     try:
         finish(started(far, tmp_path / "tenth", tmp_path / "scratch", limit))
     finally:
@@ -91,11 +91,11 @@ def test_asked_to_stop_while_the_store_is_down_it_saves_and_stops_and_goes_on_la
     limit = tenth(open_dataset(far))
     process = started(far, tmp_path / "stopped", tmp_path / "scratch", limit)
     wait_until(lambda: saved_step(tmp_path / "stopped/small") > 0, process)
-    Mended.outage = 10**9
-    wait_until(lambda: Mended.outage < 10**9 - 6, process)  # asked again after seconds: what was there is used up
+    FaultyStore.outage = 10**9
+    wait_until(lambda: FaultyStore.outage < 10**9 - 6, process)  # asked again after seconds: what was there is used up
     process.send_signal(signal.SIGTERM)
     finish(process, code=143)
-    Mended.outage = 0
+    FaultyStore.outage = 0
     stopped_at = saved_step(tmp_path / "stopped/small")
     errors = finish(started(far, tmp_path / "stopped", tmp_path / "scratch", 2 * limit))
     assert f"continuing after step {stopped_at}" in errors

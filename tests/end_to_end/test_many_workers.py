@@ -14,7 +14,7 @@ import pytest
 
 from jobs import train
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import Mended, emulator
+from tests.support.gcs_emulator import FaultyStore, emulator
 from tests.support.job_process import JobProcess
 from tests.support.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 
@@ -117,13 +117,13 @@ def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Pa
         try:
             wait_until(lambda: saved_step(run) > 0, processes[0])
             before = saved_step(run)
-            Mended.outage = 10**9
+            FaultyStore.outage = 10**9
             time.sleep(5)  # some 200 steps, were there windows for them
             for process in processes:
                 process.send_signal(signal.SIGTERM)
             time.sleep(1)
         finally:
-            Mended.outage = 0
+            FaultyStore.outage = 0
         for process in processes:
             finish(process, code=143)
         assert saved_step(run) > before

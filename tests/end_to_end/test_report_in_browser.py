@@ -65,7 +65,7 @@ def test_the_page_loads_without_a_word_or_a_request_and_its_curves_are_there(
             "[...document.images].map(image => atob(image.src.split(',')[1]).split('<path').length)"
         )
         assert min(paths) > 10
-        assert seen.said == []
+        assert seen.messages == []
         assert [url for url in seen.requests if not url.startswith("data:image/svg+xml")] == [
             pages[name].absolute().as_uri()
         ]

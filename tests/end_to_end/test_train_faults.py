@@ -12,7 +12,7 @@ import pytest
 from jobs import train
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import Mended
+from tests.support.gcs_emulator import FaultyStore
 from tests.support.runs import arguments, finish, newest, outcome, saved_step, start, wait_until
 
 SHORT: dict[str, Any] = {"epochs": 2, "checkpoint__every_seconds": 0.1}
@@ -90,11 +90,11 @@ def test_stopped_while_the_store_is_out_it_ends_with_1_in_its_grace_and_loses_no
     log = tmp_path / "log"
     process = start(arguments(dataset, store, **SHORT, grace_seconds=1), log=log)
     wait_until(lambda: "checkpoint of step" in log.read_text(), process)
-    Mended.outage = 10**9
+    FaultyStore.outage = 10**9
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 1
     assert "stopped before all was saved (grace_seconds=1)" in log.read_text().splitlines()[-1]
-    Mended.outage = 0
+    FaultyStore.outage = 0
     process = start(arguments(dataset, store, **SHORT), log=log)
     assert process.wait(timeout=120) == 0, log.read_text()
     assert "continuing after step" in log.read_text()
@@ -108,10 +108,10 @@ def test_a_store_that_is_out_for_more_than_two_minutes_ends_no_run(
     log = tmp_path / "log"
     process = start(arguments(dataset, store, **SHORT), log=log)
     wait_until(lambda: "checkpoint of step" in log.read_text(), process)
-    Mended.outage = 10**9
+    FaultyStore.outage = 10**9
     while "not saved, the last checkpoint is of step" not in log.read_text() and process.poll() is None:
         time.sleep(0.1)
-    Mended.outage = 0
+    FaultyStore.outage = 0
     assert process.wait(timeout=300) == 0, log.read_text()
     assert outcome(f"{store}/small") == undisturbed
 
@@ -123,11 +123,11 @@ def test_a_store_that_stays_down_ends_the_run_with_1_and_the_last_checkpoint_sta
     log = tmp_path / "log"
     process = start(arguments(dataset, store, **SHORT, checkpoint__give_up_seconds=5), log=log)
     wait_until(lambda: "checkpoint of step" in log.read_text(), process)
-    Mended.outage = 10**9
+    FaultyStore.outage = 10**9
     assert process.wait(timeout=300) == 1
     assert "stopped by a fault of the machine or the network: gs://" in log.read_text().splitlines()[-1]
     assert "nothing could be saved for 5 s; the last checkpoint is of step" in log.read_text().splitlines()[-1]
-    Mended.outage = 0
+    FaultyStore.outage = 0
     saved = newest(f"{store}/small")
     assert open_bucket(f"{store}/small").stat(saved["file"]).bytes == saved["bytes"]
 

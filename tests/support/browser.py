@@ -1,4 +1,4 @@
-"""A real browser without a window, on local files."""
+"""A headless Chromium that opens local files."""
 
 import os
 import shutil
@@ -14,50 +14,50 @@ SIZES = {"desktop": (1200, 900), "phone": (375, 812)}
 
 
 def executable(playwright: Playwright) -> str | None:
-    """Chromium's path: the machine's, else the one that `playwright install chromium` brought; None without any."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    own = playwright.chromium.executable_path
-    return found or (own if Path(own).exists() else None)
+    """Return the path of the installed Chromium, else of playwright's Chromium, else None."""
+    installed = next(filter(None, map(shutil.which, NAMES)), None)
+    downloaded = playwright.chromium.executable_path
+    return installed or (downloaded if Path(downloaded).exists() else None)
 
 
 @contextmanager
 def chromium() -> Iterator[Browser | None]:
-    """None where there is no Chromium."""
+    """Start Chromium. Yields None if no Chromium is installed."""
     with sync_playwright() as playwright:
         path = executable(playwright)
         if path is None:
             yield None
             return
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # which Chromium refuses to root
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium as root has no sandbox
         with playwright.chromium.launch(executable_path=path, args=sandbox) as browser:
             yield browser
 
 
 @dataclass
 class Shown:
-    """A page in a browser: what its console said, and all that it asked for."""
+    """A page in a browser, with its console messages and the URLs of its requests."""
 
     page: Page
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def shown(browser: Browser, file: Path, *, size: str = "desktop", dark: bool = False) -> Iterator[Shown]:
-    """The file as the browser shows it."""
+    """Open a file in the browser at a screen size."""
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
-    seen = Shown(context.new_page())
+    view = Shown(context.new_page())
 
-    def say(message: ConsoleMessage) -> None:
-        seen.said.append(message.text)
+    def record_message(message: ConsoleMessage) -> None:
+        view.messages.append(message.text)
 
-    def ask(request: Request) -> None:
-        seen.requests.append(request.url)
+    def record_request(request: Request) -> None:
+        view.requests.append(request.url)
 
-    seen.page.on("console", say)
-    seen.page.on("pageerror", lambda error: seen.said.append(str(error)))
-    seen.page.on("request", ask)
-    seen.page.goto(file.absolute().as_uri())
-    yield seen
+    view.page.on("console", record_message)
+    view.page.on("pageerror", lambda error: view.messages.append(str(error)))
+    view.page.on("request", record_request)
+    view.page.goto(file.absolute().as_uri())
+    yield view
     context.close()

@@ -1,8 +1,8 @@
-"""Trains one small run on several numbers of replicas, and prints what each replica was given, as JSON.
+"""Trains a small run on 1, 2, 4 and 8 replicas, and prints the windows of each step as JSON.
 
     python -m tests.support.elastic FOLDER
 
-A program of its own, because TensorFlow's virtual devices are made once in a process: here eight.
+A separate program, because a process configures TensorFlow's virtual devices only once: here eight.
 """
 
 import json
@@ -40,47 +40,51 @@ from trainer.training.steps import Steps
 
 REPLICAS = (1, 2, 4, 8)
 COUNTS, BATCH_WINDOWS, EPOCHS = (50, 30, 41, 60, 22), 16, 2
-SYMBOLS, WINDOW_CHARS = 8, 4  # a window is its number in the dataset, written in base 8
+SYMBOLS, WINDOW_CHARS = 8, 4  # a window holds its number in the dataset, in base 8
 
 
 class Crash(BaseException):
-    """The end of a process of which nothing is saved, at the place where it is raised."""
+    """A simulated kill: no handler catches it, and nothing is saved."""
 
 
 @dataclass
 class Seen:
-    """The windows that each replica was given, in order, and the loss of each step."""
+    """The windows of each replica in the current step, and of each finished step, in order."""
 
     parts: dict[int, list[int]] = field(default_factory=dict)
     steps: dict[int, list[int]] = field(default_factory=dict)
 
-    def note(self, replica: np.ndarray, ids: np.ndarray) -> np.int64:
+    def record(self, replica: np.ndarray, ids: np.ndarray) -> np.int64:
+        """Record the windows of a replica. Returns 0, because a TensorFlow function must return a tensor."""
         numbers = ids.astype(np.int64) @ SYMBOLS ** np.arange(WINDOW_CHARS - 1, -1, -1)
         self.parts[int(replica)] = numbers.tolist()
         return np.int64(0)
 
     def end_step(self, done: int) -> None:
-        """The global batch as it was trained on: the replicas' parts one after another."""
+        """Join the parts of all replicas, in replica order, to the global batch of the step."""
         self.steps[done] = [number for replica in sorted(self.parts) for number in self.parts[replica]]
         self.parts = {}
 
 
 class Observed(keras.Model):
-    """A model that notes which windows each replica gives it."""
+    """A model that records the windows of each replica."""
 
     def __init__(self, net: keras.Model, seen: Seen) -> None:
         super().__init__()
-        self.net, self._note = net, seen.note
+        self.net, self._record = net, seen.record
 
     def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        noted = tf.numpy_function(self._note, [replica, ids], tf.int64)
-        with tf.control_dependencies([noted]):
+        recorded = tf.numpy_function(self._record, [replica, ids], tf.int64)
+        with tf.control_dependencies([recorded]):
             return self.net(tf.identity(ids), training=training)
 
 
 def dataset() -> tuple[Manifest, list[Shard], Callable[[Shard], np.ndarray]]:
-    """Shards of windows [L + 1] whose first L ids are the window's number."""
+    """Return a manifest, its shards, and a function that returns the bytes of a shard.
+
+    The first L ids of a window [L + 1] are the window's number.
+    """
     manifest = Manifest(
         **(vars(MANIFEST) | {"window_chars": WINDOW_CHARS, "record_bytes": records.record_bytes(WINDOW_CHARS + 1)})
     )
@@ -93,23 +97,24 @@ def dataset() -> tuple[Manifest, list[Shard], Callable[[Shard], np.ndarray]]:
 
 
 def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, starve_at: int = 0) -> dict[str, Any]:
-    """Begins or continues the run in the folder, to its end or to a step where it crashes or is stopped.
+    """Start or continue the run in the folder, to its end or to a step.
 
-    At `starve_at` it is asked to stop while it waits for the next step's shards.
+    The run crashes after step `crash_at`, and stops after step `stop_at`. After step `starve_at` a stop request comes
+    while the run waits for the next step's shards.
     """
     devices = [device.name for device in tf.config.list_logical_devices("CPU")][:replicas]
     strategy, seen = mirrored(devices), Seen()
-    done, losses, asked = 0, {}, False
-    manifest, shards, mapped = dataset()
+    done, losses, stop_requested = 0, {}, False
+    manifest, shards, shard_bytes = dataset()
 
-    def waited_for(shard: Shard, _: Sequence[Shard]) -> np.ndarray:
-        nonlocal asked
+    def wait_for_shard(shard: Shard, _: Sequence[Shard]) -> np.ndarray:
+        nonlocal stop_requested
         if done == starve_at > 0:
-            asked = True
+            stop_requested = True
             raise Stopped
-        return mapped(shard)
+        return shard_bytes(shard)
 
-    windows = Windows(shards, manifest, waited_for)
+    windows = Windows(shards, manifest, wait_for_shard)
     order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
     keras.utils.set_random_seed(1)
     with strategy.scope():
@@ -156,7 +161,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
                 progress=progress,
                 validate=lambda: Evaluation(loss=0.0, chars=1),
                 write_samples=lambda *_: {},
-                should_stop=lambda: asked or done == stop_at > 0,
+                should_stop=lambda: stop_requested or done == stop_at > 0,
                 log_every_steps=1,
                 checkpoint_every_seconds=9999,
                 step=start,

@@ -1,4 +1,4 @@
-"""TensorBoard's events of a start, as its own writer has them."""
+"""TensorBoard event files, written by TensorBoard's own writer."""
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
@@ -10,19 +10,21 @@ from trainer.runs.metric_rows import SPEED
 
 
 def events(*speeds: tuple[float, int, float], began: float) -> bytes:
-    """A start's file: speeds as (time, step, characters a second)."""
-    found = [Event(wall_time=began, file_version="brain.Event:2")]
+    """Return the event file of a start. A speed is (time, step, characters per second)."""
+    items = [Event(wall_time=began, file_version="brain.Event:2")]
     for time, step, speed in speeds:
         value = Summary.Value(tag=SPEED, tensor=make_tensor_proto(np.float32(speed)))
-        found.append(Event(wall_time=time, step=step, summary=Summary(value=[value])))
-    return framed(*found)
+        items.append(Event(wall_time=time, step=step, summary=Summary(value=[value])))
+    return framed(*items)
 
 
-def framed(*found: Event) -> bytes:
-    class Kept(bytearray):
+def framed(*items: Event) -> bytes:
+    """Return events as an event file."""
+
+    class MemoryFile(bytearray):
         write = bytearray.extend
 
-    file = Kept()
-    for event in found:
+    file = MemoryFile()
+    for event in items:
         RecordWriter(file).write(event.SerializeToString())
     return bytes(file)

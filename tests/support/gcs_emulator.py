@@ -1,10 +1,9 @@
-"""gcp-storage-emulator in memory, with two of its gaps mended.
+"""gcp-storage-emulator in memory, with two additions.
 
     python -m tests.support.gcs_emulator --port 9023 --bucket reviews
 
-It ignores `if_generation_match`, on which a run's pointer relies, and does not say which generation it sends.
-`Mended.latency_seconds` makes it answer late, `Mended.outage` with 503 to the next requests, `Mended.flaky` to
-one in so many.
+The package ignores `if_generation_match`, on which compare-and-swap relies, and sends no generation with a download.
+Class variables of the handler inject faults: latency, status 503, closed connections and lost answers.
 """
 
 import argparse
@@ -27,66 +26,66 @@ from gcp_storage_emulator.server import Request, RequestHandler
 from gcp_storage_emulator.storage import Storage
 
 
-class Mended(RequestHandler):
-    """The emulator's requests, each alone, with preconditions checked first."""
+class FaultyStore(RequestHandler):
+    """The request handler: checks preconditions, one write at a time, and injects faults."""
 
-    known_as = ""  # HOST:PORT in the links that it gives, if not that of the request that wrote the object
-    latency_seconds = 0.0  # before each answer
-    outage = 0  # requests still to be answered with 503
-    flaky = 0  # of so many requests one fails, by turns with 503 and with no answer at all
-    count = 0
-    lost = 0  # uploads still to be carried out and yet answered with 503
+    known_as = ""  # HOST:PORT in the emulator's links, instead of the host of the request that wrote the object
+    latency_seconds = 0.0  # waits before each answer
+    outage = 0  # number of next requests that get status 503
+    flaky = 0  # one request in this many fails, alternately with status 503 and with a closed connection
+    count = 0  # requests so far
+    lost = 0  # number of next uploads that are written, but get status 503
     alone = threading.Lock()
     rfile: Any
 
-    def do_POST(self) -> None:  # noqa: N802 (the standard library's name)
+    def do_POST(self) -> None:  # noqa: N802 (name of the standard library)
         self._upload(super().do_POST)
 
     def do_PUT(self) -> None:  # noqa: N802 (the last request of an upload above 8 MiB)
         self._upload(super().do_PUT)
 
-    def _upload(self, go_on: Callable[[], None]) -> None:
+    def _upload(self, write: Callable[[], None]) -> None:
         body: bytes = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.rfile = BytesIO(body)
-        if self._out():
+        if self._fail():
             return
-        if Mended.known_as:
-            self.headers.replace_header("Host", Mended.known_as)
+        if FaultyStore.known_as:
+            self.headers.replace_header("Host", FaultyStore.known_as)
         url = urlparse(self.path)
         expected = parse_qs(url.query).get("ifGenerationMatch")
-        with Mended.alone:
+        with FaultyStore.alone:
             if expected and self._generation(unquote(url.path.split("/b/")[1].split("/")[0])) != expected[0]:
                 self._answer(HTTPStatus.PRECONDITION_FAILED)
                 return
             self.rfile = BytesIO(body)
-            go_on()
+            write()
 
     def do_GET(self) -> None:  # noqa: N802
-        if not self._out():
+        if not self._fail():
             super().do_GET()
 
     def send_response(self, code: int, message: str | None = None) -> None:
-        if Mended.lost > 0 and self.command in ("POST", "PUT"):
-            Mended.lost -= 1
+        if FaultyStore.lost > 0 and self.command in ("POST", "PUT"):
+            FaultyStore.lost -= 1
             code, message = HTTPStatus.SERVICE_UNAVAILABLE, None
         super().send_response(code, message)
 
     def end_headers(self) -> None:
-        """Adds the header that tells a download's generation, which Cloud Storage sends."""
-        found = re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/([^?]+)\?.*", self.path)
-        if found and self.command == "GET":
-            bucket, name = (unquote(part) for part in found.groups())
+        """Add the header with a download's generation, as Cloud Storage does."""
+        download = re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/([^?]+)\?.*", self.path)
+        if download and self.command == "GET":
+            bucket, name = (unquote(part) for part in download.groups())
             self.send_header("X-Goog-Generation", self._current(bucket, name))
         super().end_headers()
 
     def _generation(self, bucket: str) -> str:
-        """Of the object that a POST is about to write; 0 if there is none."""
+        """Return the current generation of the object that a request will write, 0 if the object does not exist."""
         request = Request(self, self.command)
         if "upload_id" in request.query:
             name = self.storage.get_resumable_file_obj(request.query["upload_id"][0])["name"]
         elif "name" in request.query:
             name = request.query["name"][0]
-        else:  # a resumable upload's first request is the metadata alone
+        else:  # the first request of a resumable upload holds metadata only
             name = request.data.get("meta", request.data)["name"]
         return self._current(bucket, name)
 
@@ -96,16 +95,17 @@ class Mended(RequestHandler):
         except NotFound:
             return "0"
 
-    def _out(self) -> bool:
-        Mended.count += 1
-        time.sleep(Mended.latency_seconds)
-        if Mended.flaky and Mended.count % (2 * Mended.flaky) == 0:
+    def _fail(self) -> bool:
+        """Apply the configured faults to a request. Returns True if the request failed."""
+        FaultyStore.count += 1
+        time.sleep(FaultyStore.latency_seconds)
+        if FaultyStore.flaky and FaultyStore.count % (2 * FaultyStore.flaky) == 0:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return True
-        if Mended.outage <= 0 and not (Mended.flaky and Mended.count % Mended.flaky == 0):
+        if FaultyStore.outage <= 0 and not (FaultyStore.flaky and FaultyStore.count % FaultyStore.flaky == 0):
             return False
-        Mended.outage -= Mended.outage > 0
+        FaultyStore.outage -= FaultyStore.outage > 0
         self._answer(HTTPStatus.SERVICE_UNAVAILABLE)
         return True
 
@@ -117,16 +117,16 @@ class Mended(RequestHandler):
 
 @contextmanager
 def emulator(*, host: str = "127.0.0.1", port: int = 0, bucket: str) -> Iterator[str]:
-    """Serves one empty bucket; the URL for STORAGE_EMULATOR_HOST."""
+    """Serve one empty bucket. Yields the URL for STORAGE_EMULATOR_HOST."""
     storage: Any = Storage(use_memory_fs=True)
     buckets.create_bucket(bucket, storage)
-    server = ThreadingHTTPServer((host, port), partial(Mended, storage))
+    server = ThreadingHTTPServer((host, port), partial(FaultyStore, storage))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield f"http://{host}:{server.server_port}"
     finally:
-        Mended.outage = Mended.flaky = Mended.lost = 0
+        FaultyStore.outage = FaultyStore.flaky = FaultyStore.lost = 0
         server.shutdown()
         server.server_close()
         thread.join()
@@ -137,10 +137,10 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="0.0.0.0")
     parser.add_argument("--port", type=int, default=9023)
     parser.add_argument("--bucket", default="reviews")
-    parser.add_argument("--known-as", default="", metavar="HOST:PORT", help="in links, for those who read")
+    parser.add_argument("--known-as", default="", metavar="HOST:PORT", help="host in the links that clients follow")
     parser.add_argument("--latency-seconds", type=float, default=0.0)
-    arguments = parser.parse_args()
-    Mended.latency_seconds, Mended.known_as = arguments.latency_seconds, arguments.known_as
-    with emulator(host=arguments.host, port=arguments.port, bucket=arguments.bucket) as url:
-        print(f"STORAGE_EMULATOR_HOST={url} gs://{arguments.bucket}", flush=True)
+    args = parser.parse_args()
+    FaultyStore.latency_seconds, FaultyStore.known_as = args.latency_seconds, args.known_as
+    with emulator(host=args.host, port=args.port, bucket=args.bucket) as url:
+        print(f"STORAGE_EMULATOR_HOST={url} gs://{args.bucket}", flush=True)
         threading.Event().wait()

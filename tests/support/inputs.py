@@ -1,4 +1,4 @@
-"""Inputs as users have them, written by hand: JSON lines, Kaggle's zip and Yelp's tar; and a small dataset of them."""
+"""Input files in the formats that users have, and a small dataset."""
 
 import gzip
 import io
@@ -14,7 +14,7 @@ KAGGLE = "yelp_training_set/yelp_training_set_review.json"
 
 
 class Endless(io.RawIOBase):
-    """A file of one byte, `size` times, made as it is read."""
+    """A file that repeats one byte `size` times, without holding it in memory."""
 
     def __init__(self, size: int, byte: bytes = b"x") -> None:
         self._left, self._byte = size, byte
@@ -30,27 +30,27 @@ class Endless(io.RawIOBase):
 
 
 def sets(**settings: object) -> list[str]:
-    """Settings as a command's arguments."""
+    """Return settings as `--set` arguments of a command."""
     return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a configuration's mapping: `a.b: value` is {a: {b: value}}, and a text is read as YAML."""
-    found: dict[str, Any] = {}
+    """Expand dotted keys to a nested configuration: `a.b: value` is {a: {b: value}}. A text value is read as YAML."""
+    config: dict[str, Any] = {}
     for key, value in settings.items():
         *parents, last = key.split(".")
-        place = found
+        section = config
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = yaml.safe_load(value) if isinstance(value, str) else value
-    return found
+            section = section.setdefault(parent, {})
+        section[last] = yaml.safe_load(value) if isinstance(value, str) else value
+    return config
 
 
 SMALL_WINDOWS = {"window_chars": 16, "stride_chars": 16, "shards": 3}
 
 
 def small_dataset(reviews: object, output: object, **changes: object) -> None:
-    """Windows of 16 characters in three shards a split, made by the real command."""
+    """Build a dataset with jobs.preprocess: windows of 16 characters, three shards in each split."""
     from jobs import preprocess
 
     settings = SMALL_WINDOWS | {"input": reviews, "output": output}
@@ -58,18 +58,18 @@ def small_dataset(reviews: object, output: object, **changes: object) -> None:
 
 
 def json_line(text: object, **more: object) -> bytes:
-    """A review as a line of Kaggle's file, `review_id` among `more`."""
+    """Return a review as a line of Kaggle's file. `more` holds other keys, such as `review_id`."""
     return json.dumps({"text": text} | more).encode() + b"\n"
 
 
 def reviews(count: int, *, first: int = 0) -> list[bytes]:
-    """Lines of distinct reviews, 38 characters of text each, with the ids r0000, r0001 ..."""
+    """Return lines of distinct reviews with the ids r0000, r0001 ... Each text has 38 characters."""
     numbers = range(first, first + count)
     return [json_line(f"Visit {n:04}: the soup was hot, so good.", review_id=f"r{n:04}") for n in numbers]
 
 
 def zipped(members: Mapping[str, bytes]) -> bytes:
-    """A zip of these members, deflated."""
+    """Return a compressed zip of these members."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -78,7 +78,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 
 def kaggle_zip(lines: bytes) -> bytes:
-    """Kaggle's download: the reviews among other members, with what macOS adds to a zip."""
+    """Return Kaggle's download: reviews among other members, and the members that macOS adds."""
     return zipped(
         {
             "yelp_training_set/": b"",
@@ -93,7 +93,7 @@ def kaggle_zip(lines: bytes) -> bytes:
 
 
 def tarred(members: Mapping[str, bytes]) -> bytes:
-    """A tar of these members."""
+    """Return an uncompressed tar of these members."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, data in members.items():
@@ -104,7 +104,7 @@ def tarred(members: Mapping[str, bytes]) -> bytes:
 
 
 def yelp_tar(lines: bytes) -> bytes:
-    """Yelp's own download: the reviews among other members."""
+    """Return Yelp's download: reviews among other members."""
     return tarred(
         {
             "Dataset_User_Agreement.pdf": b"%PDF",

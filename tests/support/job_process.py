@@ -1,7 +1,7 @@
-"""A command in a process of its own, forked from a server that has imported TensorFlow.
+"""A command in a separate process, forked from a server process that has imported TensorFlow.
 
-A new interpreter spends 6 seconds on imports, a forked process 0.06. What a test does to a process (signals, a store
-that goes away, its exit code) is the same for both. The server starts with the first process that a test needs.
+A new interpreter spends 6 seconds on imports, a forked process 0.06 seconds. Signals, store outages and exit codes are
+the same for both. The server starts with the first JobProcess of a test process.
 """
 
 import importlib
@@ -21,7 +21,7 @@ _CONTEXT.set_forkserver_preload(["tensorflow", "keras", "jobs.train", "trainer.t
 class JobProcess:
     """`python -m MODULE ARGUMENTS` with the methods of subprocess.Popen that tests use.
 
-    Both standard streams go to the file `log`, or to a temporary file that goes with this object.
+    Both standard streams go to the file `log`, else to a temporary file that is deleted with this object.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class JobProcess:
 
     @property
     def pid(self) -> int:
-        """The process' number."""
+        """Process id."""
         return self._process.pid or 0
 
     @property
@@ -78,7 +78,7 @@ class JobProcess:
 def _run(module: str, arguments: Sequence[str], log: str, environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    tempfile.tempdir = None  # TMPDIR may be another one
+    tempfile.tempdir = None  # forget the server's TMPDIR
     with Path(log).open("ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -1,10 +1,9 @@
-"""Kills a training run at random instants, starts it again, and holds what it ends with against an undisturbed one.
+"""Kills a training run at random instants, restarts it, and compares its outcome with an undisturbed run.
 
     python -m tests.support.kills --runs 4 --kills 25 --seed 1
 
-Half of the kills come after a random time, half in a phase that is waited for; by SIGKILL, by SIGTERM, or by
-SIGTERM and SIGKILL soon after, as of a machine whose grace is short. What a kill needs of the place that runs
-the command is the class Local; a cluster needs another one.
+Half of the kills come after a random time, the other half in a random phase of the run. A kill is SIGKILL, SIGTERM, or
+SIGTERM and soon SIGKILL, as after a short grace period.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from preprocessing.dataset.folder import open_dataset
 from tests.support.inputs import sets, small_dataset
 from tests.support.runs import newest, outcome, start
 
-# Eight epochs of some 40 steps, and a checkpoint whenever the one before stands: ten seconds' work after start-up.
+# Eight epochs of about 40 steps, ten seconds after start-up. Checkpoints follow each other without a pause.
 SETTINGS: dict[str, Any] = {
     "model.lstm_units": "[96, 64]",
     "batch_windows": 96,
@@ -42,7 +41,7 @@ SIGNALS = {"SIGKILL": KILL, "SIGTERM": TERM, "SIGTERM, SIGKILL": TERM + KILL}
 
 
 class Local:
-    """A run as a process of this machine, in a local folder."""
+    """A run as a process on this machine, in a local folder."""
 
     def __init__(self, dataset: Path, runs: Path, name: str) -> None:
         self._arguments = ["--run", name, *sets(**SETTINGS | {"dataset": dataset, "runs": runs})]
@@ -51,7 +50,7 @@ class Local:
         self.folder, self._scratch, self._log = runs / name, runs / f"{name}.scratch", runs / f"{name}.log"
 
     def start(self) -> None:
-        """Starts the command, or starts it again."""
+        """Start or restart the command."""
         self._scratch.mkdir(exist_ok=True)
         self._process = start(self._arguments, log=self._log, TMPDIR=str(self._scratch))
 
@@ -62,15 +61,15 @@ class Local:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """The exit code; negative: of a signal that was not handled."""
+        """Wait for the process to end, and return its exit code: negative after an unhandled signal."""
         return self._process.wait(timeout=300)
 
     def log(self) -> str:
-        """What the command has said since it was started."""
+        """Return the command's output since its last start."""
         return self._log.read_text()
 
     def phase(self) -> str:
-        """What the command is at, as far as it shows in its files."""
+        """Return the phase of the run, as its log and files show it."""
         if " parameters, " not in self.log() and "continuing after step" not in self.log():
             return START
         if list(self.folder.glob("checkpoints/.*.tmp")):
@@ -78,13 +77,13 @@ class Local:
         if list(self._scratch.glob("train-*/saving.safetensors")):
             return WRITE
         saved = newest(self.folder)
-        at_an_end = saved and saved["step"] % self._steps_per_epoch == 0
-        return EPOCH if at_an_end and saved["validation"] is None else STEP
+        at_epoch_end = saved and saved["step"] % self._steps_per_epoch == 0
+        return EPOCH if at_epoch_end and saved["validation"] is None else STEP
 
 
 @dataclass
 class Kills:
-    """How many there were, by signal and by phase, and with which exit codes the runs ended."""
+    """Numbers of kills by signal, phase and exit code."""
 
     signals: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
@@ -96,11 +95,11 @@ class Kills:
 
 
 def disturb(target: Local, numbers: random.Random, kills: Kills) -> bool:
-    """Starts the run and kills it once; False if it came to its end before."""
+    """Start the run and kill it once. Returns False if the run finished before the kill."""
     wanted = numbers.choice(PHASES) if numbers.random() < 0.5 else None
-    patience = time.monotonic() + (20 if wanted else numbers.uniform(0, 10))
+    deadline = time.monotonic() + (20 if wanted else numbers.uniform(0, 10))
     target.start()
-    while target.running() and time.monotonic() < patience and (wanted is None or target.phase() != wanted):
+    while target.running() and time.monotonic() < deadline and (wanted is None or target.phase() != wanted):
         time.sleep(0.001)
     if wanted in (START, STEP, EPOCH):
         time.sleep(numbers.choice([0.0, numbers.uniform(0, 0.5)]))
@@ -122,7 +121,7 @@ def disturb(target: Local, numbers: random.Random, kills: Kills) -> bool:
 
 
 def undisturbed(dataset: Path, runs: Path) -> dict[str, str]:
-    """The outcome of a run that nothing befalls."""
+    """Train a run without kills, and return its outcome."""
     target = Local(dataset, runs, "undisturbed")
     target.start()
     assert target.wait() == 0, target.log()
@@ -130,7 +129,7 @@ def undisturbed(dataset: Path, runs: Path) -> dict[str, str]:
 
 
 def survive(dataset: Path, runs: Path, name: str, *, kills: int, expected: dict[str, str], seed: int) -> Kills:
-    """Kills runs as often as that in all, one after the other; AssertionError if one ends with other bits."""
+    """Kill runs `kills` times in all, one run after the other. Raises AssertionError if an outcome differs."""
     numbers, done, number = random.Random(seed), Kills(), 0
     while sum(done.signals.values()) < kills:
         number += 1
@@ -144,20 +143,20 @@ def survive(dataset: Path, runs: Path, name: str, *, kills: int, expected: dict[
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--runs", type=int, default=4)
-    arguments.add_argument("--kills", type=int, default=25, help="of each run")
-    arguments.add_argument("--seed", type=int, default=1)
-    asked = arguments.parse_args()
-    with tempfile.TemporaryDirectory(prefix="kills-") as place:
-        runs = Path(place)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=25, help="kills of each run")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+        runs = Path(folder)
         demo_reviews.main(sets(output=runs / "reviews.jsonl", reviews=300))
         dataset = runs / "dataset"
         small_dataset(runs / "reviews.jsonl", dataset)
         expected = undisturbed(dataset, runs)
-        for seed in range(asked.seed, asked.seed + asked.runs):
-            done = survive(dataset, runs, f"run-{seed}", kills=asked.kills, expected=expected, seed=seed)
-            print(f"seed {seed}: the same bits after {asked.kills} kills; {done}", flush=True)
+        for seed in range(args.seed, args.seed + args.runs):
+            done = survive(dataset, runs, f"run-{seed}", kills=args.kills, expected=expected, seed=seed)
+            print(f"seed {seed}: the same bits after {args.kills} kills; {done}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Services of Google's that the tests need, answered on this machine.
+"""Local JSON services that stand in for Google's.
 
-python -m tests.support.local_service    credentials, as of a machine in Google's cloud, on port 8080 of all addresses
+python -m tests.support.local_service    serves the metadata server's credentials on port 8080 of all addresses
 """
 
 import json
@@ -10,30 +10,30 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = Callable[[str, str, bytes], Any]  # method, path and body of a request into what to answer as JSON
+Answer = Callable[[str, str, bytes], Any]  # (method, path, body) of a request to the JSON answer
 
 
 @contextmanager
 def service(answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """Serves JSON; the port. A path for which `answer` raises KeyError is not found, PermissionError forbidden."""
+    """Serve the answers as JSON. Yields the port. KeyError becomes status 404, PermissionError 403."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             try:
-                code, found = 200, json.dumps(answer(self.command, self.path.partition("?")[0], body)).encode()
+                code, content = 200, json.dumps(answer(self.command, self.path.partition("?")[0], body)).encode()
             except KeyError as error:
-                code, found = 404, json.dumps(str(error)).encode()
+                code, content = 404, json.dumps(str(error)).encode()
             except PermissionError as error:
-                code, found = 403, json.dumps({"error": {"message": str(error)}}).encode()
+                code, content = 403, json.dumps({"error": {"message": str(error)}}).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Metadata-Flavor", "Google")  # without which Google's client does not believe it
-            self.send_header("Content-Length", str(len(found)))
+            self.send_header("Metadata-Flavor", "Google")  # Google's client refuses answers without this header
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(found)
+            self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 (the standard library's names)
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 (names of the standard library)
 
         def log_message(self, format: str, *_: Any) -> None:
             pass
@@ -50,7 +50,7 @@ def service(answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> Iterat
 
 
 def metadata(_: str, path: str, __: bytes) -> Any:
-    """Answers what a machine in Google's cloud asks for its credentials; Beam waits 22 s where nobody does."""
+    """Answer requests to the metadata server for credentials. Without an answer Beam retries for 22 s."""
     account = "/computeMetadata/v1/instance/service-accounts/default"
     return {
         "/": {},

@@ -1,4 +1,4 @@
-"""A store in memory, whose faults a test decides."""
+"""A bucket in memory, into which a test injects faults."""
 
 import json
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from trainer.runs.checkpoint_index import POINTER
 
 
 class Memory(Bucket):
-    """A store in memory; `before` is called with each verb and name, and may raise.
+    """A bucket in memory. `before` is called with the verb and name of each operation, and may raise.
 
-    `after` is called once a write or an upload was carried out; what it raises is a lost answer.
+    `after` is called after each write and upload. An error from `after` stands for a lost answer.
     """
 
     url = "memory"
@@ -25,7 +25,7 @@ class Memory(Bucket):
         self.after: Callable[[str, str], None] = lambda *_: None
 
     def checkpoints(self) -> list[dict[str, Any]]:
-        """What a run's pointer names, newest first; nothing without one."""
+        """Return the entries of checkpoint.json, newest first. Without checkpoint.json the list is empty."""
         return json.loads(self.objects[POINTER])["checkpoints"] if POINTER in self.objects else []
 
     def read_versioned(self, name: str) -> tuple[bytes, str]:
@@ -36,8 +36,8 @@ class Memory(Bucket):
 
     def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str:
         self.before("write", name)
-        found = str(hash(self.objects[name])) if name in self.objects else ABSENT
-        if if_version not in (None, found):
+        version = str(hash(self.objects[name])) if name in self.objects else ABSENT
+        if if_version not in (None, version):
             raise Conflict(name)
         self.objects[name] = data
         self.after("write", name)
@@ -76,5 +76,5 @@ class Memory(Bucket):
 
 
 def no_answer(verb: str, name: str) -> None:
-    """For Memory.after."""
+    """Raise OSError, as Memory.after does for a lost answer."""
     raise OSError(f"no answer to {verb} {name}")

@@ -1,4 +1,4 @@
-"""A page as a browser reads it, and the plots in it."""
+"""A parsed HTML page and its plots."""
 
 import base64
 import re
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Page(HTMLParser):
-    """What a browser makes of the file: the tags in it, all that it would fetch, its texts, and its plots by alt."""
+    """A parsed HTML file: tags, links, texts, samples, and plots by their `alt`."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -26,18 +26,20 @@ class Page(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        attributes = dict(attrs)
         self.tags.add(tag)
-        self.links += [found[key] or "" for key in ("src", "href", "srcset", "action", "data") if key in found]
-        assert not [key for key in found if key.startswith("on")]
-        if tag == "meta" and "name" in found:
-            self.named[found["name"] or ""] = found["content"] or ""
+        self.links += [
+            attributes[key] or "" for key in ("src", "href", "srcset", "action", "data") if key in attributes
+        ]
+        assert not [key for key in attributes if key.startswith("on")]
+        if tag == "meta" and "name" in attributes:
+            self.named[attributes["name"] or ""] = attributes["content"] or ""
         if tag == "img":
-            drawn = base64.b64decode((found["src"] or "").removeprefix("data:image/svg+xml;base64,"))
-            self.plots[found["alt"] or ""] = ElementTree.fromstring(drawn)
+            svg = base64.b64decode((attributes["src"] or "").removeprefix("data:image/svg+xml;base64,"))
+            self.plots[attributes["alt"] or ""] = ElementTree.fromstring(svg)
         if tag not in ("meta", "img"):
-            self._open.append((tag, found.get("class")))
-        if found.get("class") == "sample":
+            self._open.append((tag, attributes.get("class")))
+        if attributes.get("class") == "sample":
             self.samples.append("")
 
     def handle_endtag(self, tag: str) -> None:
@@ -54,16 +56,18 @@ class Page(HTMLParser):
 
 
 def curve(page: Page, plot: str, name: str) -> np.ndarray:
-    """The points [n, 2] of a curve as they are drawn, in the SVG's coordinates; y goes down."""
+    """Return the points [N, 2] of a curve in SVG coordinates, in which y grows downwards."""
     [path] = page.plots[plot].findall(f".//*[@id='{name}']/{{http://www.w3.org/2000/svg}}path")
     return np.array(re.findall(r"[ML] (\S+) (\S+)", path.attrib["d"]), np.float64)
 
 
 def marked(page: Page, plot: str, kind: str) -> list[str]:
-    """The ids of this kind in a plot."""
-    return [one.attrib["id"] for one in page.plots[plot].iter() if one.attrib.get("id", "").startswith(kind)]
+    """Return the ids in a plot that start with `kind`."""
+    return [
+        element.attrib["id"] for element in page.plots[plot].iter() if element.attrib.get("id", "").startswith(kind)
+    ]
 
 
 def written(page: Page, plot: str) -> list[str]:
-    """All that is written in a plot."""
-    return [one.text or "" for one in page.plots[plot].iter("{http://www.w3.org/2000/svg}text")]
+    """Return all texts in a plot."""
+    return [element.text or "" for element in page.plots[plot].iter("{http://www.w3.org/2000/svg}text")]

@@ -1,9 +1,9 @@
-"""Ports of this machine."""
+"""Free ports of this machine."""
 
 import socket
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """Return a port that no process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

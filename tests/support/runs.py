@@ -1,4 +1,4 @@
-"""A small training run: its arguments, the command as a process, and what it leaves."""
+"""A small training run: its arguments, its process and its files."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from preprocessing.storage.urls import open_bucket
 from tests.support.inputs import sets
 from tests.support.job_process import JobProcess
 
-# Three epochs of 60 steps or so, two checkpoints an epoch and more at random.
+# Three epochs of about 60 steps, with several checkpoints in each epoch.
 SMALL = {
     "model.lstm_units": "[12, 8]",
     "batch_windows": 64,
@@ -32,19 +32,19 @@ SMALL = {
 
 
 def arguments(dataset: object, runs: object, name: str = "small", **changes: Any) -> list[str]:
-    """Those of jobs.train; `__` in the name of a change stands for a dot."""
-    changed = {key.replace("__", "."): value for key, value in changes.items()}
-    return ["--run", name, *sets(**SMALL | {"dataset": dataset, "runs": runs} | changed)]
+    """Return the arguments of jobs.train. `__` in the key of a change stands for a dot."""
+    changes_by_key = {key.replace("__", "."): value for key, value in changes.items()}
+    return ["--run", name, *sets(**SMALL | {"dataset": dataset, "runs": runs} | changes_by_key)]
 
 
 def start(arguments: Sequence[str], *, log: Path | None = None, job: str = "train", **environment: str) -> JobProcess:
-    """Start a job in a process of its own. `log` gets what the job says; without `log`, `finish` returns it."""
+    """Start a job in a separate process. The file `log` gets its output; `finish` returns the output."""
     variables = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | environment
     return JobProcess(f"jobs.{job}", arguments, log=log, environment=variables)
 
 
 def finish(process: JobProcess, *, code: int = 0) -> str:
-    """Wait for the process to end with this exit code; return what the process said."""
+    """Wait for the process to end with this exit code, and return its output."""
     text = process.output()
     assert process.returncode == code, text
     return text
@@ -60,12 +60,12 @@ def wait_until(condition: Callable[[], bool], process: JobProcess) -> None:
 
 
 def newest(run: object) -> dict[str, Any]:
-    """The newest checkpoint's entry in the pointer of the run at this URL; empty without any."""
+    """Return the newest entry of checkpoint.json in the run at this URL, or an empty entry."""
     try:
-        found: dict[str, Any] = json.loads(open_bucket(str(run)).read("checkpoint.json"))["checkpoints"][0]
+        entry: dict[str, Any] = json.loads(open_bucket(str(run)).read("checkpoint.json"))["checkpoints"][0]
     except FileNotFoundError:
         return {}
-    return found
+    return entry
 
 
 def saved_step(run: object) -> int:
@@ -73,7 +73,7 @@ def saved_step(run: object) -> int:
 
 
 def arrays(run: Path) -> dict[str, np.ndarray]:
-    """The newest checkpoint's."""
+    """Read the arrays of the newest checkpoint."""
     return dict(safetensors.numpy.load_file(run / newest(run)["file"]))
 
 
@@ -83,7 +83,7 @@ def rows(run: Path, kind: str) -> list[dict[str, float]]:
 
 
 def outcome(run: object) -> dict[str, str]:
-    """SHA-256 of what must be the same of two runs: the last weights and optimizer, the metrics and each sample."""
+    """Return the SHA-256 of the files that must be equal in two runs: last checkpoint, metrics and samples."""
     folder = open_bucket(str(run))
     names = [newest(run)["file"], "metrics.jsonl", *folder.names("samples/")]
     return {name: hashlib.sha256(folder.read(name)).hexdigest() for name in names}

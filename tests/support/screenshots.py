@@ -1,4 +1,4 @@
-"""README's pictures of the demo's pages, and of a terminal: make screenshots."""
+"""Pictures of the demo's report and of jobs.watch, for the README and docs/: make screenshots."""
 
 import io
 import re
@@ -17,7 +17,7 @@ from trainer.runs.folder import open_run
 
 DEMO = Path("demo/runs/demo")
 FOLDER = Path("docs")
-# Of the page's top, so high: figures and curves.
+# (file, screen size, dark mode, height of the page's top in pixels)
 PICTURES = (("report.png", "desktop", False, 1370), ("report-phone.png", "phone", True, 1195))
 
 
@@ -28,17 +28,17 @@ def main() -> None:
         if browser is None:
             sys.exit("screenshots: no Chromium: apt-get install chromium, or playwright install chromium")
         for name, size, dark, height in PICTURES:
-            with shown(browser, DEMO / "report.html", size=size, dark=dark) as seen:
+            with shown(browser, DEMO / "report.html", size=size, dark=dark) as view:
                 top: FloatRect = {"x": 0, "y": 0, "width": SIZES[size][0], "height": height}
-                seen.page.screenshot(path=FOLDER / name, full_page=True, clip=top)
+                view.page.screenshot(path=FOLDER / name, full_page=True, clip=top)
                 print(FOLDER / name)
 
 
 def terminal(file: Path) -> None:
-    """jobs.watch as a terminal shows it."""
+    """Render jobs.watch as an SVG of a terminal."""
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(status_view(read_status(open_run(str(DEMO)))))
-    # rich's own format loads fonts from a network, which a picture in a README must not.
+    # rich's format loads fonts from the network, which a picture in a README must not do.
     offline = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.S)
     console.save_svg(str(file), title="python -m jobs.watch demo/runs/demo", code_format=offline)
     print(file)

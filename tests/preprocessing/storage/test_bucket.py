@@ -13,7 +13,7 @@ import pytest
 from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.bucket import ABSENT, Bucket, local_file
 from preprocessing.storage.urls import is_local, open_bucket
-from tests.support.gcs_emulator import Mended, emulator
+from tests.support.gcs_emulator import FaultyStore, emulator
 
 
 @pytest.fixture(scope="module")
@@ -231,20 +231,20 @@ def test_a_bucket_that_does_not_exist_is_an_input_error() -> None:
 @pytest.mark.usefixtures("endpoint")
 def test_a_store_that_is_out_for_a_moment_is_asked_again() -> None:
     bucket = open_bucket("gs://reviews/outage")
-    Mended.outage = 1
+    FaultyStore.outage = 1
     bucket.write("x", b"1", if_version=ABSENT)
-    Mended.outage = 1
+    FaultyStore.outage = 1
     assert bucket.read("x") == b"1"
-    assert Mended.outage == 0
+    assert FaultyStore.outage == 0
 
 
 @pytest.mark.usefixtures("endpoint")
 @pytest.mark.parametrize("size", [4, 9_000_000])  # one request, and a resumable upload
 def test_a_write_whose_answer_was_lost_is_not_a_conflict_with_itself(size: int) -> None:
     bucket = open_bucket(f"gs://reviews/repeated-{size}")
-    Mended.lost = 1
+    FaultyStore.lost = 1
     version = bucket.write("x", bytes(size), if_version=ABSENT)
-    assert Mended.lost == 0
+    assert FaultyStore.lost == 0
     assert bucket.read_versioned("x") == (bytes(size), version)
 
 
