@@ -18,8 +18,8 @@ from jobs import export, sample
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.runs import newest
-from trainer.export.export import compare, write
-from trainer.export.folder import Exports
+from trainer.export.export import compare_export, write_export
+from trainer.export.folder import ExportFolder
 from trainer.model.network import build_model
 from trainer.runs.folder import open_run
 from trainer.runs.load import load_model
@@ -173,7 +173,7 @@ def test_an_export_that_fails_leaves_no_export_json(small_run: Path, exported: P
 
 def test_a_folder_of_something_else_is_not_exported_to(small_run: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=f"--to {tmp_path}: notes.txt is not an export's: expected an empty folder"):
+    with pytest.raises(InputError, match=f"--to {tmp_path}: notes.txt is no file of an export: expected an empty"):
         export.main([str(small_run), "--to", str(tmp_path), "--replace"])
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -201,15 +201,15 @@ def test_files_that_compute_something_else_than_the_run_are_found(small_run: Pat
     own, other = load_model(run), build_model(run.config.model, run.manifest)
     plain = build_model(run.config.model, run.manifest, cudnn="auto")
     plain.set_weights(own.get_weights())
-    write(tmp_path / "good", run, own, plain)
-    compare(tmp_path / "good", run, own)
-    write(tmp_path / "bad", run, other, plain)
+    write_export(tmp_path / "good", run, own, plain)
+    compare_export(tmp_path / "good", run, own)
+    write_export(tmp_path / "bad", run, other, plain)
     with pytest.raises(ArithmeticError, match="saved_model: a logit is off by"):
-        compare(tmp_path / "bad", run, own)
+        compare_export(tmp_path / "bad", run, own)
     plain.set_weights(other.get_weights())
-    write(tmp_path / "worse", run, own, plain)
+    write_export(tmp_path / "worse", run, own, plain)
     with pytest.raises(ArithmeticError, match="model.keras: a logit is off by"):
-        compare(tmp_path / "worse", run, own)
+        compare_export(tmp_path / "worse", run, own)
 
 
 def test_of_two_that_export_at_once_one_s_files_stand_with_its_export_json_or_none(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_of_two_that_export_at_once_one_s_files_stand_with_its_export_json_or_no
 
     def publish(to: Path, owner: str) -> bool:
         try:
-            Exports(str(to), replace=True).publish(tmp_path / owner, {"sha256": owner, "run": "r", "step": 1})
+            ExportFolder(str(to), replace=True).publish(tmp_path / owner, {"sha256": owner, "run": "r", "step": 1})
         except OSError:
             return False
         return True
@@ -243,7 +243,7 @@ def test_a_full_disk_is_a_fault_of_the_machine_whatever_is_written_there(
     own, plain = load_model(run), build_model(run.config.model, run.manifest, cudnn="auto")
     for kilobytes in (8, 64, 120):  # the Keras file, the weights beside it, the graph
         with pytest.raises(OSError, match="No space left on device"):
-            write(small_disk(kilobytes) / "export", run, own, plain)
+            write_export(small_disk(kilobytes) / "export", run, own, plain)
 
 
 def test_a_run_without_a_checkpoint_is_not_exported(small_run: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run's model, written without this project's classes, read back and compared before it is published."""
+"""Export of a run's model without this project's classes. The files are read back and compared before publishing."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from preprocessing.storage.urls import absolute
-from trainer.export.folder import KERAS, NAME, SAVED_MODEL, Exports
+from trainer.export.folder import KERAS, NAME, SAVED_MODEL, ExportFolder
 from trainer.export.saved_model import Generator
 from trainer.model.network import build_model
 from trainer.model.state import restore
@@ -25,65 +25,67 @@ from trainer.runtime.machine import utc_now, versions
 
 log = logging.getLogger(__name__)
 
-WINDOWS = 4  # of random symbols, on which both models must agree
-TOLERANCE = 1e-3  # of a logit: float32 sums in another order differ by 1e-5, on a GPU's TF32 by some 1e-4
+COMPARED_WINDOWS = 4  # windows of random symbols, on which both models must agree
+TOLERANCE = 1e-3  # of a logit: float32 sums in another order differ by 1e-5, sums in a GPU's TF32 by about 1e-4
 
 
-def export(run: Run, exports: Exports) -> str:
-    """Exports the run's newest checkpoint; the URL of its export.json. InputError without a checkpoint.
+def export_model(run: Run, target: ExportFolder) -> str:
+    """Export a run's newest checkpoint, unless the target has it already. Returns the URL of its export.json.
 
-    ArithmeticError, with nothing published, if what was written does not compute what the run's own model does.
+    Raises InputError if the run has no checkpoint.
+    Raises ArithmeticError, and publishes nothing, if the exported files compute other logits than the run's model.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         saved, snapshot = newest_saved(run.bucket, Path(scratch))
-        if exports.has(saved.sha256):
-            log.info("%s: step %d is exported already", exports.url, saved.step)
-            return f"{exports.url}/{NAME}"
+        if target.has(saved.sha256):
+            log.info("%s: step %d is exported already", target.url, saved.step)
+            return f"{target.url}/{NAME}"
         cudnn = set_up("float32", seed=run.config.seed)
-        own, plain = (build_model(run.config.model, run.manifest, cudnn=kind) for kind in (cudnn, "auto"))
-        for net in (own, plain):
-            restore(snapshot.arrays, net, None)
+        native, plain = (build_model(run.config.model, run.manifest, cudnn=kind) for kind in (cudnn, "auto"))
+        for model in (native, plain):
+            restore(snapshot.arrays, model, None)
         folder = Path(scratch, "export")
-        write(folder, run, own, plain)
-        compare(folder, run, own)
-        return exports.publish(folder, _described(run, saved, folder))
+        write_export(folder, run, native, plain)
+        compare_export(folder, run, native)
+        return target.publish(folder, _describe(run, saved, folder))
 
 
-def write(folder: Path, run: Run, own: keras.Model, plain: keras.Model) -> None:
-    """Writes both files of one model into a folder that it makes: `own` is as build_model() makes it for this machine.
+def write_export(folder: Path, run: Run, native: keras.Model, plain: keras.Model) -> None:
+    """Write both files of one model into a new folder. Raises OSError if the disk is full.
 
-    OSError where the disk is full.
+    native: the model as build_model builds it for this machine.
+    plain: the model of plain Keras layers.
     """
     symbols = run.manifest.vocabulary
     folder.mkdir()
     plain.save(folder / KERAS)
-    with zipfile.ZipFile(folder / KERAS, "a") as archive:  # whose other members Keras does not look at
+    with zipfile.ZipFile(folder / KERAS, "a") as archive:  # Keras ignores other members
         archive.writestr("vocabulary.json", json.dumps(symbols))
-    for noisy in ("absl", "tensorflow"):  # they tell of names in the graph, and of folders that are gone a moment later
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    generator = Generator(own, symbols, lowercase=run.manifest.settings["lowercase"])
+    for logger in ("absl", "tensorflow"):  # they name parts of the graph, and temporary folders
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    generator = Generator(native, symbols, lowercase=run.manifest.settings["lowercase"])
     try:
         tf.saved_model.save(generator, str(folder / SAVED_MODEL), signatures={"generate": generator.generate})
     except tf.errors.OpError as error:
         raise OSError(error.message) from None
 
 
-def compare(folder: Path, run: Run, own: keras.Model) -> None:
-    """ArithmeticError if what was written into the folder, read back, gives other logits than `own` does."""
-    symbols, shape = run.manifest.vocabulary, (WINDOWS, run.manifest.window_chars)
+def compare_export(folder: Path, run: Run, native: keras.Model) -> None:
+    """Read the exported files back. Raises ArithmeticError if their logits differ from the logits of `native`."""
+    symbols, shape = run.manifest.vocabulary, (COMPARED_WINDOWS, run.manifest.window_chars)
     ids = np.random.default_rng(run.config.seed).integers(0, len(symbols), shape, np.int32)
-    expected = own(ids).numpy()
-    read = keras.models.load_model(folder / KERAS, compile=False)
+    expected = native(ids).numpy()
+    keras_model = keras.models.load_model(folder / KERAS, compile=False)
     generator = tf.saved_model.load(str(folder / SAVED_MODEL))
     last = generator.logits(tf.constant(["".join(symbols[i] for i in row) for row in ids]))
-    for name, found, due in ((KERAS, read(ids), expected), (SAVED_MODEL, last, expected[:, -1])):
-        difference = float(np.abs(found.numpy() - due).max())
-        if not difference <= TOLERANCE:  # not >, so that NaN is caught as well
+    for name, logits, expected_logits in ((KERAS, keras_model(ids), expected), (SAVED_MODEL, last, expected[:, -1])):
+        difference = float(np.abs(logits.numpy() - expected_logits).max())
+        if not difference <= TOLERANCE:  # not >, so that NaN is refused too
             raise ArithmeticError(f"{name}: a logit is off by {difference}, expected {TOLERANCE} at most")
-        log.info("%s: logits within %.1e of the run's own", name, difference)
+        log.info("%s: logits within %.1e of the run's model", name, difference)
 
 
-def _described(run: Run, saved: Saved, folder: Path) -> dict[str, Any]:
+def _describe(run: Run, saved: Saved, folder: Path) -> dict[str, Any]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         "run": absolute(run.bucket.url),

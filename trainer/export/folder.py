@@ -1,4 +1,4 @@
-"""An export's folder: complete, which is with an export.json that names its files, or none.
+"""An export's folder. export.json is written last: a folder without it is not an export.
 
 model.keras  saved_model/...  export.json
 """
@@ -17,8 +17,8 @@ KERAS, SAVED_MODEL = "model.keras", "saved_model"
 
 
 @dataclass(frozen=True)
-class Export:
-    """The values of an export.json that are read back."""
+class ExportRecord:
+    """The values of export.json that are read back."""
 
     format: PositiveInt
     run: str
@@ -26,45 +26,49 @@ class Export:
     sha256: str
 
 
-class Exports:
-    """A folder to export to; InputError if what is in it is not an export, or of a newer format."""
+class ExportFolder:
+    """A folder to export to. With `replace` an export of another checkpoint is replaced."""
 
     def __init__(self, url: str, *, replace: bool) -> None:
+        """Open the folder. Raises InputError if it has other files, or an export of a newer format."""
         self._bucket, self._replace = open_bucket(url), replace
         self.url = self._bucket.url
-        self._found = self._read()
-        # Without an export.json they are what a killed process has left.
-        others = [name for name in self._bucket.names() if not name.startswith(f"{SAVED_MODEL}/")]
-        strays = [name for name in others if name not in (NAME, KERAS)]
+        self._record = self._read()
+        # A killed process may have left some of an export's files. Any other file belongs to someone else.
+        names = [name for name in self._bucket.names() if not name.startswith(f"{SAVED_MODEL}/")]
+        strays = [name for name in names if name not in (NAME, KERAS)]
         if strays:
-            raise InputError(f"--to {self.url}: {strays[0]} is not an export's: expected an empty folder or a new one")
+            raise InputError(f"--to {self.url}: {strays[0]} is no file of an export: expected an empty or a new folder")
 
     def has(self, sha256: str) -> bool:
-        """Whether it is the export of the checkpoint of this SHA-256; InputError if of another, not to be replaced."""
-        if self._found is None:
+        """Return whether the folder has the export of the checkpoint with this SHA-256.
+
+        Raises InputError if it has an export of another checkpoint, and `replace` is false.
+        """
+        if self._record is None:
             return False
-        same = self._found.sha256 == sha256
+        same = self._record.sha256 == sha256
         if not same and not self._replace:
             raise InputError(
-                f"--to {self.url}: has an export of {self._found.run}, step {self._found.step}: "
+                f"--to {self.url}: has an export of {self._record.run}, step {self._record.step}: "
                 "name another folder, or replace it with --replace"
             )
         return same
 
     def publish(self, folder: Path, values: dict[str, Any]) -> str:
-        """Makes the files below `folder` the export; the URL of its export.json, which holds the `values`.
+        """Publish the files below `folder`, then export.json with the `values`. Returns the URL of export.json.
 
-        OSError, and no export.json of this process, if another one has written to the folder meanwhile.
+        Raises OSError, and writes no export.json, if another process has written to the folder meanwhile.
         """
         before = self._bucket.names()
-        self._bucket.delete(NAME)  # from here on there is none, until the new one is whole
+        self._bucket.delete(NAME)  # from here on the folder is incomplete, until export.json is written again
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         for name in names:
             self._bucket.upload(folder / name, name)
         for name in before:
             if name not in names and name != NAME:
                 self._bucket.delete(name)
-        # Of two processes that export at once each may have written some of the files: then neither has an export.
+        # Two processes that export at once may each have written some of the files. Then neither export is whole.
         local = open_bucket(str(folder))
         for name in names:
             if self._bucket.stat(name).crc32c() != local.stat(name).crc32c():
@@ -73,9 +77,9 @@ class Exports:
         self._bucket.write(NAME, encode_json({"format": FORMAT, **values}))
         return f"{self.url}/{NAME}"
 
-    def _read(self) -> Export | None:
+    def _read(self) -> ExportRecord | None:
         try:
             data = self._bucket.read(NAME)
         except FileNotFoundError:
             return None
-        return parse_json(Export, data, what="an export.json", where=f"{self.url}/{NAME}", newest_format=FORMAT)
+        return parse_json(ExportRecord, data, what="an export.json", where=f"{self.url}/{NAME}", newest_format=FORMAT)

@@ -1,4 +1,4 @@
-"""A model as a SavedModel that takes text and gives text: the vocabulary and the drawing are part of its graph.
+"""A model as a SavedModel from text to text. Its graph contains the vocabulary and the sampling.
 
 tf.saved_model.load(FOLDER).signatures["generate"](prompt=, chars=, diversity=, seed=)["text"]
 """
@@ -14,7 +14,10 @@ from trainer.sampling.sampler import next_logits, step_weights
 
 
 class Generator(tf.Module):
-    """What generate.py does, in a graph; in float32 the same texts, but where a sum's rounding decides."""
+    """Sampling as in trainer/sampling/, in a TensorFlow graph and in float32.
+
+    The texts equal the texts of jobs.sample, unless the rounding of a sum decides a symbol.
+    """
 
     def __init__(self, model: keras.Model, symbols: str, *, lowercase: bool) -> None:
         super().__init__(name="generator")
@@ -35,16 +38,16 @@ class Generator(tf.Module):
         ]
     )
     def generate(self, prompt: tf.Tensor, chars: tf.Tensor, diversity: tf.Tensor, seed: tf.Tensor) -> Any:
-        """{"text": [N] string}, `chars` characters each that continue the prompts [N] in UTF-8.
+        """Return {"text": [N] string}: `chars` characters each that continue the prompts [N] in UTF-8.
 
-        What the vocabulary has not is left out of a prompt; one of which nothing is left is the start of a review.
+        Symbols outside the vocabulary are left out of a prompt. An empty prompt becomes the start of a review.
         Row n is sample n of the seed.
         """
-        in_range = [
+        checks = [
             tf.debugging.assert_positive(chars, "chars: expected at least 1"),
             tf.debugging.assert_non_negative(diversity, "diversity: expected at least 0"),
         ]
-        with tf.control_dependencies(in_range):  # before what would fail of it, less plainly
+        with tf.control_dependencies(checks):  # first, because a later operation would fail with a vaguer message
             chars, diversity = tf.identity(chars), tf.identity(diversity)
         logits, state = self._read(self._encoded(prompt))
         drawn = _draws(seed, tf.shape(prompt)[0], chars)
@@ -58,7 +61,7 @@ class Generator(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="prompt")])
     def logits(self, prompt: tf.Tensor) -> tf.Tensor:
-        """[N, V] float32, of the character after each of the prompts [N]."""
+        """Return logits [N, V] float32 for the character after each of the prompts [N]."""
         return self._read(self._encoded(prompt))[0]
 
     def _encoded(self, prompt: tf.Tensor) -> tf.RaggedTensor:
@@ -70,16 +73,16 @@ class Generator(tf.Module):
         return tf.concat([tf.RaggedTensor.from_tensor(opening, lengths=empty), ids], axis=1)
 
     def _read(self, ids: tf.RaggedTensor) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
-        """Logits and state after each row's ids; a row that is at its end waits for the longer ones."""
+        """Return logits and state after each row's ids. A row at its end waits for the longer rows."""
         lengths, padded = tf.cast(ids.row_lengths(), tf.int32), ids.to_tensor()
         rows = tf.shape(padded)[0]
         logits = tf.zeros([rows, len(self.symbols)])
         state = [[tf.zeros([rows, width]), tf.zeros([rows, width])] for width in self._widths]
         for position in tf.range(tf.shape(padded)[1]):
-            later = next_logits(self._weights, padded[:, position], state)
-            here = (position < lengths)[:, None]
+            after = next_logits(self._weights, padded[:, position], state)
+            inside = (position < lengths)[:, None]
             logits, state = tf.nest.map_structure(
-                lambda new, old, here=here: tf.where(here, new, old), later, (logits, state)
+                lambda new, old, inside=inside: tf.where(inside, new, old), after, (logits, state)
             )
         return logits, state
 
@@ -93,20 +96,20 @@ def _choose(logits: tf.Tensor, diversity: tf.Tensor, drawn: tf.Tensor) -> tf.Ten
 
 
 def _draws(seed: tf.Tensor, rows: tf.Tensor, chars: tf.Tensor) -> tf.Tensor:
-    """As sampler.draws does for epoch 0: [rows, chars] float64."""
-    state = _mix(_mix(tf.cast(seed, tf.uint64)[None]))  # the epoch adds 0 before the second
+    """Return random numbers [rows, chars] float64 as trainer/sampling/sampler.py `draws` does for epoch 0."""
+    state = _mix(_mix(tf.cast(seed, tf.uint64)[None]))  # the second mixes in the epoch, which is 0
     state = _mix(state + tf.cast(tf.range(rows), tf.uint64))
     hashed = _mix(state[:, None] + tf.cast(tf.range(chars), tf.uint64))
-    return tf.cast(_shifted(hashed, 11), tf.float64) * 2.0**-53
+    return tf.cast(_shift_right(hashed, 11), tf.float64) * 2.0**-53
 
 
 def _mix(state: tf.Tensor) -> tf.Tensor:
-    """splitmix64, as in trainer/data/order.py."""
+    """Mix bits by splitmix64, as trainer/data/order.py does."""
     state += tf.constant(int(GAMMA), tf.uint64)
-    state = tf.bitwise.bitwise_xor(state, _shifted(state, 30)) * tf.constant(int(MIX_1), tf.uint64)
-    state = tf.bitwise.bitwise_xor(state, _shifted(state, 27)) * tf.constant(int(MIX_2), tf.uint64)
-    return tf.bitwise.bitwise_xor(state, _shifted(state, 31))
+    state = tf.bitwise.bitwise_xor(state, _shift_right(state, 30)) * tf.constant(int(MIX_1), tf.uint64)
+    state = tf.bitwise.bitwise_xor(state, _shift_right(state, 27)) * tf.constant(int(MIX_2), tf.uint64)
+    return tf.bitwise.bitwise_xor(state, _shift_right(state, 31))
 
 
-def _shifted(state: tf.Tensor, bits: int) -> tf.Tensor:
+def _shift_right(state: tf.Tensor, bits: int) -> tf.Tensor:
     return tf.bitwise.right_shift(state, tf.constant(bits, tf.uint64))
