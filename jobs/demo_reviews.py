@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = (json.dumps(review) + "\n" for review in generate_reviews(config.reviews, seed=config.seed))
     folder, name = split_url(config.output)
     folder.write(name, "".join(lines).encode())
-    log.info("%s: %d invented reviews", config.output, config.reviews)
+    log.info("%s: %d synthetic reviews", config.output, config.reviews)
 
 
 if __name__ == "__main__":

@@ -38,20 +38,20 @@ def check_shard(file: BinaryIO, shard: Shard, manifest: Manifest, *, where: str)
         start += len(data)
     _check_digest(start, digest.hexdigest(), shard, where)
     if str(checksum) != shard.crc32c:
-        raise InputError(f"{where}: the manifest's crc32c {shard.crc32c} is not that of the shard's bytes")
+        raise InputError(f"{where}: the manifest's crc32c {shard.crc32c} does not match the shard's bytes")
 
 
 def check_manifest(manifest: Manifest, *, where: str) -> None:
     """Raise InputError unless the manifest agrees with itself: fingerprint, settings, names, counts, characters."""
     settings, counts = manifest.settings, manifest.counts
     if manifest.fingerprint != fingerprint_of(settings, manifest.sources):
-        raise InputError(f"{where}: the fingerprint is not that of its settings and sources")
+        raise InputError(f"{where}: the fingerprint does not match its settings and sources")
     for key in ("window_chars", "stride_chars", "vocabulary"):
         if getattr(manifest, key) != settings.get(key) and (key, settings.get(key)) != ("vocabulary", "auto"):
-            raise InputError(f"{where}: {key} is another in its settings")
+            raise InputError(f"{where}: {key} differs from its settings")
     names = [shard.name for shard in manifest.shards]
     if len(set(names)) < len(names) or not all(s.name.startswith(f"{s.split}-") for s in manifest.shards):
-        raise InputError(f"{where}: a shard is named twice, or for another split than its own")
+        raise InputError(f"{where}: two shards have the same name, or a shard's name begins with another split")
     if counts["read"] != manifest.accounted_for:
         raise InputError(f"{where}: {counts['read']} lines read, {manifest.accounted_for} accounted for")
     reviews = sum(split["reviews"] for split in manifest.splits.values())

@@ -54,7 +54,7 @@ def run_pipeline(
     parsed = _parse_options([*DEFAULT_OPTIONS, *options])
     local = [url for url in urls if not url.startswith("gs://")]
     if "Dataflow" in str(parsed.view_as(StandardOptions).runner) and local:
-        raise InputError(f"{local[0]}: on this machine, where Dataflow's workers are not; expected gs://bucket/path")
+        raise InputError(f"{local[0]}: a local path, which Dataflow's workers cannot read; expected gs://bucket/path")
     try:
         # A worker also prints the traceback, which is part of the exception.
         with contextlib.redirect_stderr(io.StringIO()), _create_pipeline(parsed) as pipeline:
@@ -86,7 +86,9 @@ def _parse_options(options: Sequence[str]) -> PipelineOptions:
         raise InputError(f"unknown option --{unknown[0]}: expected --set key=value or an option of Beam's")
     for option in ("no_wait_until_finish", "template_location", "output_executable_path", "dry_run"):
         if given.get(option):
-            raise InputError(f"--{option}: the job has to run to its end, where its result is put in place")
+            raise InputError(
+                f"--{option}: not supported: the command must wait for the pipeline's end, to publish its dataset"
+            )
     return parsed
 
 

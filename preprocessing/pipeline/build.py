@@ -37,7 +37,7 @@ def build_dataset(config: PreprocessConfig, beam_options: Sequence[str] = ()) ->
     recipe = read_recipe(config)
     build = DatasetBuild(output, recipe.fingerprint)
     if build.is_done():
-        log.info("%s: these sources with these settings are there already, nothing to do", config.output)
+        log.info("%s: the dataset of these sources and settings is there already: nothing to do", config.output)
         build.sweep()
         return None
     if build.published:
@@ -56,16 +56,21 @@ def build_dataset(config: PreprocessConfig, beam_options: Sequence[str] = ()) ->
     except Exception as error:
         with suppress(OSError):  # a store that is down answers nothing: the next build clears up
             build.clear()
-            if isinstance(error, InputError):
-                raise
-            if DatasetBuild(output, recipe.fingerprint).is_done():
-                log.info("%s: another run has made the same dataset meanwhile", config.output)
+            if not isinstance(error, InputError) and _is_built_elsewhere(build, config.output):
                 return None
-            if build.was_overtaken():
-                raise Conflict(f"{config.output}: another run was published while this one was at work") from error
         raise
     build.clear()
     return manifest
+
+
+def _is_built_elsewhere(build: DatasetBuild, url: str) -> bool:
+    """Return whether another process has built the same dataset meanwhile. Raises Conflict for another dataset."""
+    if DatasetBuild(open_bucket(url), build.fingerprint).is_done():
+        log.info("%s: another process has built the same dataset meanwhile", url)
+        return True
+    if build.was_overtaken():
+        raise Conflict(f"{url}: another process published a dataset during this build")
+    return False
 
 
 def _compare(published: Manifest, config: PreprocessConfig) -> str:

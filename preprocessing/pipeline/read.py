@@ -17,7 +17,7 @@ from preprocessing.pipeline.rejected import RejectedLines
 from preprocessing.pipeline.summary import PipelineCounts
 from preprocessing.progress import Progress
 from preprocessing.sources.reader import FilePart, read_part
-from preprocessing.sources.review import Rejected
+from preprocessing.sources.review import Rejected, Review
 
 log = logging.getLogger(__name__)
 
@@ -43,27 +43,19 @@ class ReadPart(beam.DoFn):
         buffer = BlockBuffer(shard_count=self._shard_count, partition_count=self._partition_count)
         rejected = RejectedLines()
         lines = 0
-        progress = Progress()
         try:
-            with open_file(part.url) as stream:
-                for line in read_part(stream, part):
-                    lines += 1
-                    source_line = SourceLine(part.source, part.part, line.line)
-                    if isinstance(line, Rejected):
-                        counts["rejected", line.reason] += 1
-                        rejected.add(source_line, line.reason)
-                    else:
-                        buffer.add(add_keys(review_id=line.id, text=line.text, source_line=source_line))
-                    if buffer.is_full:
-                        yield from self._write_blocks(buffer, symbols)
-                    if rejected.is_full:
-                        yield from (TaggedOutput("rejected", pack) for pack in rejected.drain())
-                    if progress.is_due():
-                        done = (stream.tell() - part.start) / (part.stop - part.start)
-                        log.info(
-                            "%s: part %d, %.0f%% read, %.0f lines/s, %.0f s left",
-                            *(part.name, part.part, 100 * done, lines / progress.seconds, progress.seconds_left(done)),
-                        )
+            for line in _read_lines(part):
+                lines += 1
+                source_line = SourceLine(part.source, part.part, line.line)
+                if isinstance(line, Rejected):
+                    counts["rejected", line.reason] += 1
+                    rejected.add(source_line, line.reason)
+                else:
+                    buffer.add(add_keys(review_id=line.id, text=line.text, source_line=source_line))
+                if buffer.is_full:
+                    yield from self._write_blocks(buffer, symbols)
+                if rejected.is_full:
+                    yield from (TaggedOutput("rejected", pack) for pack in rejected.drain())
         except InputError as error:
             yield TaggedOutput("faults", str(error))
         yield from self._write_blocks(buffer, symbols)
@@ -84,3 +76,17 @@ class ReadPart(beam.DoFn):
             block = write_file(self._folder, [pack_block(reviews)])
             assert block
             yield partition, block.file
+
+
+def _read_lines(part: FilePart) -> Iterator[Review | Rejected]:
+    """Yield the lines of a part, and log the progress."""
+    progress = Progress()
+    with open_file(part.url) as stream:
+        for count, line in enumerate(read_part(stream, part), start=1):
+            yield line
+            if progress.is_due():
+                done = (stream.tell() - part.start) / (part.stop - part.start)
+                log.info(
+                    "%s: part %d, %.0f%% read, %.0f lines/s, %.0f s left",
+                    *(part.name, part.part, 100 * done, count / progress.seconds, progress.seconds_left(done)),
+                )

@@ -84,7 +84,7 @@ def translate_errors(name: str) -> Iterator[None]:
     except InputError:
         raise
     except (NotImplementedError, RuntimeError) as error:  # from zipfile, for an unknown method and for encryption
-        raise InputError(f"{name}: a zip that cannot be read: {error}") from None
+        raise InputError(f"{name}: zip is not readable: {error}") from None
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and not _is_damage(error):
             raise

@@ -32,7 +32,7 @@ def find_sources(urls: str | Sequence[str]) -> list[Source]:
     sources = sorted(by_url.values(), key=lambda source: source.name)
     for first, second in itertools.pairwise(sources):
         if first.name == second.name:
-            raise InputError(f"input: {first.url} and {second.url} have one name, expected each its own")
+            raise InputError(f"input: {first.url} and {second.url} have the same name, expected different names")
     return sources
 
 
@@ -45,7 +45,7 @@ def _match(url: str) -> Iterator[Source]:
             raise InputError(f"input={url}: no file matches")
     for name in names:
         if not name.isprintable():
-            raise InputError(f"input={url}: {name!r}: expected a name that can be printed")
+            raise InputError(f"input={url}: {name!r}: expected a printable name")
         try:
             stat = folder.stat(name)
         except FileNotFoundError:

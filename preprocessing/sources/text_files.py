@@ -53,7 +53,7 @@ def read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
             if not pending:
                 continue
             if not pending.startswith("{"):
-                raise InputError(f"{name}: expected {{review}}{{review}}, found {pending[0]!r} where it begins")
+                raise InputError(f"{name}: expected {{review}}{{review}}, found {pending[0]!r} at its start")
             begun, pending = True, pending[1:]
         *whole, pending = BETWEEN_REVIEWS.split(pending)
         for inside in whole:
@@ -66,7 +66,7 @@ def read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
     if begun:
         pending = pending.rstrip()
         if not pending.endswith("}"):
-            raise InputError(f"{name}: expected {{review}}{{review}}, found no }} where it ends")
+            raise InputError(f"{name}: expected {{review}}{{review}}, found no }} at its end")
         yield _check_length(number + 1, pending[:-1], too_long=too_long)
 
 

@@ -404,7 +404,7 @@ BAD_SOURCES: dict[str, tuple[bytes | None, str]] = {
         "{source.name}: none of its 1 lines is a review: no symbol of the vocabulary (1)",
     ),
     "blank.txt": (b" \n", "{source.name}: none of its 0 lines is a review: no lines"),
-    "loose.txt": (b"no braces", "loose.txt: expected {{review}}{{review}}, found 'n' where it begins"),
+    "loose.txt": (b"no braces", "loose.txt: expected {{review}}{{review}}, found 'n' at its start"),
     "few.json": (b"".join(reviews(1)), "{source.name}: the "),
 }
 
@@ -678,8 +678,8 @@ def test_real_reviews_are_read(shared: Path, tmp_path: Path) -> None:
     ("options", "expected"),
     [
         (["--runner=Nope"], "Nope"),
-        (["--no_wait_until_finish"], "--no_wait_until_finish: the job has to run to its end"),
-        (["--runner=DataflowRunner", "--template_location=gs://b/t"], "--template_location: the job has to run to its"),
+        (["--no_wait_until_finish"], "--no_wait_until_finish: not supported: the command must wait"),
+        (["--runner=DataflowRunner", "--template_location=gs://b/t"], "--template_location: not supported: the command must wait"),
         (["--runner=DataflowRunner"], "/out/building-"),
         (["--direct_num_workers=many"], "--direct_num_workers"),
     ],

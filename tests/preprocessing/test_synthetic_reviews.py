@@ -1,4 +1,4 @@
-"""The invented reviews: reproducible, in Kaggle's format, in the model's symbols, and worth learning."""
+"""The synthetic reviews: reproducible, in Kaggle's format, in the model's symbols, and worth learning."""
 
 import itertools
 import json

@@ -198,15 +198,15 @@ def told(**changes: Any) -> Manifest:
             {"splits": SPLITS | {"validation": SPLITS["validation"] | {"tail": 0}}},
             "validation: 2 characters, its shards hold 0 and 0 are left",
         ),
-        ({"fingerprint": "f"}, "the fingerprint is not that of its settings and sources"),
+        ({"fingerprint": "f"}, "the fingerprint does not match its settings and sources"),
         (
             {"sources": ({"name": "r", "bytes": 1, "crc32c": ""},)},
-            "the fingerprint is not that of its settings and sources",
+            "the fingerprint does not match its settings and sources",
         ),
-        ({"settings": SETTINGS | {"stride_chars": 1}}, "stride_chars is another in its settings"),
-        ({"vocabulary": "bac{}"}, "vocabulary is another in its settings"),
-        ({"shards": (SHARD,)}, "a shard is named twice, or for another split than its own"),
-        ({"shards": (dataclasses.replace(SHARD, name="train-0"),) * 2}, "a shard is named twice"),
+        ({"settings": SETTINGS | {"stride_chars": 1}}, "stride_chars differs from its settings"),
+        ({"vocabulary": "bac{}"}, "vocabulary differs from its settings"),
+        ({"shards": (SHARD,)}, "two shards have the same name, or a shard's name begins with another split"),
+        ({"shards": (dataclasses.replace(SHARD, name="train-0"),) * 2}, "two shards have the same name"),
     ],
 )
 def test_a_manifest_that_disagrees_with_itself_is_an_error(changes: dict[str, Any], expected: str) -> None:
@@ -220,5 +220,5 @@ def test_a_vocabulary_of_the_data_is_in_no_setting() -> None:
 
 def test_a_checksum_that_is_not_the_shards_is_an_error() -> None:
     wrong = dataclasses.replace(SHARD, crc32c="AAAAAA==")
-    expected = "t: the manifest's crc32c AAAAAA== is not that of the shard's bytes"
+    expected = "t: the manifest's crc32c AAAAAA== does not match the shard's bytes"
     assert error(lambda: check_shard(io.BytesIO(DATA), wrong, dataset(), where="t")) == expected

@@ -44,7 +44,7 @@ def test_two_inputs_of_one_name_are_an_error_that_names_both(tmp_path: Path) -> 
     with pytest.raises(InputError) as raised:
         find_sources([f"{tmp_path}/b/r.json", f"{tmp_path}/a/r.json"])
     assert str(raised.value) == (
-        f"input: {tmp_path}/b/r.json and {tmp_path}/a/r.json have one name, expected each its own"
+        f"input: {tmp_path}/b/r.json and {tmp_path}/a/r.json have the same name, expected different names"
     )
 
 
@@ -60,11 +60,11 @@ def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> Non
     ("name", "expected"),
     [
         (".r.tmp", "object name '.r.tmp'"),
-        ("a\0b.json", "'a\\x00b.json': expected a name"),
+        ("a\0b.json", "'a\\x00b.json': expected a printable name"),
         ("x" * 300 + ".json", "File name too long"),
         ("pipe.json", "cannot be read: not a file"),
         ("loop.json", "Too many levels of symbolic links"),
-        ("new\nline.json", "expected a name that can be printed"),
+        ("new\nline.json", "expected a printable name"),
     ],
     ids=lambda value: value[:12],
 )
@@ -78,7 +78,7 @@ def test_a_name_that_cannot_be_read_is_an_error(name: str, expected: str, tmp_pa
 
 def test_a_name_that_is_not_utf8_is_an_error_before_the_work(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.json")).write_text("{}")
-    with pytest.raises(InputError, match="expected a name that can be printed"):
+    with pytest.raises(InputError, match="expected a printable name"):
         find_sources(f"{tmp_path}/*.json")
 
 
