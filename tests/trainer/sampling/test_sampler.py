@@ -1,9 +1,3 @@
-import os
-import platform
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -100,28 +94,6 @@ def test_a_row_s_characters_are_the_same_bits_alone_and_among_others(policy: str
             alone[0], after_own, own * prompts[row], diversities=[0.3] * (place + 1), drawn=own * drawn[row]
         )
         np.testing.assert_array_equal(again[place], found[row])
-
-
-@pytest.mark.parametrize(
-    ("tensorflow_with_onednn", "policies"),
-    [
-        ("1", "float32"),
-        ("0", "float32 or bfloat16"),  # a CPU without bfloat16 takes TensorFlow's own operations for it
-    ],
-)
-def test_a_cpu_without_avx_512_keeps_the_same_bits_too(tensorflow_with_onednn: str, policies: str) -> None:
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip(f"needs an x86-64 CPU, to use no more of it than AVX2; this is {platform.machine()}")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    found = subprocess.run(
-        [*command, "-k", f"same_bits_alone and ({policies})", "tests/trainer/sampling"],
-        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "TF_ENABLE_ONEDNN_OPTS": tensorflow_with_onednn},
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_generation_uses_the_weights_as_they_are_when_it_begins() -> None:

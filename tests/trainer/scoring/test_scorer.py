@@ -1,3 +1,5 @@
+import platform
+
 import keras
 import numpy as np
 import pytest
@@ -65,6 +67,17 @@ def test_a_text_gets_the_same_alone_and_among_others_in_any_order(policy: str) -
         for found in (one, other):
             np.testing.assert_allclose(found.bits, alone.bits, atol=TOLERANCE)
             np.testing.assert_allclose(found.expected, alone.expected, atol=TOLERANCE)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only x86's kernels are known to do so")
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_text_s_scores_are_the_same_bits_alone_and_among_others(policy: str) -> None:
+    keras.mixed_precision.set_global_policy(policy)
+    scorer = Scorer(network())
+    (text,) = texts(CHARS + 2)
+    for found in scorer([text] * ROWS):  # a difference anywhere is one of the rows' positions
+        np.testing.assert_array_equal(found.bits, scorer([text])[0].bits)
+        np.testing.assert_array_equal(found.expected, scorer([text])[0].expected)
 
 
 def test_a_model_that_knows_nothing_expects_and_gets_the_logarithm_of_its_symbols() -> None:
