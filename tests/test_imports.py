@@ -1,7 +1,6 @@
 """The table of who may import whom, held against the source."""
 
 import ast
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +9,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("jobs", "trainer", "preprocessing")
 ALL = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-PREPROCESSING = [path for path in ALL if path.parent.name == "preprocessing"]
-TRAINER = [path for path in ALL if path.parent.name == "trainer"]
 
-# The pipeline: its steps, what happens in the two halves, how it is run, and the files that its workers share.
-BEAM = ["files", "pipeline", "reading", "running", "writing"]
-SCORING = "trainer/scoring/on_beam.py"  # the other pipeline, which only jobs.score's options of Beam's lead to
-STANDARD = sys.stdlib_module_names
+# From the top down: a room imports only rooms below it. A module that stands in no room is a room of its own.
+COMMANDS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem not in ("__init__", "retrain"))
+ROOMS = [
+    *("jobs.retrain", *(f"jobs.{name}" for name in COMMANDS)),
+    *("jobs.pages", "jobs.terminal", "jobs.history", "jobs.promotion", "jobs.cli"),
+    *("trainer.detection", "trainer.export", "trainer.scoring", "trainer.training", "trainer.sampling"),
+    *("trainer.runs", "trainer.model", "trainer.data", "trainer.runtime", "trainer.config"),
+    *("preprocessing.pipeline", "preprocessing.dataset", "preprocessing.sources", "preprocessing.storage"),
+    *("preprocessing.settings", "preprocessing.json_format", "preprocessing.synthetic_reviews"),
+    *("preprocessing.progress", "preprocessing.errors"),
+]
+BEAM = {f"preprocessing/pipeline/{name}.py" for name in ("beam", "graph", "read", "write")}
+BEAM |= {"trainer/scoring/on_beam.py"}
 
 
 def name_of(path: Path) -> str:
@@ -72,6 +78,22 @@ def test_a_look_elsewhere_is_none() -> None:
 def test_google_cloud_is_imported_in_one_place() -> None:
     found = [name_of(path) for path in ALL if any(name.startswith("google.cloud") for name in imported(path))]
     assert found == ["preprocessing/storage/gcs.py"]
+
+
+def room_of(name: str) -> str:
+    """Return the room of a module by its dotted name."""
+    return ".".join(name.split(".")[:2])
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if path.name != "__init__.py"], ids=name_of)
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    room = room_of(name_of(path).removesuffix(".py").replace("/", "."))
+    rooms = {room_of(name) for name in imported(path) if name.partition(".")[0] in PACKAGES}
+    assert rooms <= {room, *ROOMS[ROOMS.index(room) + 1 :]}
+
+
+def test_beam_is_imported_by_the_pipelines_alone() -> None:
+    assert {name_of(path) for path in ALL if "apache_beam" in top(imported(path))} == BEAM
 
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
