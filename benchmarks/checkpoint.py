@@ -1,10 +1,11 @@
-"""What a checkpoint of the seed's model costs training: to an emulator of Cloud Storage that answers 50 ms late.
+"""The cost of a checkpoint of the seed script's model, saved to a Cloud Storage emulator with 50 ms latency.
 
     python -m benchmarks.checkpoint [--rounds 4] [--batch 128]
 
-In each round some steps are timed without a checkpoint, then one is started, and steps are timed until it stands.
-The stall is what the training thread waits (the copy of weights and optimizer); the slowdown is how much longer the
-steps beside it took, since two cores also hash and send it. Both as a share of 60 s, the interval between two.
+Each round times three steps alone, starts a checkpoint, and times steps until the checkpoint is saved. The stall is the
+time that the training thread waits while weights and optimizer are copied. The slowdown is the extra time of the steps
+beside the checkpoint, because the same cores hash and send it. Both are also printed as a share of 60 s, the interval
+between checkpoints.
 """
 
 import argparse
@@ -33,7 +34,7 @@ LATENCY_SECONDS, INTERVAL_SECONDS = 0.05, 60.0
 
 
 def emulator() -> "tuple[subprocess.Popen[bytes], str]":
-    """A process of its own, so that its work is not mistaken for ours; and its address."""
+    """Start the emulator in a separate process, so that its work is not measured. Returns the process and its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--host", "127.0.0.1", "--port", str(port), "--bucket", "bench", "--latency-seconds"]
@@ -48,13 +49,13 @@ def emulator() -> "tuple[subprocess.Popen[bytes], str]":
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=4)
-    arguments.add_argument("--batch", type=int, default=128)
-    asked = arguments.parse_args()
-    net, adam, steps = seed_steps(asked.batch)
-    ids = np.random.default_rng(1).integers(0, SYMBOLS, (asked.batch, WINDOW_CHARS + 1)).astype(np.uint8)
-    batch = Batch(ids, np.ones(asked.batch, np.float32))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=128)
+    args = parser.parse_args()
+    net, adam, steps = seed_steps(args.batch)
+    ids = np.random.default_rng(1).integers(0, SYMBOLS, (args.batch, WINDOW_CHARS + 1)).astype(np.uint8)
+    batch = Batch(ids, np.ones(args.batch, np.float32))
 
     def step() -> float:
         began = time.perf_counter()
@@ -65,13 +66,13 @@ def main() -> None:
     try:
         os.environ["STORAGE_EMULATOR_HOST"] = address
         bucket = open_bucket("gs://bench/run")
-        with tempfile.TemporaryDirectory() as made:
-            scratch = Path(made)
+        with tempfile.TemporaryDirectory() as folder:
+            scratch = Path(folder)
             checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=scratch)
             saver = Saver(bucket, checkpoints, Metrics(bucket, step=0, scratch=scratch), give_up_seconds=600)
             step()
             stalls, slowdowns = [], []
-            for number in range(1, asked.rounds + 1):
+            for number in range(1, args.rounds + 1):
                 alone = statistics.median(step() for _ in range(3))
                 began = time.perf_counter()
                 arrays = snapshot(net, adam)
@@ -80,7 +81,7 @@ def main() -> None:
                 beside = []
                 while saver.busy:
                     beside.append(step())
-                stands = time.perf_counter() - began
+                saved_seconds = time.perf_counter() - began
                 saver.check()
                 assert saver.stands(number)
                 slowdown = sum(beside) - alone * len(beside)
@@ -89,12 +90,12 @@ def main() -> None:
                 slowdowns.append(slowdown)
                 print(
                     f"checkpoint {number}: {megabytes:.0f} MB, stall {stall * 1e3:.0f} ms; {len(beside)} steps beside "
-                    f"it took {slowdown:+.2f} s more than {alone:.2f} s each; it stood within {stands:.1f} s",
+                    f"it took {slowdown:+.2f} s more than {alone:.2f} s each; it stood within {saved_seconds:.1f} s",
                     flush=True,
                 )
-            for name, found in (("stall", stalls), ("stall and slowdown", np.add(stalls, slowdowns).tolist())):
-                middle = statistics.median(found)
-                print(f"{name}: {middle:.2f} s, {middle / INTERVAL_SECONDS:.2%} of {INTERVAL_SECONDS:.0f} s")
+            for name, seconds in (("stall", stalls), ("stall and slowdown", np.add(stalls, slowdowns).tolist())):
+                median = statistics.median(seconds)
+                print(f"{name}: {median:.2f} s, {median / INTERVAL_SECONDS:.2%} of {INTERVAL_SECONDS:.0f} s")
     finally:
         process.kill()
 

@@ -1,7 +1,7 @@
-"""A program that waits for its turn, so that several can be measured in turn on one machine.
+"""A program that works only in its turns, so that several programs can be measured in turn on one machine.
 
-Each runs in a process of its own, with the packages of its own; what is compared is done between two lines: the
-one that asks for a turn, and the JSON that answers it. The standard library alone: every contender has it.
+Each contender is a separate process, perhaps with other packages. A turn is one JSON line to the contender, and one
+JSON line back. This module imports the standard library only, because every contender imports this module.
 """
 
 import json
@@ -14,8 +14,8 @@ from typing import Any
 
 
 def serve(turn: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """The contender's side: answers each line, a JSON object, until there are no more; adds its peak memory in MB."""
-    print("{}", flush=True)  # it is ready
+    """Answer each JSON line of standard input. The contender calls this. Adds the peak memory in MB to each answer."""
+    print("{}", flush=True)  # ready
     for line in sys.stdin:
         answer = turn(json.loads(line))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
@@ -23,7 +23,7 @@ def serve(turn: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 
 
 class Contender:
-    """The side of who measures: starts a module with an interpreter, waits until it is ready."""
+    """A module that runs in a process of an interpreter. Ready after the constructor."""
 
     def __init__(self, python: str, module: str, arguments: Sequence[str] = ()) -> None:
         self.name = module.rpartition(".")[2]
@@ -36,22 +36,22 @@ class Contender:
         )
         self._answer()
 
-    def turn(self, **asked: Any) -> dict[str, Any]:
-        """What it answers to one turn; ChildProcessError if it has ended."""
+    def turn(self, **request: Any) -> dict[str, Any]:
+        """Send one request and return its answer. Raises ChildProcessError if the process has ended."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout
         line = self._process.stdout.readline()
-        while line and not line.startswith("{"):  # what a library prints of itself
+        while line and not line.startswith("{"):  # output of a library
             line = self._process.stdout.readline()
         if not line:
             raise ChildProcessError(f"{self.name} ended with {self._process.wait()}: {self._process.args!r}")
-        found: dict[str, Any] = json.loads(line)
-        return found
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def __enter__(self) -> "Contender":
         return self

@@ -1,8 +1,7 @@
-"""A file of the shape of Kaggle's yelp_training_set.zip, of 229,907 reviews if asked for its size.
+"""A large file like Kaggle's yelp_training_set.zip, which has 229,907 reviews.
 
-Each review is the first half of one real review and the second half of another, no pair twice, under a new id,
-in random order: lengths, characters and compression stay as they are, and no text repeats. Where the real
-reviews are not there, the demo's grammar invents the halves.
+Each review joins the first half of a real review and the second half of another. No pair repeats, so no text repeats.
+Lengths, characters and compression stay realistic. Without the real reviews, the demo's grammar invents the halves.
 """
 
 import gzip
@@ -23,7 +22,7 @@ ORIGINALS = 10_000
 
 
 def write_zip(path: Path, count: int) -> int:
-    """Writes `count` reviews, zipped as Kaggle ships them; how many characters they have."""
+    """Write `count` reviews in Kaggle's zip format, and return their number of characters."""
     characters = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("yelp_training_set/yelp_training_set_business.json", '{"business_id": "b"}\n')
@@ -35,12 +34,12 @@ def write_zip(path: Path, count: int) -> int:
 
 
 def reviews(count: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Reviews with the keys of Kaggle's."""
+    """Generate reviews with Kaggle's keys."""
     originals = list(_originals())
     for number, pair in enumerate(random.Random(seed).sample(range(len(originals) ** 2), count)):
-        one, other = (originals[k] for k in divmod(pair, len(originals)))
-        text = one["text"][: len(one["text"]) // 2] + other["text"][len(other["text"]) // 2 :]
-        yield one | {"review_id": f"{number:022}", "text": text}
+        first, second = (originals[k] for k in divmod(pair, len(originals)))
+        text = first["text"][: len(first["text"]) // 2] + second["text"][len(second["text"]) // 2 :]
+        yield first | {"review_id": f"{number:022}", "text": text}
 
 
 def _originals() -> Iterator[dict[str, Any]]:

@@ -1,12 +1,13 @@
-"""Reviews into a dataset: seconds, characters a second and peak memory, beside the naive pipeline.
+"""Time, throughput and peak memory of building a dataset, beside a naive pipeline.
 
     python -m benchmarks.data [--reviews 229907] [--rounds 3] [--only peer|scale]
 
-Both are whole processes, from the zip to the last byte, imports included; ours also drops duplicates, splits,
-writes a manifest and reads back what it wrote. They run in turn in each round; the medians are printed, and the
-median of the rounds' ratios. After them ours alone on four and sixteen times as many reviews, once. Memory is the
-greatest sum of the resident sets of a process and its children, looked at 20 times a second; pages that two share
-count twice. Stride 3 is run on a ninth of the reviews: the peer would need more memory than most machines have.
+Both pipelines are whole processes, imports included, from the zip to the last byte. This project ("ours") also drops
+duplicates, splits, writes a manifest and verifies its output. The pipelines take turns in each round. The medians, and
+the median ratio of a round, are printed. Then this project alone builds four and sixteen times as many reviews.
+
+Memory is the peak sum of the resident sets of a process and its children, sampled 20 times a second. Shared pages count
+twice. Stride 3 uses a ninth of the reviews, because the peer needs more memory than most machines have.
 """
 
 import argparse
@@ -24,19 +25,20 @@ import psutil
 
 from benchmarks import corpus
 
-STRIDES = {256: 1, 16: 1, 3: 9}  # and the part of the corpus that each is run on
+STRIDES = {256: 1, 16: 1, 3: 9}  # stride: divisor of the number of reviews
 SCALES = (1, 4, 16)
 HEAD = "{:>6}  reviews  characters         seconds characters/s  peak MB"
 
 
 class Run(NamedTuple):
-    """How long a command took, and the most memory that it held."""
+    """Duration and peak memory of a command."""
 
     seconds: float
     megabytes: float
 
 
-def timed(command: list[str]) -> Run:
+def run_command(command: list[str]) -> Run:
+    """Run a command and measure its duration and peak memory. Exits if the command fails."""
     began, peak = time.monotonic(), 0
     with tempfile.TemporaryFile() as errors:
         process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
@@ -51,17 +53,17 @@ def timed(command: list[str]) -> Run:
     return Run(time.monotonic() - began, peak / 1e6)
 
 
-def ours(source: Path, output: Path, stride: int) -> list[str]:
+def project_command(source: Path, output: Path, stride: int) -> list[str]:
     sets = [f"input={source}", f"output={output}", f"stride_chars={stride}"]
     return [sys.executable, "-m", "jobs.preprocess", *(part for value in sets for part in ("--set", value))]
 
 
-def peer(source: Path, output: Path, stride: int) -> list[str]:
+def peer_command(source: Path, output: Path, stride: int) -> list[str]:
     return [sys.executable, "-m", "benchmarks.naive_dataset", str(source), str(output), str(stride)]
 
 
-def row(label: str, reviews: int, characters: int, name: str, run: Run) -> None:
-    """A line of the table."""
+def print_row(label: str, reviews: int, characters: int, name: str, run: Run) -> None:
+    """Print a row of the table."""
     print(
         f"{label:>6} {reviews:>8} {characters:>11}  {name:<5} {run.seconds:>8.1f} "
         f"{characters / run.seconds:>12.0f} {run.megabytes:>8.0f}",
@@ -69,45 +71,47 @@ def row(label: str, reviews: int, characters: int, name: str, run: Run) -> None:
     )
 
 
-def beside_the_peer(folder: Path, reviews: int, rounds: int) -> None:
+def compare(folder: Path, reviews: int, rounds: int) -> None:
+    """Measure this project and the naive pipeline in turn, at each stride."""
     print(HEAD.format("stride"))
-    for stride, part in STRIDES.items():
-        source = folder / f"{part}.zip"
-        characters = corpus.write_zip(source, reviews // part)
-        found: dict[str, list[Run]] = {"ours": [], "naive": []}
+    for stride, divisor in STRIDES.items():
+        source = folder / f"{divisor}.zip"
+        characters = corpus.write_zip(source, reviews // divisor)
+        runs: dict[str, list[Run]] = {"ours": [], "naive": []}
         for number in range(rounds):
-            for name, command in {"ours": ours, "naive": peer}.items():
-                found[name].append(timed(command(source, folder / "output", stride)))
+            for name, command in {"ours": project_command, "naive": peer_command}.items():
+                runs[name].append(run_command(command(source, folder / "output", stride)))
                 shutil.rmtree(folder / "output")
-                print(f"# round {number + 1}, stride {stride}: {name} {found[name][-1].seconds:.1f} s", flush=True)
-        medians = {name: Run(*map(statistics.median, zip(*runs, strict=True))) for name, runs in found.items()}
+                print(f"# round {number + 1}, stride {stride}: {name} {runs[name][-1].seconds:.1f} s", flush=True)
+        medians = {name: Run(*map(statistics.median, zip(*measured, strict=True))) for name, measured in runs.items()}
         for name, median in medians.items():
-            row(str(stride), reviews // part, characters, name, median)
-        ratio = statistics.median(n.seconds / o.seconds for o, n in zip(found["ours"], found["naive"], strict=True))
+            print_row(str(stride), reviews // divisor, characters, name, median)
+        ratio = statistics.median(naive.seconds / ours.seconds for ours, naive in zip(*runs.values(), strict=True))
         print(f"{stride:>6} ours is {ratio:.1f} times as fast", flush=True)
 
 
-def larger_and_larger(folder: Path, reviews: int) -> None:
+def scale_up(folder: Path, reviews: int) -> None:
+    """Measure this project alone on one, four and sixteen times as many reviews."""
     print(HEAD.format("size"))
     for scale in SCALES:
         source = folder / "scaled.zip"
         characters = corpus.write_zip(source, reviews * scale)
-        run = timed(ours(source, folder / "output", 256))
+        run = run_command(project_command(source, folder / "output", 256))
         shutil.rmtree(folder / "output")
-        row(f"{scale}x", reviews * scale, characters, "ours", run)
+        print_row(f"{scale}x", reviews * scale, characters, "ours", run)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--reviews", type=int, default=corpus.KAGGLE_REVIEWS)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--only", choices=["peer", "scale"])
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reviews", type=int, default=corpus.KAGGLE_REVIEWS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["peer", "scale"])
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
-        if asked.only != "scale":
-            beside_the_peer(Path(folder), asked.reviews, asked.rounds)
-        if asked.only != "peer":
-            larger_and_larger(Path(folder), asked.reviews)
+        if args.only != "scale":
+            compare(Path(folder), args.reviews, args.rounds)
+        if args.only != "peer":
+            scale_up(Path(folder), args.reviews)
 
 
 if __name__ == "__main__":

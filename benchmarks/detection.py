@@ -1,11 +1,13 @@
-"""How well generated reviews are found: this project's detector, and three others, on the very same texts.
+"""Detection rates of this project's detector and three simpler methods, on the same texts.
 
     python -m benchmarks.detection [--count 120] [--run RUN --foreign RUN]
 
-Without --run it trains the demo's recipe on the real reviews, where they are, or on invented ones, and then a second
-model of another size, seed and length, the foreign generator; that takes half an hour on two cores. The others are
-GLTR's idea as one number, a threshold on the mean log rank (Gehrmann et al., 2019); one on the mean bits; and a
-logistic regression on TF-IDF of character n-grams, which knows no model but has seen texts of this one.
+Without --run, the benchmark trains the demo's recipe on the real reviews, or on invented reviews. Then it trains the
+foreign generator, a model of another size, seed and length. Both take half an hour on two cores. The simpler methods:
+
+- a threshold on the mean log rank, GLTR's idea as one number (Gehrmann et al., 2019)
+- a threshold on the mean bits
+- a logistic regression on TF-IDF of character n-grams, fitted to the same texts as the detector, without a model
 """
 
 import argparse
@@ -37,37 +39,38 @@ LENGTHS = (100, 200, 400, 800)
 TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
 INVENTED = 10_000
 FOREIGN = ("model.lstm_units=[256]", "seed=7", "batch_windows=16", "max_chars=12000000")
-Judged = Callable[[ScoredTexts], Numbers]
+Method = Callable[[ScoredTexts], Numbers]  # a larger number means generated
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--count", type=int, default=120, help="reviews generated at each diversity")
-    arguments.add_argument("--run", help="a trained run, instead of training one")
-    arguments.add_argument("--foreign", help="a separately trained run, with --run")
-    arguments.add_argument("--page", type=Path, help="write the page of the evaluation here, too")
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=120, help="generated reviews at each diversity")
+    parser.add_argument("--run", help="a trained run (default: train one)")
+    parser.add_argument("--foreign", help="a separately trained run, with --run")
+    parser.add_argument("--page", type=Path, help="also write the evaluation's HTML page to this file")
+    args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    with tempfile.TemporaryDirectory(prefix="bench-detect-") as made:
-        if asked.run:
-            measure(asked.run, [asked.foreign] if asked.foreign else [], count=asked.count, page=asked.page)
+    with tempfile.TemporaryDirectory(prefix="bench-detect-") as folder:
+        if args.run:
+            measure(args.run, [args.foreign] if args.foreign else [], count=args.count, page=args.page)
         else:
-            measure(*trained(Path(made)), count=asked.count, page=asked.page)
+            measure(*train_runs(Path(folder)), count=args.count, page=args.page)
 
 
-def trained(folder: Path) -> tuple[str, list[str]]:
-    """The two runs."""
+def train_runs(folder: Path) -> tuple[str, list[str]]:
+    """Train the run and the foreign generators. Returns their URLs."""
     source = str(REAL)
     if not REAL.exists():
         source = str(folder / "reviews.jsonl")
         job("demo_reviews", *sets(f"output={source}", f"reviews={INVENTED}"))
-    places = [f"dataset={prepare(source, folder)}", f"runs={folder / 'runs'}"]
-    job("train", "--config", "jobs/demo.yaml", "--run", "own", *sets(*places))
-    job("train", "--config", "jobs/demo.yaml", "--run", "foreign", *sets(*places, *FOREIGN))
+    urls = [f"dataset={prepare(source, folder)}", f"runs={folder / 'runs'}"]
+    job("train", "--config", "jobs/demo.yaml", "--run", "own", *sets(*urls))
+    job("train", "--config", "jobs/demo.yaml", "--run", "foreign", *sets(*urls, *FOREIGN))
     return str(folder / "runs/own"), [str(folder / "runs/foreign")]
 
 
 def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) -> None:
+    """Train a detector and the simpler methods, and print the rates of all on the test split."""
     scorer = ReviewScorer(open_run(url))
     settings = ReviewSettings(count, TRAINED, 1, ())
     genuine = scorer.score_genuine(settings, "validation")
@@ -84,34 +87,35 @@ def measure(url: str, foreign: Sequence[str], *, count: int, page: Path | None) 
     codec = TextCodec(scorer.run.manifest)
     if page:
         page.write_bytes(detection_page("benchmark", detector, unseen, others, rows, codec))
-    found = []
-    for at in detector.lengths:
-        kinds = contenders(at, codec, genuine, generated)
-        for texts in (texts.at_least(at.chars) for texts in pool_diversities(detector, others)):
+    table = []
+    for classifier in detector.lengths:
+        methods = fit_methods(classifier, codec, genuine, generated)
+        for texts in (texts.at_least(classifier.chars) for texts in pool_diversities(detector, others)):
             if texts.scores:
-                real = unseen.at_least(at.chars)
-                cells = [measure_rates(judged(real), judged(texts)) for judged in kinds.values()]
-                found.append(
+                genuine_texts = unseen.at_least(classifier.chars)
+                cells = [measure_rates(method(genuine_texts), method(texts)) for method in methods.values()]
+                table.append(
                     (
                         texts.source,
                         texts.label,
-                        str(at.chars),
+                        str(classifier.chars),
                         *(f"{auroc:.3f} {last:.3f}" for auroc, *_, last in cells),
                     )
                 )
     print("AUROC, and the share found at 1% false alarms")
-    print("\n".join(format_table("<>>>>>>", [("reviews by", "diversity", "characters", *kinds), *found])))
+    print("\n".join(format_table("<>>>>>>", [("reviews by", "diversity", "characters", *methods), *table])))
 
 
-def contenders(
-    at: LengthClassifier, codec: TextCodec, genuine: ScoredTexts, generated: Sequence[ScoredTexts]
-) -> dict[str, Judged]:
-    """What gives each text a number, by name; texts of at least the length, judged by its first characters."""
+def fit_methods(
+    classifier: LengthClassifier, codec: TextCodec, genuine: ScoredTexts, generated: Sequence[ScoredTexts]
+) -> dict[str, Method]:
+    """Return all methods by name. A method gives each text a number, from its first `classifier.chars` characters."""
+    chars = classifier.chars
 
-    def characters(texts: ScoredTexts) -> list[str]:
-        return [codec.decode(ids[1 : 1 + at.chars]) for ids in texts.at_least(at.chars).ids]
+    def decode(texts: ScoredTexts) -> list[str]:
+        return [codec.decode(ids[1 : 1 + chars]) for ids in texts.at_least(chars).ids]
 
-    known = [characters(texts) for texts in (genuine, *generated)]
+    known = [decode(texts) for texts in (genuine, *generated)]
     tfidf = make_pipeline(
         TfidfVectorizer(analyzer="char", ngram_range=(2, 5), min_df=2, sublinear_tf=True),
         LogisticRegression(class_weight="balanced", C=10, max_iter=1000),
@@ -119,10 +123,10 @@ def contenders(
     truth = np.repeat([0, 1], [len(known[0]), sum(map(len, known[1:]))])
     tfidf.fit([text for texts in known for text in texts], truth)
     return {
-        "this detector": lambda texts: compute_log_odds(at, texts),
-        "mean log rank": lambda texts: np.array([-scores.first(at.chars).mean_log_rank for scores in texts.scores]),
-        "mean bits": lambda texts: np.array([-scores.first(at.chars).bits_per_char for scores in texts.scores]),
-        "TF-IDF": lambda texts: tfidf.decision_function(characters(texts)),
+        "this detector": lambda texts: compute_log_odds(classifier, texts),
+        "mean log rank": lambda texts: np.array([-scores.first(chars).mean_log_rank for scores in texts.scores]),
+        "mean bits": lambda texts: np.array([-scores.first(chars).bits_per_char for scores in texts.scores]),
+        "TF-IDF": lambda texts: tfidf.decision_function(decode(texts)),
     }
 
 

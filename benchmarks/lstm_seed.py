@@ -1,4 +1,4 @@
-"""A contender: the seed script's own step, Keras' `fit` in float32 with only the last character predicted."""
+"""A contender: the seed script's training step, Keras' `fit` in float32. It predicts only a window's last character."""
 
 import argparse
 import time
@@ -12,9 +12,9 @@ from benchmarks.lstm_shapes import SYMBOLS, UNITS, WINDOW_CHARS
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--batch", type=int, required=True)
-    batch = arguments.parse_args().batch
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--batch", type=int, required=True)
+    batch = parser.parse_args().batch
     layers: list[Any] = [keras.Input((WINDOW_CHARS, SYMBOLS))]
     layers += [keras.layers.LSTM(UNITS[0], return_sequences=True), keras.layers.LSTM(UNITS[1])]
     net = keras.Sequential([*layers, keras.layers.Dense(SYMBOLS, activation="softmax")])

@@ -1,4 +1,4 @@
-"""This project's training of the seed's model, for the benchmarks that time it."""
+"""This project's training step for the seed script's model, for benchmarks."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from trainer.training.steps import Steps
 
 
 def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
-    """The model, its optimizer and its steps, in the precision that `auto` picks."""
+    """Build the model, its optimizer and its steps, with precision `auto`."""
     strategy = create_strategy()
     cudnn = set_up("auto", seed=1)
     with strategy.scope():

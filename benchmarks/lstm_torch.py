@@ -1,7 +1,7 @@
-"""A contender: PyTorch's nn.LSTM on the seed's model, as its documentation has it.
+"""A contender: the seed script's model with PyTorch's nn.LSTM, used as PyTorch's documentation shows.
 
-Autocast to bfloat16 where the processor multiplies in it (float16 with a GradScaler on a GPU), fused Adam, clipped
-gradients; on a GPU it is cuDNN.
+Autocast to bfloat16 on a CPU, to float16 with a GradScaler on a GPU; fused Adam; clipped gradients. On a GPU nn.LSTM
+runs on cuDNN.
 """
 
 import argparse
@@ -24,27 +24,27 @@ class Net(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         hidden = nn.functional.one_hot(ids, SYMBOLS).float()
-        found: torch.Tensor = self.logits(self.upper(self.lower(hidden)[0])[0])
-        return found
+        logits: torch.Tensor = self.logits(self.upper(self.lower(hidden)[0])[0])
+        return logits
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--batch", type=int, required=True)
-    arguments.add_argument("--float32", action="store_true")
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--float32", action="store_true")
+    args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(1)
     net = Net().to(device)
     adam = torch.optim.Adam(net.parameters(), 0.002, fused=True)
-    scaler = torch.amp.GradScaler(device, enabled=device == "cuda" and not asked.float32)
+    scaler = torch.amp.GradScaler(device, enabled=device == "cuda" and not args.float32)
     half = torch.float16 if device == "cuda" else torch.bfloat16
-    ids = torch.randint(0, SYMBOLS, (asked.batch, WINDOW_CHARS + 1), device=device)
+    ids = torch.randint(0, SYMBOLS, (args.batch, WINDOW_CHARS + 1), device=device)
 
     def turn(_: dict[str, Any]) -> dict[str, Any]:
         began = time.perf_counter()
         adam.zero_grad(set_to_none=True)
-        with torch.autocast(device, dtype=half, enabled=not asked.float32):
+        with torch.autocast(device, dtype=half, enabled=not args.float32):
             logits = net(ids[:, :-1])
         loss = nn.functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
         scaler.scale(loss).backward()
@@ -53,7 +53,7 @@ def main() -> None:
         scaler.step(adam)
         scaler.update()
         loss.item()
-        precision = "float32" if asked.float32 else str(half).removeprefix("torch.")
+        precision = "float32" if args.float32 else str(half).removeprefix("torch.")
         return {"input": 0.0, "step": time.perf_counter() - began, "precision": precision}
 
     serve(turn)

@@ -1,8 +1,8 @@
-"""The peer: windows made as tutorials make them, one Beam element and one parse-able Example a window.
+"""The peer of benchmarks.data: a Beam pipeline as tutorials write it, with one element for each window.
 
     python -m benchmarks.naive_dataset REVIEWS.zip OUTPUT STRIDE
 
-It reads the same zip and writes the same windows, without splits, duplicates, line numbers or a manifest.
+The pipeline reads the same zip and writes the same windows. It has no splits and no manifest, and keeps duplicates.
 """
 
 import json

@@ -1,11 +1,11 @@
-"""Held-out bits per character after ten minutes: this project's demo recipe, and nanoGPT's configuration for CPUs.
+"""Held-out bits per character after ten minutes: this project's demo recipe and nanoGPT's CPU configuration.
 
     python -m benchmarks.quality [--seconds 600] [--input URL] [--set KEY=VALUE ...] [--peers .peers/bin/python]
 
-Both train on the same reviews and are asked for the same held-out ones. They take turns of a minute, and while one
-runs the other is stopped, so each has the machine for itself half of the time. Ours is the real command with
-jobs/demo.yaml, its start, checkpoints, validation and samples included in its time; the peer's time is training
-alone, at a rate that falls to its tenth just at its end. Ours ends by its own `max_chars`; both times are printed.
+Both models train on the same reviews and are evaluated on the same held-out reviews. They take turns of a minute; the
+other process is stopped meanwhile. This project runs `jobs.train` with jobs/demo.yaml until `max_chars`. Its time
+includes start, checkpoints, validation and samples. The peer's time is training alone; its learning rate falls to a
+tenth at its end. Both times are printed.
 """
 
 import argparse
@@ -29,16 +29,16 @@ WINDOW_CHARS = 128
 
 
 def prepare(source: str, folder: Path) -> Path:
-    """A dataset of the source's reviews, and each split's text as one array of ids beside it."""
+    """Build a dataset of the reviews. Also writes each split's text as an array of ids, for the peer."""
     dataset = folder / "dataset"
     windows = [f"window_chars={WINDOW_CHARS}", f"stride_chars={WINDOW_CHARS}"]
     job("preprocess", *sets(f"input={source}", f"output={dataset}", *windows))
-    made = manifest.parse_manifest((dataset / manifest.NAME).read_bytes(), where=manifest.NAME)
+    parsed = manifest.parse_manifest((dataset / manifest.NAME).read_bytes(), where=manifest.NAME)
     for split in ("train", "validation", "test"):
         parts = []
-        for shard in made.shards_of(split):
-            framed = np.fromfile(dataset / shard.name, np.uint8).reshape(-1, made.record_bytes)
-            parts.append(records.payload(framed, made.id_dtype(), WINDOW_CHARS + 1)[:, :-1].reshape(-1))
+        for shard in parsed.shards_of(split):
+            framed = np.fromfile(dataset / shard.name, np.uint8).reshape(-1, parsed.record_bytes)
+            parts.append(records.payload(framed, parsed.id_dtype(), WINDOW_CHARS + 1)[:, :-1].reshape(-1))
         np.save(folder / f"{split}.npy", np.concatenate(parts))
     return dataset
 
@@ -53,37 +53,35 @@ def job(name: str, *arguments: str) -> str:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seconds", type=float, default=600.0, help="of the peer")
-    arguments.add_argument("--input", default=str(REAL), help="reviews (default: the real ones, where they are)")
-    arguments.add_argument("--set", action="append", default=[], dest="changes", help="of ours, beside demo.yaml")
-    arguments.add_argument("--peers", default=".peers/bin/python", help="an interpreter that has PyTorch")
-    asked = arguments.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-quality-") as made:
-        folder = Path(made)
-        dataset = prepare(asked.input, folder)
-        taken = race(folder, dataset, asked.changes, peers=asked.peers, seconds=asked.seconds)
-        rows = [json.loads(line) for line in (folder / "runs/ours/metrics.jsonl").read_text().splitlines()]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600.0, help="training time of the peer")
+    parser.add_argument("--input", default=str(REAL), help="reviews (default: the real reviews)")
+    parser.add_argument("--set", action="append", default=[], dest="changes", help="changes to jobs/demo.yaml")
+    parser.add_argument("--peers", default=".peers/bin/python", help="a Python interpreter with PyTorch")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-quality-") as scratch:
+        folder = Path(scratch)
+        dataset = prepare(args.input, folder)
+        result = race(folder, dataset, args.changes, peers=args.peers, seconds=args.seconds)
+        rows = [json.loads(line) for line in (folder / "runs/project/metrics.jsonl").read_text().splitlines()]
         validation = next(row["bits_per_char"] for row in reversed(rows) if row["kind"] == "validation")
-        test = json.loads(job("evaluate", str(folder / "runs/ours"), "--set", "split=test"))["bits_per_char"]
-        show("this project", taken["ours"], {"validation": validation, "test": test})
-        show("nanoGPT's CPU configuration", taken["peer"], taken["bits"])
-        gain = {
-            split: 1 - found / taken["bits"][split] for split, found in (("validation", validation), ("test", test))
-        }
+        test = json.loads(job("evaluate", str(folder / "runs/project"), "--set", "split=test"))["bits_per_char"]
+        show("this project", result["project"], {"validation": validation, "test": test})
+        show("nanoGPT's CPU configuration", result["peer"], result["bits"])
+        gain = {split: 1 - bits / result["bits"][split] for split, bits in (("validation", validation), ("test", test))}
         print(f"fewer bits: {gain['validation']:.1%} (validation), {gain['test']:.1%} (test)")
 
 
 def race(folder: Path, dataset: Path, changes: Sequence[str], *, peers: str, seconds: float) -> dict:
-    """Trains both in turn; each one's seconds, and the peer's bits per character by split."""
-    places = sets(f"dataset={dataset}", f"runs={folder / 'runs'}", *changes)
-    command = [sys.executable, "-m", "jobs.train", "--config", "jobs/demo.yaml", "--run", "ours", *places]
-    ours, taken, turn = 0.0, 0.0, {"chars": 0}
+    """Train both models in turn. Returns the seconds of each, and the peer's bits per character by split."""
+    urls = sets(f"dataset={dataset}", f"runs={folder / 'runs'}", *changes)
+    command = [sys.executable, "-m", "jobs.train", "--config", "jobs/demo.yaml", "--run", "project", *urls]
+    project_seconds, peer_seconds, turn = 0.0, 0.0, {"chars": 0}
     with (
         Contender(peers, "benchmarks.transformer_torch", [str(folder), "--seconds", str(seconds)]) as peer,
         subprocess.Popen(command, stderr=subprocess.DEVNULL) as process,
     ):
-        while process.poll() is None or taken < seconds:
+        while process.poll() is None or peer_seconds < seconds:
             began = time.monotonic()
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -91,14 +89,18 @@ def race(folder: Path, dataset: Path, changes: Sequence[str], *, peers: str, sec
                     process.wait(TURN_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGSTOP)
-                ours += time.monotonic() - began
-            if taken < seconds:
-                turn = peer.turn(seconds=min(TURN_SECONDS, seconds - taken))
-                taken += turn["seconds"]
-            print(f"this project {ours:.0f} s; peer {taken:.0f} s, {turn['chars'] / 1e6:.1f} M characters", flush=True)
+                project_seconds += time.monotonic() - began
+            if peer_seconds < seconds:
+                turn = peer.turn(seconds=min(TURN_SECONDS, seconds - peer_seconds))
+                peer_seconds += turn["seconds"]
+            print(
+                f"this project {project_seconds:.0f} s; "
+                f"peer {peer_seconds:.0f} s, {turn['chars'] / 1e6:.1f} M characters",
+                flush=True,
+            )
         if process.returncode:
-            raise ChildProcessError(f"ended with {process.returncode}: {command}")
-        return {"ours": ours, "peer": taken, "bits": peer.turn(evaluate=True)["bits"]}
+            raise ChildProcessError(f"exit code {process.returncode}: {command}")
+        return {"project": project_seconds, "peer": peer_seconds, "bits": peer.turn(evaluate=True)["bits"]}
 
 
 def show(name: str, seconds: float, bits: dict[str, float]) -> None:

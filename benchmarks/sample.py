@@ -1,10 +1,11 @@
-"""Generated characters a second, of the demo's model and of the seed's: this project beside two peers.
+"""Sampling speed, in characters per second, of the demo's model and the seed script's: this project and two peers.
 
     python -m benchmarks.sample [--rounds 3] [--texts 1 8 64]
 
-The peers are Keras' LSTM cells stepped in a `tf.function`, all texts as one batch, and the seed script's `predict` of
-the whole window for each character. The contenders take turns in each round; medians are printed, and the ratios.
-This project computes eight texts in one matrix product, each at a fixed row, as a text must not depend on the others.
+The first peer steps Keras' LSTM cells in a `tf.function`, with all texts as one batch. The second peer is the seed
+script, which calls `predict` on the whole window for each character. The contenders take turns in each round. Medians
+and ratios are printed. This project always computes eight texts in a matrix product, each text in a fixed row. So a
+text does not depend on the number of texts.
 """
 
 import argparse
@@ -18,20 +19,20 @@ from benchmarks.contender import Contender
 from benchmarks.lstm_shapes import UNITS
 
 MODELS = {"demo": (384,), "seed": UNITS}
-OURS, CELLS, SEED = "this project", "Keras cells", "seed script"
-MODULES = {OURS: "benchmarks.sample_ours", CELLS: "benchmarks.sample_cells", SEED: "benchmarks.sample_seed"}
-CHARS = {OURS: 200, CELLS: 200, SEED: 3}  # of each text in a turn: enough to measure, and no more
+PROJECT, CELLS, SEED = "this project", "Keras cells", "seed script"
+MODULES = {PROJECT: "benchmarks.sample_project", CELLS: "benchmarks.sample_cells", SEED: "benchmarks.sample_seed"}
+CHARS = {PROJECT: 200, CELLS: 200, SEED: 3}  # characters of each text in a turn
 
 
-def measured(units: Sequence[int], rows: int, *, rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """Each contender's turns."""
-    with ExitStack() as open_ones:
+def measure(units: Sequence[int], rows: int, *, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """Measure the contenders in turn. Returns the answers of each."""
+    with ExitStack() as stack:
         contenders = {
             name: Contender(sys.executable, module, ["--units", *map(str, units), "--rows", str(rows)])
             for name, module in MODULES.items()
         }
         for name, contender in contenders.items():
-            open_ones.enter_context(contender)
+            stack.enter_context(contender)
             contender.turn(chars=CHARS[name])  # compiles
         turns: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
         for _ in range(rounds):
@@ -41,22 +42,22 @@ def measured(units: Sequence[int], rows: int, *, rounds: int) -> dict[str, list[
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--texts", type=int, nargs="+", default=[1, 8, 64])
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--texts", type=int, nargs="+", default=[1, 8, 64])
+    args = parser.parse_args()
     for model, units in MODELS.items():
-        for rows in asked.texts:
-            turns = measured(units, rows, rounds=asked.rounds)
+        for rows in args.texts:
+            turns = measure(units, rows, rounds=args.rounds)
             rates = {
-                name: statistics.median(turn["chars"] / turn["seconds"] for turn in found)
-                for name, found in turns.items()
+                name: statistics.median(turn["chars"] / turn["seconds"] for turn in answers)
+                for name, answers in turns.items()
             }
             shape = f"{model} {'+'.join(map(str, units)):<8}"
             for name, rate in rates.items():
                 print(
                     f"{shape} {rows:>2} texts  {name:<12} {turns[name][0]['precision']:<8} "
-                    f"{rate:10,.1f} characters/s; this project {rates[OURS] / rate:8.2f} times as many",
+                    f"{rate:10,.1f} characters/s; this project {rates[PROJECT] / rate:8.2f} times as many",
                     flush=True,
                 )
 

@@ -1,4 +1,4 @@
-"""A contender: Keras' own LSTM cells, stepped in a `tf.function` with all texts as one batch, TensorFlow draws."""
+"""A contender: Keras' LSTM cells in a `tf.function`, with all texts as one batch and TensorFlow's random numbers."""
 
 import time
 from typing import Any
@@ -9,36 +9,36 @@ import tensorflow as tf
 
 from benchmarks.contender import serve
 from benchmarks.lstm_shapes import SYMBOLS
-from benchmarks.sample_shapes import DIVERSITY, arguments
+from benchmarks.sample_shapes import DIVERSITY, parse_arguments
 from trainer.runtime.devices import set_up
 
 
 def main() -> None:
-    asked = arguments()
+    args = parse_arguments()
     set_up("auto", seed=1)
     compute = keras.mixed_precision.dtype_policy().compute_dtype
-    cells = [keras.layers.LSTMCell(units) for units in asked.units]
+    cells = [keras.layers.LSTMCell(units) for units in args.units]
     dense = keras.layers.Dense(SYMBOLS, dtype="float32")
-    for layer, width in zip([*cells, dense], [SYMBOLS, *asked.units], strict=True):
-        layer.build((asked.rows, width))
+    for layer, width in zip([*cells, dense], [SYMBOLS, *args.units], strict=True):
+        layer.build((args.rows, width))
 
     @tf.function
     def step(ids: tf.Tensor, state: Any) -> tuple[tf.Tensor, Any]:
         hidden, after = tf.one_hot(ids, SYMBOLS, dtype=compute), []
         for cell, before in zip(cells, state, strict=True):
-            hidden, held = cell(hidden, before)
-            after.append(held)
+            hidden, cell_state = cell(hidden, before)
+            after.append(cell_state)
         return tf.random.categorical(dense(hidden) / DIVERSITY, 1)[:, 0], after
 
-    def turn(said: dict[str, Any]) -> dict[str, Any]:
+    def turn(request: dict[str, Any]) -> dict[str, Any]:
         began = time.perf_counter()
-        ids = tf.ones(asked.rows, tf.int64)
-        state = [cell.get_initial_state(batch_size=asked.rows) for cell in cells]
-        found = np.empty((asked.rows, int(said["chars"])), np.int64)
-        for position in range(found.shape[1]):
+        ids = tf.ones(args.rows, tf.int64)
+        state = [cell.get_initial_state(batch_size=args.rows) for cell in cells]
+        sampled = np.empty((args.rows, int(request["chars"])), np.int64)
+        for position in range(sampled.shape[1]):
             ids, state = step(ids, state)
-            found[:, position] = ids.numpy()  # to show it, or to end there
-        return {"seconds": time.perf_counter() - began, "chars": found.size, "precision": compute}
+            sampled[:, position] = ids.numpy()  # a caller prints each character, and may stop
+        return {"seconds": time.perf_counter() - began, "chars": sampled.size, "precision": compute}
 
     serve(turn)
 

@@ -1,13 +1,13 @@
-"""What the contenders of `benchmarks.sample` are asked for."""
+"""The arguments of the contenders of `benchmarks.sample`."""
 
 import argparse
 
 DIVERSITY = 0.5
 
 
-def arguments() -> argparse.Namespace:
-    """The units of the layers, and how many texts are to be made."""
-    found = argparse.ArgumentParser()
-    found.add_argument("--units", type=int, nargs="+", required=True)
-    found.add_argument("--rows", type=int, required=True)
-    return found.parse_args()
+def parse_arguments() -> argparse.Namespace:
+    """Parse the arguments: `units` of each layer, and `rows`, the number of texts."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--units", type=int, nargs="+", required=True)
+    parser.add_argument("--rows", type=int, required=True)
+    return parser.parse_args()

@@ -1,10 +1,10 @@
-"""From start to the first batch: seconds and bytes fetched, on datasets of 1, 4 and 16 times the size.
+"""Seconds and bytes until the first batch, on datasets of 1, 4 and 16 times the size.
 
     python -m benchmarks.start [--megabytes 64] [--rounds 3]
 
-Shards of 4 MB, of random symbols, are copied from one folder to another, as they would be from a store, and each
-is checked by its SHA-256. Beside it what staging replaced: all shards first. After it, of an epoch's worth of
-steps on the smallest dataset, the milliseconds that a batch takes to read, and those waited for shards.
+Shards of 4 MB with random symbols are copied from one folder to another, and checked by SHA-256. The peer copies all
+shards before the first batch. Then the benchmark times one epoch on the smallest dataset: milliseconds to read a batch,
+and milliseconds spent waiting for shards.
 """
 
 import argparse
@@ -34,15 +34,15 @@ SHARD_RECORDS = 4_000_000 // RECORD_BYTES
 BLOCK_SHARDS = 4
 
 
-def dataset(folder: Path, shards: int) -> tuple[Manifest, tuple[Shard, ...]]:
-    """As many shards, in a folder."""
+def write_dataset(folder: Path, count: int) -> tuple[Manifest, tuple[Shard, ...]]:
+    """Write `count` shards into a folder. Returns their manifest and entries."""
     folder.mkdir()
-    made = []
-    for number in range(shards):
+    shards = []
+    for number in range(count):
         ids = np.random.default_rng(number).integers(0, len(SYMBOLS), (SHARD_RECORDS, WINDOW_CHARS + 1), np.uint8)
         data, name = records.frame(ids).tobytes(), f"train-{number:05}"
         (folder / name).write_bytes(data)
-        made.append(Shard(name, "train", SHARD_RECORDS, len(data), hashlib.sha256(data).hexdigest(), crc32c=""))
+        shards.append(Shard(name, "train", SHARD_RECORDS, len(data), hashlib.sha256(data).hexdigest(), crc32c=""))
     manifest = Manifest(
         format=1,
         fingerprint="",
@@ -56,39 +56,43 @@ def dataset(folder: Path, shards: int) -> tuple[Manifest, tuple[Shard, ...]]:
         record_bytes=RECORD_BYTES,
         counts={},
         splits={},
-        shards=tuple(made),
+        shards=tuple(shards),
     )
-    return manifest, tuple(made)
+    return manifest, tuple(shards)
 
 
-class Copies:
-    """Copies shards out of a bucket, and counts their bytes."""
+class CountingFetcher:
+    """Fetches shards from a bucket, and counts their bytes."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bytes = 0
-        self._bucket, self._alone = bucket, threading.Lock()
+        self._bucket, self._lock = bucket, threading.Lock()
 
     def fetch(self, shard: Shard, folder: Path) -> Path:
         path = folder / shard.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self._bucket.read(shard.name))
         check_file(path, shard, where=str(path))
-        with self._alone:
+        with self._lock:
             self.bytes += shard.bytes
         return path
 
 
 def first_batch(
-    source: Path, manifest: Manifest, shards: Sequence[Shard], *, every: bool, steps: int = 1
+    source: Path, manifest: Manifest, shards: Sequence[Shard], *, all_first: bool, steps: int = 1
 ) -> tuple[float, int, float, float]:
-    """Seconds and bytes to the first batch; then, of `steps`, seconds a step read and waited."""
-    copies = Copies(open_bucket(str(source)))
+    """Measure the first batch, and `steps` batches in all.
+
+    Returns the seconds and bytes until the first batch, and the seconds per step for reading and for waiting.
+    `all_first` copies all shards before the first batch.
+    """
+    fetcher = CountingFetcher(open_bucket(str(source)))
     began = time.perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="bench-start-") as scratch,
-        Staging(copies.fetch, Path(scratch), max_bytes=sum(shard.bytes for shard in shards)) as staging,
+        Staging(fetcher.fetch, Path(scratch), max_bytes=sum(shard.bytes for shard in shards)) as staging,
     ):
-        if every:
+        if all_first:
             for shard in shards:
                 staging.mapped(shard, tuple(shards))
         windows = Windows(shards, manifest, staging.mapped)
@@ -98,7 +102,7 @@ def first_batch(
             fill_up(windows.read(*order.batch(0, step), order.ahead(0, step)), BATCH_WINDOWS)
 
         take(0)
-        seconds, fetched, waited = time.perf_counter() - began, copies.bytes, staging.waited_seconds
+        seconds, fetched, waited = time.perf_counter() - began, fetcher.bytes, staging.waited_seconds
         began = time.perf_counter()
         for step in range(1, steps):
             take(step)
@@ -108,29 +112,29 @@ def first_batch(
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--megabytes", type=int, default=64, help="of the smallest dataset")
-    arguments.add_argument("--rounds", type=int, default=3)
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=64, help="size of the smallest dataset")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
     print(f"{'MB':>6}        staged: s  MB fetched      all first: s  MB fetched")
     with tempfile.TemporaryDirectory(prefix="bench-start-") as folder:
         for scale in SCALES:
             source = Path(folder, str(scale))
-            count = max(2 * BLOCK_SHARDS, asked.megabytes * scale // 4)
-            manifest, shards = dataset(source, count)
-            found = {
-                every: [first_batch(source, manifest, shards, every=every) for _ in range(asked.rounds)]
-                for every in (False, True)
+            count = max(2 * BLOCK_SHARDS, args.megabytes * scale // 4)
+            manifest, shards = write_dataset(source, count)
+            rounds = {
+                all_first: [first_batch(source, manifest, shards, all_first=all_first) for _ in range(args.rounds)]
+                for all_first in (False, True)
             }
             figures = [
                 statistics.median(run[k] for run in runs) / unit
-                for runs in found.values()
+                for runs in rounds.values()
                 for k, unit in ((0, 1), (1, 1e6))
             ]
             print("{:>6.0f}      {:>11.2f} {:>11.0f} {:>17.2f} {:>11.0f}".format(count * 4, *figures), flush=True)
-        manifest, shards = dataset(Path(folder, "steps"), max(2 * BLOCK_SHARDS, asked.megabytes // 4))
+        manifest, shards = write_dataset(Path(folder, "steps"), max(2 * BLOCK_SHARDS, args.megabytes // 4))
         steps = sum(shard.records for shard in shards) // BATCH_WINDOWS
-        _, _, read, waited = first_batch(Path(folder, "steps"), manifest, shards, every=False, steps=steps)
+        _, _, read, waited = first_batch(Path(folder, "steps"), manifest, shards, all_first=False, steps=steps)
         print(
             f"a batch of {BATCH_WINDOWS}: {read * 1e3:.2f} ms to read, {waited * 1e3:.2f} ms waited for, {steps} steps"
         )

@@ -1,11 +1,12 @@
-"""Predicted characters a second on the seed's model: this project, PyTorch's nn.LSTM, and the seed script.
+"""Training throughput on the seed script's model: this project, PyTorch's nn.LSTM and the seed script.
 
     python -m benchmarks.train [--rounds 5] [--batches 128 256] [--peers .peers/bin/python]
 
-The contenders take turns, one step each, in each round; medians are printed, and the ratio to each. PyTorch has an
-interpreter of its own (`make bench-train` makes it). The limit is what the machine would train if all of it were
-one large matrix product, measured in the same rounds. `input` is the share of a step's time for reading windows.
-Last, of this project: a batch's evaluation, and four texts of 400 characters; and whether they take more memory.
+The unit is predicted characters per second. In each round every contender does one step. Medians and ratios are
+printed. PyTorch has its own interpreter, which `make bench-train` installs. The limit is the throughput if all
+operations were one large matrix product, measured in the same rounds. `input` is the share of a step spent reading
+windows. For this project the benchmark also times the evaluation of a batch and the sampling of four texts, and prints
+the peak memory after them.
 """
 
 import argparse
@@ -18,56 +19,58 @@ from typing import Any
 from benchmarks.contender import Contender
 from benchmarks.lstm_shapes import FLOPS, WINDOW_CHARS
 
-OURS, PEER, SEED = "this project", "PyTorch", "seed script"
+PROJECT, PEER, SEED = "this project", "PyTorch", "seed script"
 
 
-def measured(batch: int, *, rounds: int, peers: str) -> tuple[Mapping[str, list[dict[str, Any]]], list[float]]:
-    """Each contender's turns, and the machine's limits in operations a second."""
+def measure(batch: int, *, rounds: int, peers: str) -> tuple[Mapping[str, list[dict[str, Any]]], list[float]]:
+    """Measure the contenders in turn. Returns the answers of each, and each round's limit in operations per second."""
     size = ["--batch", str(batch)]
-    with ExitStack() as open_ones:
+    with ExitStack() as stack:
         contenders = {
-            OURS: Contender(sys.executable, "benchmarks.lstm_ours", size),
+            PROJECT: Contender(sys.executable, "benchmarks.lstm_project", size),
             PEER: Contender(peers, "benchmarks.lstm_torch", size),
             f"{PEER} float32": Contender(peers, "benchmarks.lstm_torch", [*size, "--float32"]),
             SEED: Contender(sys.executable, "benchmarks.lstm_seed", size),
         }
         for contender in contenders.values():
-            open_ones.enter_context(contender)
+            stack.enter_context(contender)
             contender.turn()  # compiles
         turns: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
         limits = []
         for number in range(rounds):
-            limits.append(float(contenders[OURS].turn(matmul=True)["flops"]))
+            limits.append(float(contenders[PROJECT].turn(matmul=True)["flops"]))
             for name, contender in contenders.items():
                 turns[name].append(contender.turn())
-            shown = ", ".join(f"{name} {found[-1]['step']:.2f} s" for name, found in turns.items())
-            print(f"batch {batch}, round {number + 1}: {shown}", flush=True)
-        for other in ("evaluate", "sample"):
-            found = [contenders[OURS].turn(**{other: True}) for _ in range(rounds + 1)][1:]  # the first compiles
-            seconds = statistics.median(one["seconds"] for one in found)
-            print(f"{OURS}, {other}: {seconds:.2f} s; {found[-1]['peak_mb']:,.0f} MB at most since its start")
+            seconds_text = ", ".join(f"{name} {answers[-1]['step']:.2f} s" for name, answers in turns.items())
+            print(f"batch {batch}, round {number + 1}: {seconds_text}", flush=True)
+        for task in ("evaluate", "sample"):
+            answers = [contenders[PROJECT].turn(**{task: True}) for _ in range(rounds + 1)][
+                1:
+            ]  # the first turn compiles
+            seconds = statistics.median(answer["seconds"] for answer in answers)
+            print(f"{PROJECT}, {task}: {seconds:.2f} s; {answers[-1]['peak_mb']:,.0f} MB at most since its start")
     return turns, limits
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--batches", type=int, nargs="+", default=[128, 256])
-    arguments.add_argument("--peers", default=".peers/bin/python", help="an interpreter that has PyTorch")
-    asked = arguments.parse_args()
-    for batch in asked.batches:
-        turns, limits = measured(batch, rounds=asked.rounds, peers=asked.peers)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, nargs="+", default=[128, 256])
+    parser.add_argument("--peers", default=".peers/bin/python", help="a Python interpreter with PyTorch")
+    args = parser.parse_args()
+    for batch in args.batches:
+        turns, limits = measure(batch, rounds=args.rounds, peers=args.peers)
         limit = statistics.median(limits)
-        ours = statistics.median(turn["input"] + turn["step"] for turn in turns[OURS])
+        project_seconds = statistics.median(turn["input"] + turn["step"] for turn in turns[PROJECT])
         print(f"\nbatch {batch}; limit {limit / 1e9:.0f} GFLOP/s = {limit / FLOPS:,.0f} characters/s")
-        for name, found in turns.items():
-            seconds = statistics.median(turn["input"] + turn["step"] for turn in found)
+        for name, answers in turns.items():
+            seconds = statistics.median(turn["input"] + turn["step"] for turn in answers)
             rate = batch * (1 if name == SEED else WINDOW_CHARS) / seconds
-            ratio = batch * WINDOW_CHARS / ours / rate
-            share = statistics.median(turn["input"] / (turn["input"] + turn["step"]) for turn in found)
+            ratio = batch * WINDOW_CHARS / project_seconds / rate
+            share = statistics.median(turn["input"] / (turn["input"] + turn["step"]) for turn in answers)
             print(
-                f"{name:<16} {found[0]['precision']:<9} {rate:10,.1f} predicted characters/s; this project "
-                f"{ratio:6.2f} times as many; {found[-1]['peak_mb']:6,.0f} MB at most; input {share:.2%}; "
+                f"{name:<16} {answers[0]['precision']:<9} {rate:10,.1f} predicted characters/s; this project "
+                f"{ratio:6.2f} times as many; {answers[-1]['peak_mb']:6,.0f} MB at most; input {share:.2%}; "
                 f"{rate * FLOPS / limit:.0%} of the limit",
                 flush=True,
             )

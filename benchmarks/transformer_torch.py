@@ -1,8 +1,8 @@
-"""A contender: a transformer of nanoGPT's configuration for CPUs, 4 layers of width 128, in PyTorch.
+"""A contender: a transformer with nanoGPT's CPU configuration, 4 layers of width 128, in PyTorch.
 
-Blocks of 256 characters, 32 in a batch, bfloat16 by autocast; AdamW at 1e-3 falling to 1e-4 along a cosine, 100
-steps of warm-up, betas 0.9 and 0.99, decay 0.1 of matrices, gradients clipped at 1, no dropout (nanoGPT's README
-and config/train_shakespeare_char.py).
+The source is nanoGPT's README and config/train_shakespeare_char.py. Blocks of 256 characters, batches of 32, bfloat16
+autocast. AdamW with betas 0.9 and 0.99, weight decay 0.1 on matrices, gradients clipped at 1, no dropout. The learning
+rate warms up for 100 steps, then falls from 1e-3 to 1e-4 along a cosine.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class Layer(nn.Module):
 class Net(nn.Module):
     def __init__(self, symbols: int) -> None:
         super().__init__()
-        self.symbols, self.places = nn.Embedding(symbols, WIDTH), nn.Embedding(BLOCK, WIDTH)
+        self.symbols, self.positions = nn.Embedding(symbols, WIDTH), nn.Embedding(BLOCK, WIDTH)
         self.layers, self.last = nn.Sequential(*(Layer() for _ in range(LAYERS))), nn.LayerNorm(WIDTH, bias=False)
         for name, weight in self.named_parameters():
             if weight.dim() > 1:
@@ -49,17 +49,17 @@ class Net(nn.Module):
                 nn.init.normal_(weight, std=0.02 / math.sqrt(2 * LAYERS) if residual else 0.02)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        x = self.symbols(ids) + self.places(torch.arange(ids.shape[1]))
+        x = self.symbols(ids) + self.positions(torch.arange(ids.shape[1]))
         return functional.linear(self.last(self.layers(x)), self.symbols.weight)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("folder", type=Path)
-    arguments.add_argument("--seconds", type=float, required=True)
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds", type=float, required=True)
+    args = parser.parse_args()
     torch.manual_seed(1)
-    text = {split: torch.from_numpy(np.load(asked.folder / f"{split}.npy")).long() for split in ("train", *SPLITS)}
+    text = {split: torch.from_numpy(np.load(args.folder / f"{split}.npy")).long() for split in ("train", *SPLITS)}
     net = Net(int(text["train"].max()) + 1)
     groups = [
         {"params": [w for w in net.parameters() if w.dim() > 1], "weight_decay": 0.1},
@@ -75,11 +75,11 @@ def main() -> None:
 
     def step() -> None:
         nonlocal steps
-        cosine = 0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, taken / asked.seconds)))
+        cosine = 0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, taken / args.seconds)))
         for group in adam.param_groups:
             group["lr"] = PEAK * min(cosine, (steps + 1) / WARMUP_STEPS)
-        places = torch.randint(len(text["train"]) - BLOCK, (BATCH,))
-        loss = nats(torch.stack([text["train"][place : place + BLOCK + 1] for place in places.tolist()]))
+        starts = torch.randint(len(text["train"]) - BLOCK, (BATCH,))
+        loss = nats(torch.stack([text["train"][start : start + BLOCK + 1] for start in starts.tolist()]))
         adam.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -92,12 +92,12 @@ def main() -> None:
         sums = [float(nats(part)) * len(part) for part in blocks.split(BATCH)]
         return sum(sums) / len(blocks) / math.log(2)
 
-    def turn(asked_for: dict[str, Any]) -> dict[str, Any]:
+    def turn(request: dict[str, Any]) -> dict[str, Any]:
         nonlocal taken
-        if asked_for.get("evaluate"):
+        if request.get("evaluate"):
             return {"bits": {split: bits(text[split]) for split in SPLITS}}
         before = taken
-        while taken - before < asked_for["seconds"]:
+        while taken - before < request["seconds"]:
             began = time.perf_counter()
             step()
             taken += time.perf_counter() - began

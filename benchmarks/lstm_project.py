@@ -1,8 +1,8 @@
-"""A contender: this project's step on the seed's model, windows read from shards as in training.
+"""A contender: this project's training step on the seed script's model, with windows read from shards.
 
-A turn answers the seconds of input (order, reading, filling up) and of the step. Asked for "matmul" it tells the
-machine's limit, operations a second of a product of two 2048 x 2048 matrices in the same precision; for "evaluate" or
-"sample" the seconds of a batch's evaluation, and of four texts of 400 characters.
+A turn answers the seconds of the input (order, reading, padding) and of the step. Other requests: "matmul" answers the
+machine's limit, in operations per second of a 2048 x 2048 matrix product in the same precision. "evaluate" answers the
+seconds of a batch's evaluation, "sample" the seconds of four texts of 400 characters.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from benchmarks.contender import serve
 from benchmarks.lstm_steps import seed_steps
-from benchmarks.start import Copies, dataset
+from benchmarks.start import CountingFetcher, write_dataset
 from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
@@ -31,46 +31,45 @@ TEXTS = len(DIVERSITIES)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--batch", type=int, required=True)
-    batch = arguments.parse_args().batch
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--batch", type=int, required=True)
+    batch = parser.parse_args().batch
     net, _, steps = seed_steps(batch)
-    kind = keras.mixed_precision.dtype_policy().compute_dtype
-    square = tf.cast(tf.random.normal((SIDE, SIDE)), kind)
+    dtype = keras.mixed_precision.dtype_policy().compute_dtype
+    square = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
     product = tf.function(lambda: tf.matmul(square, square)[0, 0])
     prompts, drawn = np.ones((TEXTS, 1), np.int32), draws(1, 1, rows=TEXTS, chars=CHARS)
     number = 0
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "dataset")
-        manifest, shards = dataset(source, 4)
-        fetch = Copies(open_bucket(str(source))).fetch
+        manifest, shards = write_dataset(source, 4)
+        fetch = CountingFetcher(open_bucket(str(source))).fetch
         staging = Staging(fetch, Path(folder, "copies"), max_bytes=sum(shard.bytes for shard in shards))
         windows = Windows(shards, manifest, staging.mapped)
         order = Order(windows.counts, batch_windows=batch, block_windows=2_000_000, seed=1)
 
-        def filled(at: int) -> Batch:
-            return fill_up(windows.read(*order.batch(0, at), order.ahead(0, at)), batch)
+        def read_batch(step: int) -> Batch:
+            return fill_up(windows.read(*order.batch(0, step), order.ahead(0, step)), batch)
 
-        def turn(asked: dict[str, Any]) -> dict[str, Any]:
+        def turn(request: dict[str, Any]) -> dict[str, Any]:
             nonlocal number
-            if asked.get("matmul"):
-                return {"precision": kind, "flops": 2 * SIDE**3 / statistics.median(timed() for _ in range(9))}
+            if request.get("matmul"):
+                return {"precision": dtype, "flops": 2 * SIDE**3 / statistics.median(time_product() for _ in range(9))}
             began = time.perf_counter()
-            if asked.get("evaluate"):
-                steps.evaluate(filled(0))
+            if request.get("evaluate"):
+                steps.evaluate(read_batch(0))
                 return {"seconds": time.perf_counter() - began}
-            if asked.get("sample"):
+            if request.get("sample"):
                 continue_prompts(*stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
                 return {"seconds": time.perf_counter() - began}
-            at = number % (order.steps_per_epoch - 1)
-            taken = filled(at)
-            read = time.perf_counter()
-            float(steps.train(taken))
+            windows_batch = read_batch(number % (order.steps_per_epoch - 1))
+            after_read = time.perf_counter()
+            float(steps.train(windows_batch))
             number += 1
-            return {"input": read - began, "step": time.perf_counter() - read, "precision": kind}
+            return {"input": after_read - began, "step": time.perf_counter() - after_read, "precision": dtype}
 
-        def timed() -> float:
+        def time_product() -> float:
             began = time.perf_counter()
             float(product())
             return time.perf_counter() - began
