@@ -1,7 +1,7 @@
-"""JSON files that hold one dataclass: strict types when read, the same bytes for the same values when written.
+"""JSON files as dataclasses: strict types when read, the same bytes for the same values when written.
 
-The dataclass describes the file. A key that it does not have is ignored unless FORBID_UNKNOWN_KEYS is its pydantic
-configuration. Checks across several fields stay with the dataclass's module, which passes them as `check`.
+The dataclass describes the file. Unknown keys are ignored, unless FORBID_UNKNOWN_KEYS is the dataclass's pydantic
+configuration. Checks across several fields stay in the dataclass's module, which passes them as `check`.
 """
 
 import json
@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from preprocessing.errors import InputError
 
 FORBID_UNKNOWN_KEYS = ConfigDict(extra="forbid")  # for @pydantic.with_config
-MAX_VALUE_CHARS = 100  # of a wrong value in a message, which is one line
+MAX_VALUE_CHARS = 100  # of a wrong value in a message
 
 # Below 2**53 every reader of JSON holds a number exactly.
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -35,17 +35,21 @@ def parse_json(
     newest_format: int | None = None,
     check: Callable[[Record], None] | None = None,
 ) -> Record:
-    """Return the dataclass `record` that a JSON file's bytes hold.
+    """Parse a JSON file's bytes as the dataclass `record`.
 
-    `what` is the file's name in messages, `where` its URL. A file that has a "format" is refused if it is newer than
-    `newest_format`, before anything else in it is looked at.
-    Raises InputError, one line with `where`, field, value and expectation, if the file is anything else.
+    what: the kind of file, for messages, such as "a detector".
+    where: the file's URL, for messages.
+    newest_format: the newest value of the file's field `format` that this version can read.
+    check: a check across fields, which raises ValueError.
+
+    Raises InputError, in one line with `where`, field, value and expectation. A newer format is reported before all
+    other errors.
     """
     try:
         values = from_json(data)
         if newest_format is not None:
             _refuse_newer(values, newest_format)
-        parsed: Record = _adapter(record).validate_json(data, strict=True)  # type: ignore[arg-type]  # hashable it is
+        parsed: Record = _adapter(record).validate_json(data, strict=True)  # type: ignore[arg-type]  # a class is hashable
         if check:
             check(parsed)
     except ValidationError as error:
@@ -56,13 +60,13 @@ def parse_json(
 
 
 def encode_json(value: object, *, indent: int | None = 1, ascii_only: bool = False, end: str = "\n") -> bytes:
-    """Return a dataclass, or values of JSON's own types, as a file's bytes, with keys in the order of the fields."""
+    """Encode a dataclass, or values of JSON's own types, as a file's bytes. Keys are in the order of the fields."""
     values = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     return (json.dumps(values, indent=indent, ensure_ascii=ascii_only) + end).encode()
 
 
 def has_fields_of(record: type) -> AfterValidator:
-    """Return a validator for a mapping that must hold the fields of the dataclass `record`, and may hold others."""
+    """Return a validator for a mapping that must have the fields of the dataclass `record`, and may have others."""
 
     def validate(values: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -109,7 +113,7 @@ def _expectation(message: str) -> str:
 
 
 def _key(location: Sequence[str | int], values: Any) -> str:
-    """Return the part of a pydantic location that consists of keys; names of a union's members follow it."""
+    """Return the keys of a pydantic location, joined by dots. The names of a union's members after them are cut."""
     parts = []
     for part in location:
         if not isinstance(values, Mapping | list) or (isinstance(values, list) and isinstance(part, str)):

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobs import detect, preprocess, score, train
-from preprocessing.dataset.folder import open_dataset
+from jobs import detect, score, train
 from preprocessing.errors import InputError
-from tests.support.inputs import SMALL_WINDOWS, reviews, sets
+from tests.support.inputs import reviews
 from tests.support.runs import arguments, newest
-from trainer.detection.examples import read_split_ids
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
 
@@ -33,7 +31,7 @@ def detector(run: Path, reviews_file: Path, tmp_path_factory: pytest.TempPathFac
     return path
 
 
-def test_the_detector_is_for_the_run_s_checkpoint_and_all_its_lengths(run: Path, detector: Path) -> None:
+def test_detector_is_for_the_run_s_checkpoint_and_has_all_lengths(run: Path, detector: Path) -> None:
     found = read_detector(str(detector))
     assert found.checkpoint == newest(run)["sha256"]
     assert [at.chars for at in found.lengths] == [30, 60]
@@ -41,14 +39,14 @@ def test_the_detector_is_for_the_run_s_checkpoint_and_all_its_lengths(run: Path,
     assert all(at.genuine > 200 and at.generated > 10 for at in found.lengths)
 
 
-def test_the_same_seed_makes_the_same_detector(run: Path, detector: Path, reviews_file: Path, tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_detector(run: Path, detector: Path, reviews_file: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.json"
     options = ["--reviews", str(reviews_file), "--lengths", "60", "30"]
     detect.main(["train", str(run), "--to", str(again), *options, *FEW])
     assert again.read_bytes() == detector.read_bytes()
 
 
-def test_at_most_the_asked_share_of_the_genuine_reviews_is_called_generated(
+def test_at_most_the_given_share_of_genuine_reviews_is_called_generated(
     run: Path, detector: Path, reviews_file: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "scores.jsonl"
@@ -67,7 +65,7 @@ def evaluated(run: Path, detector: Path, reviews_file: Path, capsys: Any, *optio
     return rows
 
 
-def test_an_evaluation_tells_the_run_s_own_texts_from_foreign_ones_apart(
+def test_evaluation_has_rows_for_the_run_n_grams_and_foreign_runs(
     run: Path, detector: Path, reviews_file: Path, capsys: Any
 ) -> None:
     rows = evaluated(run, detector, reviews_file, capsys, "--foreign", str(run))
@@ -96,7 +94,7 @@ class Page(HTMLParser):
             self.images[found["alt"] or ""] = found["src"] or ""
 
 
-def test_the_page_beside_the_detector_has_the_plots_the_table_and_coloured_texts(
+def test_page_beside_the_detector_has_plots_table_and_colored_texts(
     run: Path, detector: Path, reviews_file: Path, tmp_path: Path, capsys: Any
 ) -> None:
     moved = Path(shutil.copy(detector, tmp_path / "moved.json"))
@@ -117,7 +115,7 @@ def test_the_page_beside_the_detector_has_the_plots_the_table_and_coloured_texts
     assert '<span class="rank0">' in text
 
 
-def test_a_detector_of_another_run_is_refused(run: Path, detector: Path, dataset: Path, tmp_path: Path) -> None:
+def test_detector_of_another_run_is_refused(run: Path, detector: Path, dataset: Path, tmp_path: Path) -> None:
     train.main(arguments(dataset, tmp_path, "other", max_chars=2 * CHARS_PER_STEP))
     other = str(tmp_path / "other")
     with pytest.raises(InputError, match=f"{detector}: made for checkpoint"):
@@ -142,28 +140,13 @@ def test_a_detector_of_another_run_is_refused(run: Path, detector: Path, dataset
         (["--reviews", "/nowhere.jsonl"], "no such file"),
     ],
 )
-def test_what_no_detector_can_be_made_of_is_refused(
-    run: Path, tmp_path: Path, options: list[str], message: str
-) -> None:
+def test_wrong_options_are_refused(run: Path, tmp_path: Path, options: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         detect.main(["train", str(run), "--to", str(tmp_path / "d.json"), *options])
     assert not (tmp_path / "d.json").exists()
 
 
-@pytest.mark.parametrize("stride", [5, 16])
-def test_a_split_s_reviews_come_back_whole_from_its_windows(tmp_path: Path, stride: int) -> None:
-    (tmp_path / "in.jsonl").write_bytes(b"".join(reviews(400)))
-    settings = SMALL_WINDOWS | {"stride_chars": stride, "input": tmp_path / "in.jsonl", "output": tmp_path / "dataset"}
-    preprocess.main(sets(**settings))
-    dataset = open_dataset(str(tmp_path / "dataset"))
-    found = read_split_ids(dataset, "train")
-    texts = {dataset.manifest.symbols().decode(ids) for ids in found}
-    assert texts < {f"{{visit {n:04}: the soup was hot, so good.}}" for n in range(400)}
-    shards = len(dataset.shards("train"))
-    assert dataset.manifest.splits["train"]["reviews"] - shards <= len(found)  # the last of a shard may be cut
-
-
-def test_reviews_none_of_whose_symbols_the_run_knows_are_refused(run: Path, tmp_path: Path) -> None:
+def test_reviews_without_a_symbol_of_the_vocabulary_are_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("\N{SNOWMAN}")
     assert open_run(str(run)).manifest.vocabulary.isascii()
     with pytest.raises(InputError, match="a.txt: no review of the run's symbols in it"):

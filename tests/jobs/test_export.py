@@ -1,4 +1,4 @@
-"""Exports of a small run, loaded where this project is not."""
+"""Exports of a small run, loaded in a process that cannot import this project."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def exported(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def elsewhere(script: str, exported: Path, tmp_path: Path) -> list[str]:
-    """What a script prints in a process that does not find this project."""
+    """Return the lines that a script prints in a process that cannot import this project."""
     (tmp_path / "demo").mkdir()
     shutil.copytree(exported, tmp_path / "demo/export")
     without = (
@@ -60,7 +60,7 @@ def lines_of(snippet: str) -> list[str]:
     return [line for line in snippet.splitlines() if line]
 
 
-def test_the_saved_model_makes_without_this_project_the_texts_that_the_command_makes(
+def test_saved_model_generates_the_command_s_texts_without_this_project(
     small_run: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert len(lines_of(SAVED_MODEL)) <= 10
@@ -72,7 +72,7 @@ def test_the_saved_model_makes_without_this_project_the_texts_that_the_command_m
     assert found[1] == samples(small_run, capsys, *asked, "--count", "2")[1]
 
 
-def test_the_keras_file_gives_without_this_project_the_logits_of_the_run(
+def test_keras_file_computes_the_run_s_logits_without_this_project(
     small_run: Path, exported: Path, tmp_path: Path
 ) -> None:
     assert len(lines_of(KERAS)) <= 10
@@ -93,7 +93,7 @@ def generated(exported: Path, *prompts: str, diversity: float = 0.9) -> list[str
     return [text.decode() for text in model.generate(list(prompts), 20, diversity, 3)["text"].numpy()]
 
 
-def test_prompts_of_any_length_are_read_as_the_command_reads_them(exported: Path) -> None:
+def test_prompts_of_any_length_are_read_as_by_the_command(exported: Path) -> None:
     plain = generated(exported, "{a good place", "{a", "{", "{")
     assert generated(exported, "{A g\N{SNOWMAN}ood PLACE", "{A", "", "\N{SNOWMAN}") == plain
     alone = generated(exported, "{a good place")
@@ -101,21 +101,19 @@ def test_prompts_of_any_length_are_read_as_the_command_reads_them(exported: Path
     assert generated(exported, "{a", "{a", diversity=0)[0] == generated(exported, "{a", diversity=0)[0]
 
 
-def test_the_vocabulary_is_in_the_saved_model(small_run: Path, exported: Path) -> None:
+def test_saved_model_contains_the_vocabulary(small_run: Path, exported: Path) -> None:
     model = loaded(exported)
     assert b"".join(model.symbols.numpy()).decode() == open_run(str(small_run)).manifest.vocabulary
 
 
 @pytest.mark.parametrize(("chars", "diversity", "message"), [(0, 0.5, "chars: expected"), (5, -1.0, "diversity: exp")])
-def test_a_signature_s_argument_out_of_range_is_named(
-    exported: Path, chars: int, diversity: float, message: str
-) -> None:
+def test_signature_s_argument_out_of_range_is_named(exported: Path, chars: int, diversity: float, message: str) -> None:
     model = loaded(exported)
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         model.generate(["{"], chars, diversity, 1)
 
 
-def test_export_json_says_what_was_exported_and_names_each_file(small_run: Path, exported: Path) -> None:
+def test_export_json_describes_the_checkpoint_and_names_each_file(small_run: Path, exported: Path) -> None:
     found = json.loads((exported / "export.json").read_text())
     saved = newest(small_run)
     assert (found["run"], found["step"], found["checkpoint"]) == (str(small_run), saved["step"], saved["file"])
@@ -126,7 +124,7 @@ def test_export_json_says_what_was_exported_and_names_each_file(small_run: Path,
     assert "model.keras" in found["files"]
 
 
-def test_the_same_checkpoint_is_not_exported_twice_and_another_replaces_it_only_if_asked(
+def test_same_checkpoint_is_not_exported_twice_and_another_needs_replace(
     small_run: Path, tmp_path: Path, store: str
 ) -> None:
     for place in (str(tmp_path / "export"), f"{store}/export"):
@@ -148,9 +146,7 @@ def test_the_same_checkpoint_is_not_exported_twice_and_another_replaces_it_only_
         assert {*found["files"], "export.json"} == set(bucket.names())
 
 
-def test_what_a_killed_export_leaves_is_none_and_is_written_over(
-    small_run: Path, exported: Path, tmp_path: Path
-) -> None:
+def test_files_of_a_killed_export_are_overwritten(small_run: Path, exported: Path, tmp_path: Path) -> None:
     shutil.copytree(exported, tmp_path / "export")
     (tmp_path / "export/export.json").unlink()
     (tmp_path / "export/model.keras").write_bytes(b"half")
@@ -160,7 +156,7 @@ def test_what_a_killed_export_leaves_is_none_and_is_written_over(
     assert (tmp_path / "export/model.keras").stat().st_size > 4
 
 
-def test_an_export_that_fails_leaves_no_export_json(small_run: Path, exported: Path, tmp_path: Path) -> None:
+def test_failed_export_leaves_no_export_json(small_run: Path, exported: Path, tmp_path: Path) -> None:
     shutil.copytree(exported, tmp_path / "export")
     values = json.loads((tmp_path / "export/export.json").read_text()) | {"sha256": "another"}
     (tmp_path / "export/export.json").write_text(json.dumps(values))
@@ -171,7 +167,7 @@ def test_an_export_that_fails_leaves_no_export_json(small_run: Path, exported: P
     assert not (tmp_path / "export/export.json").exists()
 
 
-def test_a_folder_of_something_else_is_not_exported_to(small_run: Path, tmp_path: Path) -> None:
+def test_folder_with_other_files_is_refused(small_run: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=f"--to {tmp_path}: notes.txt is no file of an export: expected an empty"):
         export.main([str(small_run), "--to", str(tmp_path), "--replace"])
@@ -190,13 +186,13 @@ def test_a_folder_of_something_else_is_not_exported_to(small_run: Path, tmp_path
         ),
     ],
 )
-def test_a_damaged_export_json_is_named(small_run: Path, tmp_path: Path, content: str, message: str) -> None:
+def test_damaged_export_json_is_named(small_run: Path, tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "export.json").write_text(content)
     with pytest.raises(InputError, match=f"{tmp_path}/export.json: {message}"):
         export.main([str(small_run), "--to", str(tmp_path)])
 
 
-def test_files_that_compute_something_else_than_the_run_are_found(small_run: Path, tmp_path: Path) -> None:
+def test_files_with_other_logits_than_the_run_are_detected(small_run: Path, tmp_path: Path) -> None:
     run = open_run(str(small_run))
     own, other = load_model(run), build_model(run.config.model, run.manifest)
     plain = build_model(run.config.model, run.manifest, cudnn="auto")
@@ -212,7 +208,7 @@ def test_files_that_compute_something_else_than_the_run_are_found(small_run: Pat
         compare_export(tmp_path / "worse", run, own)
 
 
-def test_of_two_that_export_at_once_one_s_files_stand_with_its_export_json_or_none(tmp_path: Path) -> None:
+def test_concurrent_exports_leave_one_whole_export_or_none(tmp_path: Path) -> None:
     names = ["model.keras", *(f"saved_model/{number}" for number in range(8))]
 
     def publish(to: Path, owner: str) -> bool:
@@ -236,9 +232,7 @@ def test_of_two_that_export_at_once_one_s_files_stand_with_its_export_json_or_no
             assert {(to / name).read_text() for name in names} == {owner}
 
 
-def test_a_full_disk_is_a_fault_of_the_machine_whatever_is_written_there(
-    small_run: Path, small_disk: Callable[[int], Path]
-) -> None:
+def test_full_disk_is_an_os_error_for_every_file(small_run: Path, small_disk: Callable[[int], Path]) -> None:
     run = open_run(str(small_run))
     own, plain = load_model(run), build_model(run.config.model, run.manifest, cudnn="auto")
     for kilobytes in (8, 64, 120):  # the Keras file, the weights beside it, the graph
@@ -246,7 +240,7 @@ def test_a_full_disk_is_a_fault_of_the_machine_whatever_is_written_there(
             write_export(small_disk(kilobytes) / "export", run, own, plain)
 
 
-def test_a_run_without_a_checkpoint_is_not_exported(small_run: Path, tmp_path: Path) -> None:
+def test_run_without_a_checkpoint_is_refused(small_run: Path, tmp_path: Path) -> None:
     shutil.copytree(small_run, tmp_path / "run")
     (tmp_path / "run/checkpoint.json").unlink()
     with pytest.raises(InputError, match="no checkpoint.json: a run without a checkpoint yet"):

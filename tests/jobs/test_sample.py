@@ -1,4 +1,4 @@
-"""The command on a small run: what it prints, writes and refuses."""
+"""The command jobs.sample on a small run: output, files and refused options."""
 
 import json
 import os
@@ -16,14 +16,13 @@ from jobs import sample
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket, open_for_writing
 from trainer.runs.folder import open_run
-from trainer.sampling.prompt import MAX_CHARS, encode_prompt
 
 Lines = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
 def lines(small_run: Path, capsys: pytest.CaptureFixture[str]) -> Lines:
-    """What the command prints with --json and these arguments."""
+    """Return a function that runs the command with --json, and returns the printed objects."""
 
     def run(*arguments: object) -> list[dict[str, Any]]:
         capsys.readouterr()
@@ -47,27 +46,27 @@ def stream(file: IO[bytes] | None) -> IO[bytes]:
     return file
 
 
-def test_the_same_seed_gives_the_same_text_and_another_one_another(lines: Lines) -> None:
+def test_same_seed_gives_the_same_text_and_another_seed_another_text(lines: Lines) -> None:
     one, again, other = (texts(lines("--chars", 40, "--count", 2, "--seed", seed)) for seed in (1, 1, 2))
     assert one == again != other
     assert [len(text) for text in one] == [40, 40]
     assert one[0] != one[1]
 
 
-def test_a_line_says_all_that_is_needed_to_make_it_again(lines: Lines) -> None:
+def test_json_line_has_all_that_reproduces_the_sample(lines: Lines) -> None:
     [*_, last] = lines("--chars", 9, "--count", 3, "--seed", 5, "--diversity", 0.75, "--prompt", "The")
     own = {"number": 2, "prompt": "the", "diversity": 0.75, "seed": 5, "ended": "length"}
     assert last == own | {"text": last["text"]}
     assert len(last["text"]) == 9
 
 
-def test_a_sample_is_the_same_alone_and_among_more_than_are_made_at_once(lines: Lines) -> None:
+def test_sample_does_not_depend_on_the_count(lines: Lines) -> None:
     many = texts(lines("--chars", 30, "--count", 19))
     assert texts(lines("--chars", 30, "--count", 9)) == many[:9]
     assert texts(lines("--chars", 30)) == many[:1]
 
 
-def test_until_ends_a_sample_after_a_text_and_stop_before_it(lines: Lines) -> None:
+def test_until_ends_a_sample_after_the_text_and_stop_before_it(lines: Lines) -> None:
     asked = ["--chars", 60, "--count", 19, "--diversity", 1]
     whole = texts(lines(*asked))
     for flag, kept in (("--until", 2), ("--stop", 0)):
@@ -79,13 +78,13 @@ def test_until_ends_a_sample_after_a_text_and_stop_before_it(lines: Lines) -> No
             assert line["ended"] == ("length" if end < 0 else "stop")
 
 
-def test_of_several_ends_the_first_that_is_reached_counts(lines: Lines) -> None:
+def test_first_stop_text_that_is_reached_ends_the_sample(lines: Lines) -> None:
     [whole] = texts(lines("--chars", 60))
     [found] = texts(lines("--chars", 60, "--stop", whole[30:34], "--until", whole[10:12], "--stop", whole[20:22]))
     assert found == whole[: min(whole.find(whole[10:12]) + 2, whole.find(whole[20:22]), whole.find(whole[30:34]))]
 
 
-def test_one_sample_is_printed_behind_its_prompt_and_is_that_of_the_json(
+def test_streamed_sample_follows_its_prompt_and_equals_the_json(
     small_run: Path, lines: Lines, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for more in ([], ["--stop", "zzz"], ["--stop", "e"]):
@@ -94,7 +93,7 @@ def test_one_sample_is_printed_behind_its_prompt_and_is_that_of_the_json(
         assert capsys.readouterr().out == f"{{{found['text']}\n"
 
 
-def test_several_samples_are_printed_one_after_the_other(
+def test_several_samples_are_printed_in_order(
     small_run: Path, lines: Lines, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = texts(lines("--chars", 20, "--count", 10))
@@ -102,7 +101,7 @@ def test_several_samples_are_printed_one_after_the_other(
     assert capsys.readouterr().out == "".join(f"{{{text}\n" for text in found)
 
 
-def test_characters_come_as_they_are_made_and_ctrl_c_ends_them(small_run: Path) -> None:
+def test_characters_are_streamed_and_ctrl_c_ends_the_command(small_run: Path) -> None:
     running = process(small_run, "--chars", "1000000")
     assert len(stream(running.stdout).read(60)) == 60
     running.send_signal(signal.SIGINT)
@@ -111,14 +110,14 @@ def test_characters_come_as_they_are_made_and_ctrl_c_ends_them(small_run: Path) 
     assert b"Traceback" not in errors
 
 
-def test_a_limit_of_one_symbol_is_argmax_at_any_diversity(lines: Lines) -> None:
+def test_truncation_to_one_symbol_is_argmax_at_any_diversity(lines: Lines) -> None:
     [greedy] = texts(lines("--diversity", 0, "--chars", 30))
     assert texts(lines("--diversity", 2, "--top-k", 1, "--chars", 30)) == [greedy]
     assert texts(lines("--diversity", 2, "--top-p", 1e-9, "--chars", 30)) == [greedy]
     assert texts(lines("--diversity", 2, "--top-k", 99, "--top-p", 1, "--chars", 30)) != [greedy]
 
 
-def test_a_prompt_s_unknown_symbols_are_left_out_and_named_or_refused(
+def test_unknown_symbols_of_a_prompt_are_left_out_with_a_note_or_refused(
     small_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sample.main([str(small_run), "--chars", "5", "--prompt", "Go\N{SNOWMAN}od"])
@@ -154,7 +153,7 @@ TOO_SMALL = (("chars", 0), ("count", 0), ("seed", -1), ("diversity", -1), ("dive
         ("--output=folder/", "folder/: a folder, expected a file"),
     ],
 )
-def test_a_flag_that_is_wrong_is_refused(small_run: Path, flags: str, message: str) -> None:
+def test_wrong_option_is_refused(small_run: Path, flags: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         sample.main([str(small_run), *flags.split()])
 
@@ -168,7 +167,7 @@ def test_a_flag_that_is_wrong_is_refused(small_run: Path, flags: str, message: s
         (b"ab\xff\xfe", "not text in UTF-8: byte 2 is 0xff"),
     ],
 )
-def test_what_is_no_prompt_is_refused_in_a_file_and_from_standard_input(
+def test_file_or_standard_input_without_a_prompt_is_refused(
     small_run: Path, tmp_path: Path, data: bytes, message: str
 ) -> None:
     (tmp_path / "prompt.txt").write_bytes(data)
@@ -181,7 +180,7 @@ def test_what_is_no_prompt_is_refused_in_a_file_and_from_standard_input(
     assert errors.count(b"\n") == 1
 
 
-def test_a_prompt_file_is_one_prompt_but_for_the_newline_at_its_end(
+def test_prompt_file_is_one_prompt_without_its_last_newline(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "prompt.txt").write_bytes(b"\xef\xbb\xbfGood\nfood\r\n")
@@ -191,19 +190,7 @@ def test_a_prompt_file_is_one_prompt_but_for_the_newline_at_its_end(
         sample.main([str(small_run), "--prompt-file", str(tmp_path / "no.txt")])
 
 
-def test_of_a_prompt_of_ten_megabytes_the_last_characters_are_read(
-    small_run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    vocabulary, text = open_run(str(small_run)).manifest.symbols(), "a" * 10_000_000 + "b" * MAX_CHARS
-    ids = encode_prompt(text, vocabulary, lowercase=True, argument="--prompt-file")
-    assert vocabulary.decode(ids) == "b" * MAX_CHARS
-    expected = f"all but the last {MAX_CHARS} of {len(text)} characters"
-    assert capsys.readouterr().err == f"prompt-file: left out {expected}\n"
-    with pytest.raises(InputError, match=expected):
-        encode_prompt(text, vocabulary, lowercase=True, argument="--prompt-file", strict=True)
-
-
-def test_a_file_holds_the_same_lines_on_the_disk_and_in_a_bucket(
+def test_output_has_the_same_lines_on_disk_and_in_a_bucket(
     small_run: Path, lines: Lines, tmp_path: Path, store: str
 ) -> None:
     asked = ["--chars", 40, "--count", 20, "--stop", "e"]
@@ -214,7 +201,7 @@ def test_a_file_holds_the_same_lines_on_the_disk_and_in_a_bucket(
         assert [json.loads(line) for line in data.splitlines()] == expected
 
 
-def test_a_file_stands_only_once_it_is_whole(tmp_path: Path, store: str) -> None:
+def test_output_file_appears_only_when_it_is_complete(tmp_path: Path, store: str) -> None:
     for folder in (str(tmp_path), f"{store}/batch"):
         bucket = open_bucket(folder)
         bucket.write("reviews.jsonl", b"old")
@@ -230,7 +217,7 @@ def test_a_file_stands_only_once_it_is_whole(tmp_path: Path, store: str) -> None
         assert bucket.read("reviews.jsonl") == b"old"
 
 
-def test_a_run_trained_on_gpus_in_float16_is_sampled_on_a_cpu(small_run: Path, tmp_path: Path) -> None:
+def test_run_trained_on_gpus_in_float16_is_sampled_on_a_cpu(small_run: Path, tmp_path: Path) -> None:
     shutil.copytree(small_run, tmp_path / "run")
     config = tmp_path / "run/config.yaml"
     config.write_text(config.read_text().replace("precision: float32", "precision: mixed_float16"))
@@ -243,7 +230,7 @@ def test_a_run_trained_on_gpus_in_float16_is_sampled_on_a_cpu(small_run: Path, t
     assert found[0] == found[1]
 
 
-def test_a_conversation_continues_each_line_from_all_before_it(small_run: Path, lines: Lines) -> None:
+def test_interactive_continues_each_line_from_all_text_before_it(small_run: Path, lines: Lines) -> None:
     running = process(small_run, "--interactive", "--chars", "30")
     out, errors = running.communicate(b"The food\n\nand\n", timeout=300)
     assert running.returncode == 0, errors
@@ -253,7 +240,7 @@ def test_a_conversation_continues_each_line_from_all_before_it(small_run: Path, 
     assert [first] == texts(lines("--chars", 30, "--prompt", "{the food"))
 
 
-def test_ctrl_c_ends_the_model_s_turn_and_the_conversation_goes_on(small_run: Path) -> None:
+def test_ctrl_c_ends_the_model_s_turn_and_the_conversation_continues(small_run: Path) -> None:
     running = process(small_run, "--interactive", "--chars", "1000000")
     for said in (b"the food\n", b"and then\n"):
         stream(running.stdin).write(said)
@@ -265,7 +252,7 @@ def test_ctrl_c_ends_the_model_s_turn_and_the_conversation_goes_on(small_run: Pa
     assert (running.returncode, out) == (0, b""), errors
 
 
-def test_on_a_terminal_what_is_no_line_for_the_model_is_told_and_ctrl_d_ends(small_run: Path) -> None:
+def test_terminal_reports_a_refused_line_and_ctrl_d_ends_the_command(small_run: Path) -> None:
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "jobs.sample", str(small_run), "--interactive", "--strict", "--chars", "5"]
     running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
@@ -282,7 +269,7 @@ def test_on_a_terminal_what_is_no_line_for_the_model_is_told_and_ctrl_d_ends(sma
     assert "--interactive: would leave out '\N{SNOWMAN}'".encode() in errors
 
 
-def test_a_line_that_is_no_text_ends_a_conversation_through_a_pipe(small_run: Path) -> None:
+def test_piped_line_that_is_no_text_ends_the_command(small_run: Path) -> None:
     running = process(small_run, "--interactive", "--chars", "5")
     _, errors = running.communicate(b"food\n\xff\n", timeout=300)
     assert running.returncode == 2

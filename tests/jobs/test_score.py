@@ -27,20 +27,20 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def scores(run: str, tmp_path: Path, stdin: bytes, *options: str) -> list[dict[str, Any]]:
-    """What the command makes of this on its standard input."""
+    """Return the lines that the command writes for this standard input."""
     output = tmp_path / "scores.jsonl"
     score.main([run, "-", "--output", str(output), *options], stdin=io.BytesIO(stdin))
     return lines_of(output)
 
 
-def test_a_review_is_scored_as_training_saw_it(run: str, tmp_path: Path) -> None:
+def test_review_is_scored_as_in_training(run: str, tmp_path: Path) -> None:
     (found,) = scores(run, tmp_path, json_line("Soup {hot} — Good", review_id="r1"), "--per-char")
     assert (found["id"], found["line"], found["dropped"]) == ("r1", 1, 3)
     assert found["text"] == "soup hot  good}"
     assert found["chars"] == len(found["text"]) == len(found["bits"]) == len(found["rank"])
 
 
-def test_the_characters_bits_add_up_to_the_text_s_and_the_shares_of_ranks_to_one(run: str, tmp_path: Path) -> None:
+def test_bits_of_characters_add_up_to_the_text_and_shares_of_ranks_to_one(run: str, tmp_path: Path) -> None:
     for found in scores(run, tmp_path, b"".join(reviews(5)), "--per-char"):
         assert sum(found["bits"]) / found["chars"] == pytest.approx(found["bits_per_char"], abs=2e-4)
         assert sum(found["ranks"].values()) == pytest.approx(1, abs=4e-4)
@@ -79,7 +79,7 @@ def csv_of(*rows: tuple[str, str]) -> bytes:
         "zip",
     ],
 )
-def test_a_review_gets_the_same_scores_in_whatever_form_it_comes(run: str, tmp_path: Path, given: bytes) -> None:
+def test_review_gets_the_same_scores_in_every_file_format(run: str, tmp_path: Path, given: bytes) -> None:
     (expected,) = scores(run, tmp_path, json_line(TEXT))
     (found,) = scores(run, tmp_path, given)
     place = ("source", "line")
@@ -97,7 +97,7 @@ def test_each_line_of_a_file_becomes_one_line_in_the_same_order(run: str, tmp_pa
 
 
 @pytest.mark.parametrize("options", [[], ["--runner=FnApiRunner"]], ids=["here", "Beam"])
-def test_an_id_that_is_no_text_comes_back_as_it_came(run: str, tmp_path: Path, options: list[str]) -> None:
+def test_id_with_a_lone_surrogate_is_written_unchanged(run: str, tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "a.jsonl").write_bytes(json_line(TEXT, review_id="\ud800"))
     score.main([run, str(tmp_path / "a.jsonl"), "--output", str(tmp_path / "out"), *options])
     (lines,) = tmp_path.glob("out/scores-*" if options else "out")
@@ -139,7 +139,7 @@ def test_reviews_and_scores_may_be_in_cloud_storage(run: str, store: str) -> Non
     ],
     ids=["empty", "binary", "not UTF-8", "damaged", "unknown", "blank", "no text", "list", "10 MB"],
 )
-def test_what_cannot_be_scored_at_all_is_refused(run: str, tmp_path: Path, given: bytes, message: str) -> None:
+def test_input_without_any_review_is_refused(run: str, tmp_path: Path, given: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         scores(run, tmp_path, given)
     assert not (tmp_path / "scores.jsonl").exists()
@@ -159,13 +159,13 @@ def test_what_cannot_be_scored_at_all_is_refused(run: str, tmp_path: Path, given
         (["a.jsonl", "--runner", "FnApiRunner", "x"], "with a Beam option|unknown argument"),
     ],
 )
-def test_arguments_that_cannot_be_carried_out_are_refused(run: str, options: list[str], message: str) -> None:
+def test_wrong_arguments_are_refused(run: str, options: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         score.main([run, *options])
 
 
 @pytest.mark.parametrize("option", ["--output", "--html"])
-def test_where_nothing_can_be_written_nothing_is_scored_first(
+def test_output_that_cannot_be_written_is_refused_before_scoring(
     run: str, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(json_line(TEXT))
@@ -176,7 +176,7 @@ def test_where_nothing_can_be_written_nothing_is_scored_first(
     assert capsys.readouterr().out == ""
 
 
-def test_a_page_shows_each_text_in_the_colours_of_its_ranks(run: str, tmp_path: Path) -> None:
+def test_page_shows_each_text_colored_by_rank(run: str, tmp_path: Path) -> None:
     (found,) = scores(run, tmp_path, json_line("<b>soup</b>"), "--html", str(tmp_path / "page.html"), "--per-char")
     page = (tmp_path / "page.html").read_text()
     assert "<b>" not in page
@@ -197,7 +197,7 @@ def beam(run: str, folder: Path, *options: str) -> list[dict[str, Any]]:
     return [line for path in sorted((folder / "out").glob("scores-*.jsonl")) for line in lines_of(path)]
 
 
-def test_beam_s_workers_write_the_lines_that_the_command_itself_writes(run: str, tmp_path: Path) -> None:
+def test_beam_writes_the_same_lines_as_the_command(run: str, tmp_path: Path) -> None:
     found = beam(run, tmp_path, "--runner=FnApiRunner", "--per-char")
     here = tmp_path / "here.jsonl"
     score.main([run, str(tmp_path / "a.jsonl"), str(tmp_path / "b.txt"), "--per-char", "--output", str(here)])
@@ -210,18 +210,18 @@ def test_beam_s_workers_write_the_lines_that_the_command_itself_writes(run: str,
         beam(run, tmp_path, "--runner=FnApiRunner")
 
 
-def test_an_option_that_beam_does_not_know_is_refused(run: str, tmp_path: Path) -> None:
+def test_option_unknown_to_beam_is_refused(run: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown option --runer: expected --set key=value or an option of Beam's"):
         beam(run, tmp_path, "--runer=FnApiRunner")
 
 
-def test_beam_s_workers_say_when_a_file_is_damaged(run: str, tmp_path: Path) -> None:
+def test_damaged_file_is_reported_by_beam_s_workers(run: str, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl.gz").write_bytes(gzipped(b"".join(reviews(50)))[:-20])
     with pytest.raises(InputError, match=r"bad.jsonl.gz: damaged or truncated"):
         score.main([run, str(tmp_path / "bad.jsonl.gz"), "--output", str(tmp_path / "out"), "--runner=FnApiRunner"])
 
 
-def test_a_run_without_a_checkpoint_is_refused_before_the_workers_start(run: str, tmp_path: Path) -> None:
+def test_run_without_a_checkpoint_is_refused_before_beam_starts(run: str, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "run")
     (copy / "checkpoint.json").unlink()
     for options in ([], ["--runner=FnApiRunner"]):
@@ -229,7 +229,7 @@ def test_a_run_without_a_checkpoint_is_refused_before_the_workers_start(run: str
             beam(str(copy), tmp_path, *options)
 
 
-def test_ids_are_those_of_the_dataset_and_come_back_as_text(run: str) -> None:
+def test_codec_encodes_as_the_dataset_and_decodes(run: str) -> None:
     ids, dropped = TextCodec(open_run(run).manifest).encode("Soup\N{SNOWMAN}")
     assert TextCodec(open_run(run).manifest).decode(ids) == "{soup}"
     assert dropped == 1

@@ -21,7 +21,7 @@ def net(request: pytest.FixtureRequest) -> keras.Model:
 
 
 def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
-    """What the training loop's sampler makes of it."""
+    """Return the ids that the training loop's sampler generates."""
     drawn = draws(3, 0, rows=ROWS, chars=CHARS)
     prompts = np.repeat(np.array([prompt]), ROWS, axis=0)
     found: list[list[int]] = continue_prompts(
@@ -30,12 +30,12 @@ def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
     return found
 
 
-def test_texts_are_those_of_the_training_loop_s_sampler(net: keras.Model) -> None:
+def test_samples_equal_the_rows_of_continue_prompts(net: keras.Model) -> None:
     ended = [t for t in generate_samples(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3) if t.ended]
     assert [t.ids for t in sorted(ended, key=lambda t: t.number)] == generated(net, [1, 2])
 
 
-def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice(net: keras.Model) -> None:
+def test_sample_that_ends_early_gives_its_slot_to_another_and_changes_no_text(net: keras.Model) -> None:
     whole, steps = generated(net, [1, 2]), 0
     ended = []
     for text in generate_samples(net, [1, 2], [0.9] * ROWS, chars=CHARS, seed=3, reached=lambda ids: ids[-1] == 5):
@@ -49,14 +49,14 @@ def test_a_text_that_ends_early_leaves_its_place_to_another_that_does_not_notice
 
 
 class EachBit(Truncation):
-    """Weights that change with any bit of the probabilities: texts of which one bit differs become other texts."""
+    """Weights that change with each bit of the probabilities, so that a different bit gives a different text."""
 
     def apply(self, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return (weights.view(np.uint64) % np.uint64(1009)).astype(np.float64)
 
 
 @pytest.mark.parametrize("net", ["float32", "mixed_bfloat16"], indirect=True)
-def test_a_text_is_the_same_bits_alone_and_among_others_that_end_early(net: keras.Model) -> None:
+def test_sample_has_the_same_bits_alone_and_among_others_that_end_early(net: keras.Model) -> None:
     def ids(count: int, modulus: int = 0) -> list[list[int]]:
         def reached(text: Sequence[int]) -> bool:
             return modulus > 0 and sum(text) % modulus == 0
@@ -73,7 +73,7 @@ def test_a_text_is_the_same_bits_alone_and_among_others_that_end_early(net: kera
         assert len({len(short) for short in ended}) > 3
 
 
-def test_a_conversation_writes_what_follows_from_all_that_was_said() -> None:
+def test_conversation_continues_all_text_before() -> None:
     net = network.build_lstm(symbols=7, lstm_units=[40, 20], embedding_units=0)
     talk, said = Conversation(net, [1]), [1]
     for turn, line in enumerate(([2, 3], [], [4])):

@@ -23,20 +23,20 @@ STOP_TEXTS = StopTexts(until=([9],), stop=([1, 2, 3], [7]))
         (Truncation(top_k=3, top_p=0.75), [0, 4, 0, 3]),  # of the three likeliest, 9, not of all four
     ],
 )
-def test_the_likeliest_are_kept(truncation: Truncation, kept: list[float]) -> None:
+def test_truncation_keeps_the_likeliest_symbols(truncation: Truncation, kept: list[float]) -> None:
     assert truncation.apply(WEIGHTS).tolist() == [kept]
 
 
-def test_each_row_has_its_own() -> None:
+def test_each_row_is_truncated_by_its_own_weights() -> None:
     found = Truncation(top_k=1).apply(np.array([[1.0, 2.0], [2.0, 1.0]]))
     assert found.tolist() == [[0, 2], [2, 0]]
 
 
-def test_of_equally_likely_symbols_the_first_is_kept() -> None:
+def test_first_of_equally_likely_symbols_is_kept() -> None:
     assert Truncation(top_k=1).apply(np.ones((1, 3))).tolist() == [[1, 0, 0]]
 
 
-def test_what_is_left_out_is_never_chosen_and_the_rest_keep_their_shares() -> None:
+def test_truncated_symbols_are_never_chosen_and_the_others_keep_their_shares() -> None:
     logits = np.log(WEIGHTS).astype(np.float32)
     drawn = (0.0, 0.57, 0.58, 0.999999)  # the second symbol has 4/7 = 0.571
     found = [int(choose(logits, np.ones(1), np.array([one]), Truncation(top_k=2))[0]) for one in drawn]
@@ -58,7 +58,7 @@ def test_what_is_left_out_is_never_chosen_and_the_rest_keep_their_shares() -> No
         ([2, 3], False, 2, 2),
     ],
 )
-def test_a_text_ends_where_it_should_and_shows_no_beginning_of_what_stops_it(
+def test_sample_ends_at_a_stop_text_and_its_uncertain_end_is_held_back(
     ids: list[int], reached: bool, certain: int, certain_at_the_end: int
 ) -> None:
     assert STOP_TEXTS.reached(ids) == reached
@@ -66,6 +66,6 @@ def test_a_text_ends_where_it_should_and_shows_no_beginning_of_what_stops_it(
     assert STOP_TEXTS.certain_length(ids, ended=True) == certain_at_the_end
 
 
-def test_without_an_end_all_is_certain() -> None:
+def test_without_stop_texts_all_ids_are_certain() -> None:
     assert not StopTexts().reached([1, 2])
     assert StopTexts().certain_length([1, 2], ended=False) == 2

@@ -23,7 +23,7 @@ def test_diversity_half_squares_the_probabilities() -> None:
 
 
 @pytest.mark.parametrize("diversity", [0.0, 1e-310, 1e-9, 1e-3])
-def test_a_diversity_towards_zero_takes_the_likeliest(diversity: float) -> None:
+def test_diversity_near_zero_takes_the_likeliest(diversity: float) -> None:
     assert [chosen(diversity, drawn) for drawn in (0.0, 0.5, 0.999999)] == [1, 1, 1]
 
 
@@ -33,26 +33,26 @@ def test_sampled_frequencies_match_the_probabilities() -> None:
     assert np.abs(np.bincount(found) / 20_000 - [0.1, 0.6, 0.3]).max() < 0.01
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it() -> None:
+def test_random_numbers_of_a_row_do_not_depend_on_other_rows() -> None:
     assert draws(1, 2, rows=1, chars=5).tolist() == draws(1, 2, rows=4, chars=5)[:1].tolist()
     assert draws(1, 2, rows=4, chars=9)[:, :5].tolist() == draws(1, 2, rows=4, chars=5).tolist()
     assert draws(1, 3, rows=1, chars=5).tolist() != draws(1, 2, rows=1, chars=5).tolist()
 
 
 def counting(ids: np.ndarray, state: list[list[int]]) -> tuple[np.ndarray, list[list[int]]]:
-    """A model that has seen what it has seen, and always expects id + 1 of 10."""
+    """Return logits that expect id + 1 of 10 symbols, and the list of ids read so far as the state."""
     logits = np.full((len(ids), 10), -1e9, np.float32)
     logits[np.arange(len(ids)), (ids + 1) % 10] = 0
     return logits, [*state, ids.tolist()]
 
 
-def test_a_prompt_is_read_before_and_each_character_follows_the_one_before() -> None:
+def test_prompt_is_read_first_and_each_character_follows_the_last() -> None:
     prompts = np.array([[3, 4], [7, 8]])
     found = continue_prompts(counting, [], prompts, diversities=[0.0, 1.0], drawn=np.zeros((2, 4)))
     assert found.tolist() == [[5, 6, 7, 8], [9, 0, 1, 2]]
 
 
-def test_generation_stops_between_characters_when_asked() -> None:
+def test_sampling_stops_between_two_characters() -> None:
     asked = iter([False, False, False, True])
     with pytest.raises(Stopped):
         continue_prompts(
@@ -77,7 +77,7 @@ def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: i
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_row_s_characters_are_the_same_bits_alone_and_among_others(policy: str) -> None:
+def test_row_has_the_same_bits_alone_and_among_others(policy: str) -> None:
     keras.mixed_precision.set_global_policy(policy)
     net = network.build_lstm(symbols=7, lstm_units=[200, 100], embedding_units=0)
     rows = 2 * GROUP_ROWS + 3  # more than are computed together
@@ -96,7 +96,7 @@ def test_a_row_s_characters_are_the_same_bits_alone_and_among_others(policy: str
         np.testing.assert_array_equal(again[place], found[row])
 
 
-def test_generation_uses_the_weights_as_they_are_when_it_begins() -> None:
+def test_stepper_uses_the_weights_at_its_creation() -> None:
     net = network.build_lstm(symbols=3, lstm_units=[4], embedding_units=0)
     texts = []
     for likely in (1, 2):

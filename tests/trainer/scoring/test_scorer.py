@@ -30,7 +30,7 @@ def texts(*lengths: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("embedding_units", [0, 5])
-def test_the_scores_are_those_of_the_model_s_own_logits_also_of_a_text_of_several_chunks(embedding_units: int) -> None:
+def test_scores_agree_with_the_model_s_logits_across_chunks(embedding_units: int) -> None:
     net = network(embedding_units=embedding_units)
     (text,) = texts(2 * CHARS + 17)
     (found,) = Scorer(net)([text])
@@ -43,7 +43,7 @@ def test_the_scores_are_those_of_the_model_s_own_logits_also_of_a_text_of_severa
     assert [row.tolist().index(target) + 1 for row, target in zip(order, text[1:], strict=True)] == found.ranks.tolist()
 
 
-def test_the_bits_are_those_of_an_evaluation_of_the_same_text() -> None:
+def test_bits_agree_with_an_evaluation_of_the_same_text() -> None:
     strategy = mirrored([device.name for device in tf.config.list_logical_devices("CPU")[:1]])
     with strategy.scope():
         net = network()
@@ -56,7 +56,7 @@ def test_the_bits_are_those_of_an_evaluation_of_the_same_text() -> None:
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_text_gets_the_same_alone_and_among_others_in_any_order(policy: str) -> None:
+def test_text_gets_the_same_scores_alone_and_among_others_in_any_order(policy: str) -> None:
     keras.mixed_precision.set_global_policy(policy)
     scorer = Scorer(network())
     many = texts(*range(2, 2 + ROWS + 5), 3 * CHARS)
@@ -71,7 +71,7 @@ def test_a_text_gets_the_same_alone_and_among_others_in_any_order(policy: str) -
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only x86's kernels are known to do so")
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_text_s_scores_are_the_same_bits_alone_and_among_others(policy: str) -> None:
+def test_text_s_scores_have_the_same_bits_alone_and_among_others(policy: str) -> None:
     keras.mixed_precision.set_global_policy(policy)
     scorer = Scorer(network())
     (text,) = texts(CHARS + 2)
@@ -80,7 +80,7 @@ def test_a_text_s_scores_are_the_same_bits_alone_and_among_others(policy: str) -
         np.testing.assert_array_equal(found.expected, scorer([text])[0].expected)
 
 
-def test_a_model_that_knows_nothing_expects_and_gets_the_logarithm_of_its_symbols() -> None:
+def test_uniform_model_gives_and_expects_log2_of_its_symbols() -> None:
     net = network()
     for weight in net.weights:
         weight.assign(tf.zeros_like(weight))
@@ -90,12 +90,12 @@ def test_a_model_that_knows_nothing_expects_and_gets_the_logarithm_of_its_symbol
     assert found.ranks.tolist() == [4, 1, 9]  # of equals the lower id first
 
 
-def test_nothing_is_scored_of_no_text() -> None:
+def test_no_texts_give_no_scores() -> None:
     found: list[Scores] = Scorer(network())([])
     assert found == []
 
 
-def test_scoring_stops_between_two_chunks_when_asked() -> None:
+def test_scoring_stops_between_two_chunks() -> None:
     asked = iter([False, True])
     with pytest.raises(Stopped):
         Scorer(network())(texts(3 * CHARS), should_stop=lambda: next(asked))
