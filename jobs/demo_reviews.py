@@ -1,6 +1,6 @@
 """Write synthetic reviews in the format of Kaggle's, for a first run without the real reviews.
 
-    python -m jobs.demo_reviews --set output=URL
+python -m jobs.demo_reviews --set output=URL
 """
 
 import json

@@ -81,9 +81,7 @@ class DatasetBuild:
                 list(threads.map(self._output.move, moves.keys(), moves.values()))
             damaged = find_damaged_shard(self._output, dataset.shards)
             if damaged:
-                raise OSError(
-                    f"{self._output.url}/{damaged}: damaged: not the bytes that were written"
-                )
+                raise OSError(f"{self._output.url}/{damaged}: damaged: not the bytes that were written")
             self._output.write(manifest.NAME, dataset.to_json(), if_version=self._version)
         except BaseException:
             self._delete_moved(moved)

@@ -679,7 +679,10 @@ def test_real_reviews_are_read(shared: Path, tmp_path: Path) -> None:
     [
         (["--runner=Nope"], "Nope"),
         (["--no_wait_until_finish"], "--no_wait_until_finish: not supported: the command must wait"),
-        (["--runner=DataflowRunner", "--template_location=gs://b/t"], "--template_location: not supported: the command must wait"),
+        (
+            ["--runner=DataflowRunner", "--template_location=gs://b/t"],
+            "--template_location: not supported: the command must wait",
+        ),
         (["--runner=DataflowRunner"], "/out/building-"),
         (["--direct_num_workers=many"], "--direct_num_workers"),
     ],
