@@ -1,15 +1,15 @@
-"""An LSTM layer for CPUs, of the same weights and the same function as Keras'.
+"""An LSTM layer for CPUs with the weights and the function of Keras' layer, and a faster gradient.
 
-Keras' own gradient multiplies weight gradients step by step and rounds their sum at each; here
+Keras' gradient multiplies weight gradients step by step, and rounds their sum at each step. Here
 
-- what does not depend on the step before is one matrix product over all steps: the input's share of the gates,
-  and in the gradient the weights', the bias' and the input's;
-- a step is two operations: a product with the recurrent weights, and the cell, which XLA makes one loop of.
-  XLA compiles the cell alone, as its matrix products are slower than oneDNN's;
-- steps come first, so that one step's values lie together in memory.
+- one matrix product over all steps computes everything that does not depend on the step before: the input's share
+  of the gates and, in the gradient, the weights', the bias' and the input's part;
+- a step is two operations: a product with the recurrent weights, and the cell, which XLA compiles to one loop.
+  XLA compiles only the cell, because its matrix products are slower than oneDNN's;
+- the first axis is the step, so that one step's values lie together in memory.
 
 Source of the equations: Hochreiter and Schmidhuber, "Long short-term memory", 1997, with the forget gate of
-Gers et al., 1999; the gates stand in Keras' order i, f, g, o.
+Gers et al., 1999. The gates are in Keras' order: i, f, g, o.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ import tensorflow as tf
 
 
 class LSTM(keras.layers.LSTM):
-    """[L, B, F] -> [L, B, H], both of the compute dtype; the state before the first step is zero."""
+    """LSTM layer [L, B, F] -> [L, B, H], both in the compute dtype. The state before the first step is zero."""
 
     def call(
         self,
@@ -47,7 +47,7 @@ def _trained(inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: t
         units = recurrent.shape[0]
         flat, before, after = _rows(d_gates), _rows(outputs[:-1]), _rows(d_gates[1:])
         d_inputs = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(inputs))
-        ones = tf.ones([1, tf.shape(flat)[0]], flat.dtype)  # a product sums in float32, a bfloat16 sum would not
+        ones = tf.ones([1, tf.shape(flat)[0]], flat.dtype)  # a matrix product sums in float32, a bfloat16 sum does not
         return (
             d_inputs,
             tf.matmul(_rows(inputs), flat, transpose_a=True),
@@ -61,7 +61,7 @@ def _trained(inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: t
 def _forward(
     inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, keep: bool
 ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
-    """The outputs [L, B, H]; the gates [B, 4H] of each step and the carry [B, H] before it and after the last."""
+    """Return outputs [L, B, H], gates [B, 4H] of each step, and carries [B, H] before each step and at the end."""
     units = recurrent.shape[0]
     rows = tf.shape(inputs)[1]
     shares = tf.reshape(tf.matmul(_rows(inputs), kernel), [tf.shape(inputs)[0], rows, 4 * units])
@@ -73,14 +73,14 @@ def _forward(
 def steps_from(
     before: tuple[tf.Tensor, tf.Tensor], shares: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, keep: bool = False
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor], tf.TensorArray, tf.TensorArray]:
-    """The outputs [L, B, H] from the state before the first step, hidden [B, H] and carry [B, H] float32; the state
-    after the last. `shares` [L, B, 4H] are what the input adds to the gates.
+    """Run all steps. Return the outputs [L, B, H] and the state after the last step.
 
-    With `keep` the gates [B, 4H] of each step, too, and the carry before it and after the last.
+    A state is hidden [B, H] and carry [B, H] float32. `shares` [L, B, 4H] are the input's part of the gates. With
+    `keep`, also return the gates [B, 4H] of each step, and the carry before each step and at the end.
     """
     hidden, carry = before
     units, steps, dtype = recurrent.shape[0], tf.shape(shares)[0], hidden.dtype
-    transposed = tf.transpose(recurrent)  # oneDNN reads it faster so
+    transposed = tf.transpose(recurrent)  # oneDNN reads the transposed matrix faster
 
     def step(t: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, outputs: Any, gates: Any, carries: Any) -> Any:
         hidden, carry, opened = _cell(shares[t], tf.matmul(hidden, transposed, transpose_b=True), bias, carry)
@@ -105,7 +105,7 @@ def steps_from(
 
 
 def _backward(d_outputs: tf.Tensor, gates: tf.TensorArray, carries: tf.TensorArray, recurrent: tf.Tensor) -> tf.Tensor:
-    """The loss' derivatives by what goes into the gates, [L, B, 4H]."""
+    """Return the derivatives [L, B, 4H] of the loss by the gates' inputs."""
     units = recurrent.shape[0]
     steps, rows = tf.shape(d_outputs)[0], tf.shape(d_outputs)[1]
 
@@ -127,7 +127,7 @@ def _backward(d_outputs: tf.Tensor, gates: tf.TensorArray, carries: tf.TensorArr
 def _cell(
     share: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, carry: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Hidden [B, H] and carry [B, H] float32 after a step, and its gates [B, 4H]."""
+    """Return hidden [B, H] and carry [B, H] float32 after a step, and the step's gates [B, 4H]."""
     into = tf.cast(share, tf.float32) + tf.cast(recurrent, tf.float32) + tf.cast(bias, tf.float32)
     i, f, g, o = tf.split(into, 4, axis=1)
     i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
@@ -140,7 +140,7 @@ def _cell(
 def _cell_gradient(
     gates: tf.Tensor, before: tf.Tensor, after: tf.Tensor, d_output: tf.Tensor, d_hidden: tf.Tensor, d_carry: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Derivatives by what went into the gates [B, 4H] and by the carry before [B, H] float32."""
+    """Return the derivatives by the gates' inputs [B, 4H] and by the carry before the step [B, H] float32."""
     i, f, g, o = tf.split(tf.cast(gates, tf.float32), 4, axis=1)
     squashed = tf.tanh(after)
     d_hidden = tf.cast(d_output, tf.float32) + tf.cast(d_hidden, tf.float32)
@@ -155,5 +155,5 @@ def _cell_gradient(
 
 
 def _rows(values: tf.Tensor) -> tf.Tensor:
-    """[L, B, N] as [L * B, N]."""
+    """Return [L, B, N] reshaped to [L * B, N]."""
     return tf.reshape(values, [-1, values.shape[-1]])

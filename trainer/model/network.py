@@ -13,8 +13,8 @@ from trainer.model.lstm import LSTM
 
 EMBEDDING, LOGITS = "embedding", "logits"
 
-# What the first layer makes of each symbol [V, 4H]; of each layer the kernel [H below, 4H], None for the first, the
-# recurrent kernel [H, 4H] and the bias [4H] float32; those of the logits, float32.
+# The table [V, 4H] of the first layer's input to its gates, for each symbol. For each layer: the kernel [H below, 4H]
+# (None for the first layer), the recurrent kernel [H, 4H] and the bias [4H] float32. Kernel and bias of the logits.
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -31,10 +31,10 @@ def build_model(config: ModelConfig, manifest: Manifest, *, cudnn: bool | Litera
 def build_lstm(
     *, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudnn: bool | Literal["auto"] = False
 ) -> keras.Model:
-    """ids [B, L] int -> logits [B, L, V] float32 for the character after each position.
+    """Build ids [B, L] int -> logits [B, L, V] float32 of the character after each position.
 
-    With `cudnn` the LSTMs are Keras' own, and unless it is `auto` an error where they cannot run on cuDNN; without,
-    they are those of lstm.py beside this file, for CPUs. The weights are the same.
+    With `cudnn` the LSTM layers are Keras' own. If they cannot run on cuDNN, that is an error unless `cudnn` is `auto`.
+    Without `cudnn` the layers are lstm.py's, for CPUs. The weights are the same.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     steps_first = ids if cudnn else keras.ops.transpose(ids)
@@ -51,14 +51,14 @@ def build_lstm(
 
 
 def lstm_layers(model: keras.Model) -> list[Any]:
-    """The LSTM layers, bottom first."""
+    """Return the LSTM layers, bottom first."""
     return [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
 
 
 def optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: int) -> Any:
-    """Adam at a constant rate, or with a cosine decay to a tenth of it at the last of `steps`.
+    """Build Adam with a constant rate, or with a cosine decay to a tenth of the rate at the last of `steps`.
 
-    Either rises from 0 over `warmup_steps` first. With float16 the loss is scaled, as its range needs.
+    The rate first rises from 0 over `warmup_steps`. With float16 the loss is scaled, because of its small range.
     """
     rate: Any = learning_rate
     if schedule == "cosine" or warmup_steps:
@@ -71,12 +71,13 @@ def optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: 
         )
     adam = keras.optimizers.Adam(rate, name="adam")
     if keras.mixed_precision.dtype_policy().compute_dtype == "float16":
-        return keras.optimizers.LossScaleOptimizer(adam, name="loss_scale")  # its own has a number, another each time
+        # The default name has a number that grows with each optimizer; a checkpoint needs the same name each time.
+        return keras.optimizers.LossScaleOptimizer(adam, name="loss_scale")
     return adam
 
 
 def losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
-    """Nats per predicted character [B, P], P = L, or 1 for the objective `last`; ids [B, L + 1]."""
+    """Return nats per predicted character [B, P] of ids [B, L + 1]. P is L, or 1 for the objective `last`."""
     targets = tf.cast(ids[:, 1:], tf.int32)
     if objective == "last":
         logits, targets = logits[:, -1:], targets[:, -1:]
@@ -84,7 +85,7 @@ def losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
 
 
 def weights_of(model: keras.Model) -> Weights:
-    """Those of now, of a model that `network.build` made."""
+    """Return the current weights of a model from `build_lstm`, in the dtype that the model computes in."""
     layers, logits = lstm_layers(model), model.get_layer(LOGITS)
     dtype = layers[0].compute_dtype
     table = tf.convert_to_tensor(layers[0].cell.kernel)
@@ -93,6 +94,6 @@ def weights_of(model: keras.Model) -> Weights:
     cells = []
     for number, layer in enumerate(layers):
         cell = layer.cell
-        kernel = None if number == 0 else tf.cast(cell.kernel, dtype)  # the first layer's is the table
+        kernel = None if number == 0 else tf.cast(cell.kernel, dtype)  # the table replaces the first layer's kernel
         cells.append((kernel, tf.cast(cell.recurrent_kernel, dtype), tf.convert_to_tensor(cell.bias)))
     return tf.cast(table, dtype), cells, (tf.convert_to_tensor(logits.kernel), tf.convert_to_tensor(logits.bias))

@@ -1,4 +1,4 @@
-"""All that a step changes, as named arrays: what a checkpoint holds."""
+"""The state that a step changes, as named arrays: the content of a checkpoint."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +15,12 @@ WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
 
 
 def snapshot(model: keras.Model, optimizer: Any) -> dict[str, npt.NDArray[Any]]:
-    """Copies on the host of the weights and the optimizer's variables; a later step does not change them."""
+    """Copy the weights and the optimizer's variables to the host. A later step does not change the copies."""
     return {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in _variables(model, optimizer).items()}
 
 
 def restore(arrays: Arrays, model: keras.Model, optimizer: Any | None) -> None:
-    """Sets the variables to the arrays, the weights alone without an optimizer.
+    """Set the variables to the arrays; without an optimizer, only the weights.
 
     Raises InputError with the name and both shapes if an array is missing or does not fit.
     """

@@ -1,4 +1,4 @@
-"""The machine that a process runs on, as facts for people to read."""
+"""Facts about the machine of this process, for people to read."""
 
 import os
 import platform
@@ -10,11 +10,11 @@ from pathlib import Path
 
 PACKAGES = ("tensorflow", "keras", "numpy")
 CPUINFO = Path("/proc/cpuinfo")
-CGROUP = Path("/sys/fs/cgroup")  # a pod's limits, where version 2 of them is mounted
+CGROUP = Path("/sys/fs/cgroup")  # a pod's limits, if cgroups are of version 2
 
 
 def machine() -> dict[str, str]:
-    """Host, system, processor, cores, memory, GPUs, and the versions of what is used. Opens TensorFlow's devices."""
+    """Return host, system, CPU, cores, memory, GPUs and package versions. Opens TensorFlow's devices."""
     import tensorflow as tf
 
     gpus = Counter(
@@ -33,7 +33,7 @@ def machine() -> dict[str, str]:
 
 
 def cpu_model(cpuinfo: Path) -> str:
-    """As Linux names it; empty elsewhere."""
+    """Return the CPU's name from Linux's cpuinfo; empty on other systems."""
     if not cpuinfo.exists():
         return ""
     lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
@@ -41,14 +41,14 @@ def cpu_model(cpuinfo: Path) -> str:
 
 
 def cores(cgroup: Path) -> str:
-    """How many there are, and of how many the process may have the time."""
+    """Return the number of cores, and the limit on their time if a cgroup sets one."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, period = [*_limit(cgroup / "cpu.max"), "max", "max"][:2]
     return f"{own}, limited to the time of {int(quota) / int(period):g}" if quota != "max" else f"{own}"
 
 
 def memory(cgroup: Path) -> str:
-    """What the machine has, or the process may use of it."""
+    """Return the memory of the machine, or the cgroup's limit if it is smaller."""
     own = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     [limit] = _limit(cgroup / "memory.max") or ["max"]
     return f"{min(own, int(limit) if limit != 'max' else own) / 2**30:.1f} GiB"
@@ -59,7 +59,7 @@ def _limit(file: Path) -> list[str]:
 
 
 def versions() -> Iterator[tuple[str, str]]:
-    """Of Python and the packages, as installed: not imported for it."""
+    """Yield (name, version) of Python and each package, without importing the package."""
     yield "python", platform.python_version()
     for package in PACKAGES:
         yield package, _version(package)

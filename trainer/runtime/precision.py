@@ -1,4 +1,4 @@
-"""Which arithmetic to train in."""
+"""Precision: float32, mixed_bfloat16 or mixed_float16."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def choose(setting: str, *, gpus: int, cpu_flags: frozenset[str], only_reading: bool = False) -> tuple[str, str]:
-    """A Keras dtype policy, and why. `auto` takes half precision where the hardware multiplies in it.
+    """Return a Keras dtype policy and the reason. `auto` takes half precision if the hardware multiplies in it.
 
-    A run that is `only_reading`, not trained, may have been configured for another machine: the float16 of a GPU,
-    in which few CPUs multiply and the others are slow, is then for this one to replace.
+    With `only_reading`, the run may have been trained on another kind of machine. A GPU's float16 is then replaced on
+    a CPU, because few CPUs multiply in float16.
     """
     if only_reading and setting == "mixed_float16" and not gpus:
         setting = "auto"
@@ -17,14 +17,14 @@ def choose(setting: str, *, gpus: int, cpu_flags: frozenset[str], only_reading: 
         return setting, "as configured"
     if gpus:
         return "mixed_float16", "a GPU; the loss is scaled"
-    found = sorted(cpu_flags & {"amx_bf16", "avx512_bf16"})
-    if found:
-        return "mixed_bfloat16", f"a CPU with {found[-1]}"
+    bfloat16_flags = sorted(cpu_flags & {"amx_bf16", "avx512_bf16"})
+    if bfloat16_flags:
+        return "mixed_bfloat16", f"a CPU with {bfloat16_flags[-1]}"
     return "float32", "a CPU without bfloat16 instructions"
 
 
 def cpu_flags() -> frozenset[str]:
-    """The CPU's instruction sets as Linux names them; none elsewhere."""
+    """Return the CPU's instruction sets as Linux names them; none on other systems."""
     if not CPUINFO.exists():
         return frozenset()
     lines = (line for line in CPUINFO.read_text().splitlines() if line.startswith("flags"))

@@ -1,4 +1,4 @@
-"""What SIGTERM and Ctrl-C do to a run: stop at once while there is nothing to save, else save first."""
+"""SIGTERM and Ctrl-C: stop at once if there is nothing to save, else save first."""
 
 import logging
 import os
@@ -13,18 +13,18 @@ log = logging.getLogger(__name__)
 
 
 class Stop:
-    """A question to put often: is the run to stop? The first signal asks it to, and gives it `grace_seconds`.
+    """A flag that SIGTERM or Ctrl-C sets; calling the object returns it. The run then has `grace_seconds` to save.
 
-    Until `save_first` the signal raises Stopped, wherever the main thread is. After the grace the process ends,
-    with exit code 143 if all stands that had to be saved, else 1. So it does after a second Ctrl-C; a second
-    SIGTERM changes nothing. Whatever is cut off so leaves the last checkpoint as it is.
+    Before `save_first`, the signal raises Stopped in the main thread. After the grace, or after a second Ctrl-C, the
+    process exits: with 143 if everything is saved, else with 1. A second SIGTERM changes nothing. A save that the exit
+    cuts off leaves the last checkpoint as it is.
     """
 
     def __init__(self, grace_seconds: float) -> None:
         self._grace_seconds = grace_seconds
         self._saved: Callable[[], bool] | None = None
         self._asked = False
-        self.signal = ""  # the one that asked first, by its name
+        self.signal = ""  # the name of the first signal
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
 
@@ -32,7 +32,7 @@ class Stop:
         return self._asked
 
     def save_first(self, saved: Callable[[], bool]) -> None:
-        """From now on the run saves before it stops; `saved` tells whether there is nothing left to save."""
+        """Let the run save before it stops, from now on. `saved` returns whether everything is saved."""
         self._saved = saved
 
     def _ask(self, number: int, _: object) -> None:
@@ -56,11 +56,11 @@ class Stop:
 
 
 def stop_at_once() -> None:
-    """Lets SIGTERM and Ctrl-C raise Stopped wherever the command is, for it to clean up."""
+    """Let SIGTERM and Ctrl-C raise Stopped in the main thread, so that a command can clean up."""
 
     def stop(*_: object) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # a second one must not end the cleaning up
+            signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
         raise Stopped
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,7 +68,7 @@ def stop_at_once() -> None:
 
 
 def leave_at_once() -> NoReturn:
-    """Ends the process as stopped, with whatever other threads it has."""
+    """Exit as stopped, without waiting for other threads."""
     log.info("stopped, as asked")
     logging.shutdown()
     os._exit(Stopped.exit_code)

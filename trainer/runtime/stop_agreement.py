@@ -1,8 +1,8 @@
-"""How workers stop together: all at the same step, once any of them was asked to.
+"""Agreement of all workers to stop at the same step.
 
-A worker that leaves alone leaves the others waiting for it. So each adds its flag, 1 if it was asked to stop,
-to a sum that the step makes anyway, and all look at the sum alone. In training at the one of the step before
-the last: to look at the last would wait for the device, which has none to work on meanwhile.
+A worker that stops alone leaves the others waiting. So each worker adds a flag, 1 if it must stop, to a sum that the
+step computes anyway, and every worker looks at the sum alone. In training, workers look at the sum of the step before
+the last: to look at the last step's would wait for the device, and leave the device idle.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from preprocessing.errors import Stopped
 
 
 class Agreement:
-    """Asks `should_stop` of this worker; called, it says whether any worker was asked to stop."""
+    """The workers' common decision: calling the object returns whether any worker must stop."""
 
     def __init__(
         self, strategy: tf.distribute.Strategy, should_stop: Callable[[], bool] = lambda: False, *, workers: int = 1
@@ -27,22 +27,22 @@ class Agreement:
         return self._should_stop() if self._alone else float(self._known) > 0
 
     def flag(self) -> tf.Tensor:
-        """This worker's flag, for each of its replicas to add to the step's sums."""
+        """Return this worker's flag, which each of its replicas adds to the step's sums."""
         return tf.constant(float(self._should_stop()))
 
     def told(self, flags: tf.Tensor, *, waited: bool) -> None:
-        """The sum of a step's flags; `waited`: the step's results are waited for anyway."""
+        """Record the sum of a step's flags. With `waited`, the caller waits for the step's results anyway."""
         self._known, self._newest = (flags if waited else self._newest), flags
 
     def meet(self) -> bool:
-        """Waits until every worker is here, and says whether any was asked to stop."""
+        """Wait until every worker calls this method. Return whether any worker must stop."""
         if not self._alone:
             self.told(self._meet(self.flag()), waited=True)
         return self()
 
     @contextmanager
     def leaving_together(self) -> Iterator[None]:
-        """No worker leaves the block before all have come to its end, or were stopped in it."""
+        """Keep every worker in the block until all workers have reached its end, or were stopped in it."""
         try:
             yield
         except Stopped:

@@ -1,4 +1,4 @@
-"""The devices that share a batch, on one machine or on many."""
+"""The tf.distribute strategy: the devices that share a batch, on one machine or on many."""
 
 import hashlib
 import logging
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 def create_strategy(
     workers: Workers = ALONE, should_stop: Callable[[], bool] = lambda: False
 ) -> tf.distribute.Strategy:
-    """One replica for each GPU of all workers; of a process alone without any, for each logical CPU device.
+    """Create a strategy with one replica for each GPU, or without GPUs for each logical CPU device.
 
-    Waits for the other workers; raises what `wait_for_all` raises.
+    Several workers wait for each other first. Raises the exceptions of `wait_for_all`.
     """
     if workers.count > 1:
         log.info("worker %d of %s", workers.index, ", ".join(workers.hosts))
@@ -37,31 +37,31 @@ def create_strategy(
 
 
 def mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
-    """One replica on each device of this machine, `GPU:0` or the like.
+    """Create a strategy with one replica on each device of this machine, for example `GPU:0`.
 
-    GPUs sum their gradients with NCCL. CPU devices do so on one of them: TensorFlow's collectives between
-    them meet by number, and two strategies of one process, as tests have, use the same numbers.
+    GPUs sum their gradients with NCCL, CPU devices on one of them. TensorFlow numbers the collectives of CPU devices,
+    and two strategies in one process, as in tests, would use the same numbers.
     """
     on_one = None if all("GPU" in device for device in devices) else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=on_one)
 
 
 def over_workers() -> tf.distribute.Strategy:
-    """One replica on each GPU, or else the CPU, of each worker that TF_CONFIG names; waits for all of them.
+    """Create a strategy with one replica on each GPU, or else the CPU, of each worker that TF_CONFIG names.
 
-    Has to come before TensorFlow's first use in the process, which opens its devices.
+    Call it before TensorFlow's first operation in the process, which opens the devices. Waits for all workers.
     """
-    tf.get_logger().setLevel("WARNING")  # or it has a line for each sum that it compiles
-    asked = signal.getsignal(signal.SIGTERM)
+    tf.get_logger().setLevel("WARNING")  # else TensorFlow logs a line for each sum that it compiles
+    handler = signal.getsignal(signal.SIGTERM)
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    signal.signal(signal.SIGTERM, asked)  # which TensorFlow's server has taken for itself
+    signal.signal(signal.SIGTERM, handler)  # TensorFlow's server has replaced it
     return strategy
 
 
 def broadcast_from_chief(
     strategy: tf.distribute.Strategy, arrays: Mapping[str, npt.NDArray[Any]]
 ) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of the first replica's worker, bit for bit, for all; each brings some of the same names and shapes."""
+    """Return worker 0's arrays on every worker, bit-exact. All workers pass the same names and shapes."""
     names = sorted(arrays)
 
     @tf.function
@@ -69,23 +69,23 @@ def broadcast_from_chief(
         def replica(own: list[tf.Tensor]) -> list[tf.Tensor]:
             context = tf.distribute.get_replica_context()
             first = context.replica_id_in_sync_group == 0
-            # x + -0.0 is x, also for -0.0; but a denormal, which TensorFlow itself never leaves, becomes 0.
+            # x + -0.0 is x, also for x = -0.0. A denormal becomes 0, but TensorFlow never produces one.
             nothing = [tf.fill(x.shape, tf.cast(-0.0 if x.dtype.is_floating else 0, x.dtype)) for x in own]
             parts = [tf.where(first, x, y) for x, y in zip(own, nothing, strict=True)]
-            # One by one, as TensorFlow packs those of one call together, which must then be of one dtype.
+            # One call for each array: TensorFlow packs the arrays of one call, which must then share a dtype.
             return [context.all_reduce(tf.distribute.ReduceOp.SUM, part) for part in parts]
 
         return strategy.run(replica, args=(own,))
 
     summed = shared([tf.constant(arrays[name]) for name in names])
-    local = [strategy.experimental_local_results(one)[0].numpy() for one in summed]
+    local = [strategy.experimental_local_results(array)[0].numpy() for array in summed]
     return {name: np.asarray(array) for name, array in zip(names, local, strict=True)}
 
 
 def require_same_run(strategy: tf.distribute.Strategy, workers: Workers, identity: str) -> None:
-    """InputError in a worker that would train another run than the chief: of another identity or precision.
+    """Raise InputError in a worker whose run has another identity or precision than the chief's.
 
-    Such workers would fail in each other's sums, or go on with weights that are no longer the same.
+    Such workers would fail in each other's sums, or continue with different weights.
     """
     if workers.count == 1:
         return
@@ -100,15 +100,14 @@ def require_same_run(strategy: tf.distribute.Strategy, workers: Workers, identit
 
 @contextmanager
 def no_worker_lost() -> Iterator[None]:
-    """Turns what TensorFlow raises when a worker is gone into a ConnectionError of one line.
+    """Convert TensorFlow's errors of a lost worker to a ConnectionError with one line.
 
-    A process that is killed is missed at once, a machine that falls silent after some ten seconds, when
-    TensorFlow's coordination service has heard no heartbeat; a worker that is merely busy is waited for.
-    None can come back to those that remain: all have to start again.
+    A killed process is noticed at once. A silent machine is noticed after some ten seconds without a heartbeat to
+    TensorFlow's coordination service. A busy worker is not lost. A lost worker cannot rejoin: all workers restart.
     """
-    gone = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError)
+    lost = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError)
     try:
         yield
-    except (*gone, tf.errors.CancelledError) as error:
+    except (*lost, tf.errors.CancelledError) as error:
         reason = re.split(r"aborted by: ", error.message)[-1].strip().splitlines()[0]
         raise ConnectionError(f"a worker was lost, start all again: {type(error).__name__}: {reason[:200]}") from None

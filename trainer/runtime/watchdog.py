@@ -1,4 +1,4 @@
-"""A run that hangs ends itself, for a retry, instead of holding its machine for days."""
+"""Watchdog: a run that hangs exits for a retry, instead of holding its machine for days."""
 
 import faulthandler
 import time
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 STDERR = 2
-EARLY = 0.9  # of the time; what is left has to do for a write
+EARLY = 0.9  # the share of the time after which the run records that it stalled; a write fits in the rest
 
 
 class Watch:
-    """To be called at each sign of progress."""
+    """A timer that each sign of progress restarts: call the object at each sign."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -25,18 +25,18 @@ class Watch:
 
     @property
     def quiet_seconds(self) -> float:
-        """Since the last sign."""
+        """Seconds since the last sign of progress."""
         return time.monotonic() - self._alive
 
     @property
     def regular(self) -> bool:
-        """Whether less than half of the time has gone by without a sign."""
+        """True if the last sign of progress is less than half of the limit ago."""
         return not self._seconds or self.quiet_seconds < self._seconds / 2
 
     def tell(self, stalled: Callable[[], None]) -> None:
-        """Calls it, in a thread of its own, once nearly all of the time has gone by without a sign.
+        """Call `stalled` in a thread shortly before the limit, if there is no sign of progress.
 
-        Where a library holds the interpreter's lock it is not called, and the process ends all the same.
+        If a library holds the interpreter's lock, `stalled` is not called, and the process exits all the same.
         """
         if self._seconds:
             Thread(target=self._tell, args=(stalled,), name="stall", daemon=True).start()
@@ -48,16 +48,17 @@ class Watch:
                 return
 
     def end(self) -> None:
+        """Stop the timer."""
         self._over.set()
         faulthandler.cancel_dump_traceback_later()
 
 
 @contextmanager
 def watched(seconds: float) -> Iterator[Watch]:
-    """Within the block what it gives has to be called again within `seconds`; 0: need not.
+    """Yield a watchdog that must be called again within `seconds`, until the block ends. 0 sets no limit.
 
-    Else all threads' stacks go to stderr, under `Timeout (0:10:00)!`, and the process ends with exit code 1. No
-    Python code is needed for that: it also works where a library hangs and holds the interpreter's lock.
+    At the limit, the stacks of all threads go to stderr under `Timeout (0:10:00)!`, and the process exits with code 1.
+    No Python code runs for that, so it also works if a library hangs and holds the interpreter's lock.
     """
     watch = Watch(seconds)
     try:

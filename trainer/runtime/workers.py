@@ -1,18 +1,18 @@
-"""Which of a training job's workers this process is.
+"""The workers of a training job, and this process's number among them.
 
-The environment says it, in one of two ways:
+The environment names them, in one of two ways:
 
     TF_CONFIG              {"cluster": {"worker": [HOST:PORT, ...]}, "task": {"type": "worker", "index": 0}}; a
                            "chief" in the cluster counts as the first worker
-    WORKERS                how many; with it, and without TF_CONFIG,
-    JOB_COMPLETION_INDEX   this one's number from 0, which Kubernetes sets in the pods of an Indexed Job
-    PEERS                  where number {index} listens, as the headless Service names it: train-{index}.train:2222
+    WORKERS                the number of workers; without TF_CONFIG, these two belong to it:
+    JOB_COMPLETION_INDEX   this worker's number from 0; Kubernetes sets it in the pods of an Indexed Job
+    PEERS                  the address of worker {index}, as the headless Service names it: train-{index}.train:2222
 
-Without any, or with one worker, it is alone. All workers share out each batch; worker 0 is the chief, the only
-one that writes.
+Without these variables, or with one worker, the process is alone. All workers share each batch. Worker 0 is the chief,
+and the only worker that writes.
 
-TensorFlow waits for a worker that is not up yet without a limit or a word, and deaf to SIGTERM; so the workers
-first wait for each other here.
+TensorFlow waits for a missing worker without a limit, without a message, and deaf to SIGTERM. So the workers first wait
+for each other here.
 """
 
 import json
@@ -27,7 +27,7 @@ from preprocessing.errors import InputError, Stopped
 
 log = logging.getLogger(__name__)
 
-LIMIT_SECONDS = 1200.0  # Kubernetes waits up to ten minutes before it starts a pod again, and its node pulls the image
+LIMIT_SECONDS = 1200.0  # Kubernetes restarts a pod after up to ten minutes, and its node pulls the image
 LINE_SECONDS = 15.0
 ASK_SECONDS = 0.5
 ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
@@ -35,21 +35,23 @@ ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 @dataclass(frozen=True)
 class Workers:
-    """`hosts` are the addresses HOST:PORT of all; () for a process alone. This one is number `index`."""
+    """The addresses HOST:PORT of all workers, () for a process alone, and this worker's number."""
 
     hosts: tuple[str, ...] = ()
     index: int = 0
 
     @property
     def count(self) -> int:
+        """The number of workers, at least 1."""
         return max(1, len(self.hosts))
 
     @property
     def chief(self) -> bool:
+        """True for worker 0, which writes."""
         return self.index == 0
 
     def tf_config(self) -> str:
-        """The same for TensorFlow."""
+        """Return the workers in the format of TensorFlow's TF_CONFIG."""
         return json.dumps({"cluster": {"worker": self.hosts}, "task": {"type": "worker", "index": self.index}})
 
 
@@ -57,37 +59,37 @@ ALONE = Workers()
 
 
 def from_environment(environment: Mapping[str, str]) -> Workers:
-    """The workers that the environment names; InputError, naming the variable, where it does not make sense."""
+    """Read the workers from environment variables. Raises InputError with the variable's name if it is wrong."""
     if environment.get("TF_CONFIG", "").strip():
-        found = _of_tf_config(environment["TF_CONFIG"])
+        workers = _parse_tf_config(environment["TF_CONFIG"])
     elif "WORKERS" in environment:
         count = _number(environment, "WORKERS", least=1)
         index = _number(environment, "JOB_COMPLETION_INDEX", least=0) if count > 1 else 0
         peers = environment.get("PEERS", "")
         if count > 1 and "{index}" not in peers:
             raise InputError(f"PEERS={peers}: expected HOST:PORT with {{index}} in it, train-{{index}}.train:2222 say")
-        found = Workers(tuple(peers.replace("{index}", str(number)) for number in range(count)), index)
+        workers = Workers(tuple(peers.replace("{index}", str(number)) for number in range(count)), index)
     else:
         return ALONE
-    if len(found.hosts) <= 1:
+    if len(workers.hosts) <= 1:
         return ALONE
-    if found.index >= found.count:
+    if workers.index >= workers.count:
         raise InputError(
-            f"worker {found.index}: expected a number from 0 to {found.count - 1}, of {found.count} workers"
+            f"worker {workers.index}: expected a number from 0 to {workers.count - 1}, of {workers.count} workers"
         )
-    for host in found.hosts:
+    for host in workers.hosts:
         address = ADDRESS.fullmatch(host)
         if not address or not 0 < int(address[2]) < 65536:
             raise InputError(f"worker {host!r}: expected HOST:PORT")
-    if len(set(found.hosts)) < found.count:
-        raise InputError(f"workers {', '.join(found.hosts)}: expected a different HOST:PORT for each")
-    return found
+    if len(set(workers.hosts)) < workers.count:
+        raise InputError(f"workers {', '.join(workers.hosts)}: expected a different HOST:PORT for each")
+    return workers
 
 
-def _of_tf_config(text: str) -> Workers:
+def _parse_tf_config(text: str) -> Workers:
     try:
-        found = json.loads(text)
-        cluster, task = found["cluster"], found["task"]
+        values = json.loads(text)
+        cluster, task = values["cluster"], values["task"]
         chiefs, others = list(cluster.get("chief", [])), list(cluster.get("worker", []))
         first = {"chief": 0, "worker": len(chiefs)}[task["type"]]
         index = int(task["index"])
@@ -115,10 +117,11 @@ def wait_for_all(
     limit_seconds: float = LIMIT_SECONDS,
     line_seconds: float = LINE_SECONDS,
 ) -> None:
-    """Returns once each other worker has been there: its name resolves and its port answers.
+    """Wait until every other worker has answered once: its name resolves, and its port accepts a connection.
 
-    A worker listens on its own port meanwhile, and right after on the same for TensorFlow, so a later one finds
-    it too. Raises Stopped if asked to stop, and TimeoutError, naming who is missing, after `limit_seconds`.
+    Meanwhile this worker listens on its own port. TensorFlow listens on the same port right after, so a later worker
+    finds it too. Raises Stopped if `should_stop` returns true, and TimeoutError with the missing workers' names after
+    `limit_seconds`.
     """
     own = workers.hosts[workers.index]
     missing = [host for host in workers.hosts if host != own]
