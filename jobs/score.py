@@ -40,7 +40,7 @@ from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector, read_detector
 from trainer.scoring.review_files import STDIN, find_review_files, read_review_files
-from trainer.scoring.reviews import ScoredReview, TextCodec, UnscoredLine, format_json_line, score_reviews
+from trainer.scoring.reviews import LineResult, ScoredReview, TextCodec, UnscoredLine, format_json_line, score_reviews
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _score_here(args: argparse.Namespace, run: Run, detector: Detector | None, s
     log.info("%d review(s) scored, %d characters%s", reviews, chars, f"; {unscored}" if unscored else "")
 
 
-def _count_chars(result: ScoredReview | UnscoredLine) -> int:
+def _count_chars(result: LineResult) -> int:
     return 0 if isinstance(result, UnscoredLine) else len(result.scores)
 
 

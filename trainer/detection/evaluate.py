@@ -12,19 +12,14 @@ import numpy as np
 from preprocessing.errors import InputError
 from trainer.detection.examples import generate_with_model, generate_with_ngrams
 from trainer.detection.rates import Numbers, Rates, estimate_rates
-from trainer.detection.review_scorer import (
-    NGRAMS,
-    THIS_RUN,
-    ReviewScorer,
-    ReviewSettings,
-    ScoredTexts,
-    open_run_dataset,
-)
+from trainer.detection.review_scorer import THIS_RUN, ReviewScorer, ReviewSettings, ScoredTexts, open_run_dataset
 from trainer.runs.folder import open_run
 from trainer.runs.load import load_model
 from trainer.scoring.detector import Detector, LengthClassifier
 
 log = logging.getLogger(__name__)
+
+NGRAMS = "n-grams"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from trainer.scoring.scores import Scores
 
 log = logging.getLogger(__name__)
 
-GENUINE, THIS_RUN, NGRAMS = "genuine", "this run", "n-grams"  # sources of reviews
+GENUINE, THIS_RUN = "genuine", "this run"  # sources of reviews
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,7 @@ from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector
 from trainer.scoring.review_files import ReviewLine
-from trainer.scoring.reviews import (
-    LINES_AT_ONCE,
-    ScoredReview,
-    TextCodec,
-    UnscoredLine,
-    format_json_line,
-    score_reviews,
-)
+from trainer.scoring.reviews import LINES_AT_ONCE, LineResult, TextCodec, UnscoredLine, format_json_line, score_reviews
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +56,10 @@ class CheckpointModel(ModelHandler):
         batch: Sequence[ReviewLine],
         model: Any,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002
-    ) -> Iterable[ScoredReview | UnscoredLine]:
-        """Score a batch of lines with the loaded model."""
+    ) -> Iterable[LineResult]:
         return score_reviews(batch, model, self._codec)
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
-        """Return the limits of a batch's size."""
         return {"min_batch_size": 64, "max_batch_size": LINES_AT_ONCE}
 
 
@@ -137,7 +128,7 @@ def read_lines(part: FilePart) -> Iterator[ReviewLine]:
             yield ReviewLine(part.name, parsed)
 
 
-def name_outcome(result: ScoredReview | UnscoredLine) -> str:
+def name_outcome(result: LineResult) -> str:
     """Return the name under which the summary counts a result."""
     return result.error if isinstance(result, UnscoredLine) else SCORED
 

@@ -66,18 +66,17 @@ class UnscoredLine:
     error: str
 
 
-def score_reviews(
-    lines: Iterable[ReviewLine], scorer: "Scorer", codec: TextCodec
-) -> Iterator[ScoredReview | UnscoredLine]:
+LineResult = ScoredReview | UnscoredLine
+
+
+def score_reviews(lines: Iterable[ReviewLine], scorer: "Scorer", codec: TextCodec) -> Iterator[LineResult]:
     """Yield the result for each line, in order."""
     remaining = iter(lines)
     while batch := list(islice(remaining, LINES_AT_ONCE)):
         yield from _score_batch(batch, scorer, codec)
 
 
-def _score_batch(
-    lines: Sequence[ReviewLine], scorer: "Scorer", codec: TextCodec
-) -> Iterator[ScoredReview | UnscoredLine]:
+def _score_batch(lines: Sequence[ReviewLine], scorer: "Scorer", codec: TextCodec) -> Iterator[LineResult]:
     encoded = [_encode(line, codec) for line in lines]
     scores = iter(scorer([result[0] for result in encoded if not isinstance(result, UnscoredLine)]))
     for line, result in zip(lines, encoded, strict=True):
@@ -94,18 +93,14 @@ def _encode(line: ReviewLine, codec: TextCodec) -> tuple[npt.NDArray[Any], int] 
     return (ids, dropped) if len(ids) > 2 else UnscoredLine(line, EMPTY)
 
 
-def format_json_line(
-    result: ScoredReview | UnscoredLine, codec: TextCodec, *, detector: Detector | None = None, per_char: bool = False
-) -> str:
+def format_json_line(result: LineResult, codec: TextCodec, *, detector: Detector | None, per_char: bool) -> str:
     """Format a result as one JSON object. Shares and means have 4 digits after the point."""
     values = _json_values(result, codec, detector=detector, per_char=per_char)
     # A review's id may contain a lone surrogate, which UTF-8 cannot encode. JSON can escape it.
     return json.dumps(values, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
-def _json_values(
-    result: ScoredReview | UnscoredLine, codec: TextCodec, *, detector: Detector | None, per_char: bool
-) -> dict[str, Any]:
+def _json_values(result: LineResult, codec: TextCodec, *, detector: Detector | None, per_char: bool) -> dict[str, Any]:
     source, parsed = result.line
     values: dict[str, Any] = {} if isinstance(parsed, Rejected) else {"id": parsed.id}
     values |= {"source": source, "line": parsed.line}
