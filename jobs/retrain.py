@@ -70,32 +70,29 @@ def retrain(config: RetrainConfig, name: str, beam_options: Sequence[str]) -> No
     begun = open_run(run_folder.url) if manifest.NAME in run_folder.names(recursive=False) else None
     if begun:
         log.info("%s: continuing with its own dataset and initial weights", run_folder.url)
-        dataset, fingerprint = begun.config.dataset, begun.manifest.fingerprint
+        dataset_url, fingerprint = begun.config.dataset, begun.manifest.fingerprint
     else:
         preprocess_config = _preprocess_config(config, output=f"{root}/datasets")
         fingerprint = read_recipe(preprocess_config).fingerprint
-        dataset = f"{root}/datasets/{fingerprint[:8]}"
-    if _is_judged(models, fingerprint):
+        dataset_url = f"{root}/datasets/{fingerprint[:8]}"
+    if _is_decided(models, fingerprint):
         if begun:
-            log.info("for reviews that came since, use another --run")
+            log.info("use another --run for new reviews")
         return
 
-    # A mistake in a later step's configuration shows before the first step's work.
-    promote_config = load_config(promote.PromoteConfig, file=_file(config.promote), last={"dataset": dataset})
-    train_config = load_config(TrainConfig, file=_file(config.train), last={"dataset": dataset, "runs": runs})
+    # Before the first step's work, so that a mistake in a later step's configuration shows at once.
+    promote_config = load_config(promote.PromoteConfig, file=_file(config.promote), last={"dataset": dataset_url})
+    train_config = load_config(TrainConfig, file=_file(config.train), last={"dataset": dataset_url, "runs": runs})
 
     if begun:
         warm_start = begun.config.warm_start
     else:
-        preprocess.preprocess(replace(preprocess_config, output=dataset), beam_options)
-        built = open_dataset(dataset)
-        if built.manifest.fingerprint != fingerprint:
-            raise OSError(f"{config.reviews}: changed before it was read")
-        built.shards(promote_config.split)  # checked now, not after hours of training
-        warm_start = production_run(ModelRegistry(models), built, train_config) or train_config.warm_start
+        dataset = _build_dataset(replace(preprocess_config, output=dataset_url), beam_options, fingerprint=fingerprint)
+        dataset.shards(promote_config.split)  # raises InputError now, not after hours of training
+        warm_start = production_run(ModelRegistry(models), dataset, train_config) or train_config.warm_start
     train.train(replace(train_config, warm_start=warm_start), name)
-    stop_at_once()  # again: training's own handlers save first, and now there is nothing to save
-    if not _is_judged(models, fingerprint):  # by another process meanwhile
+    stop_at_once()  # training's own handlers save before they stop, and now there is nothing to save
+    if not _is_decided(models, fingerprint):  # another process may have decided meanwhile
         promote.promote(run_folder.url, ModelRegistry(models), promote_config)
 
 
@@ -105,34 +102,44 @@ def _preprocess_config(config: RetrainConfig, *, output: str) -> PreprocessConfi
     )
 
 
-def _is_judged(models: str, fingerprint: str) -> bool:
+def _is_decided(models: str, fingerprint: str) -> bool:
+    """Return whether a model of the dataset was promoted or refused before."""
     decision = earlier_decision(ModelRegistry(models), fingerprint)
     if decision:
         log.info("nothing new: a model of these reviews was %s", decision)
     return decision is not None
 
 
-def production_run(models: ModelRegistry, dataset: Dataset, train_config: TrainConfig) -> str:
+def _build_dataset(config: PreprocessConfig, beam_options: Sequence[str], *, fingerprint: str) -> Dataset:
+    """Build the dataset. Raises OSError if the reviews have changed since their fingerprint was computed."""
+    preprocess.preprocess(config, beam_options)
+    dataset = open_dataset(config.output)
+    if dataset.manifest.fingerprint != fingerprint:
+        raise OSError(f"{config.input}: changed before it was read")
+    return dataset
+
+
+def production_run(registry: ModelRegistry, dataset: Dataset, train_config: TrainConfig) -> str:
     """Return the URL of production's run, for the initial weights; "" if there is none with the configured layers.
 
     Raises InputError if the new model could not be compared with production after training.
     """
-    now = models.production
-    if now is None:
+    model = registry.production
+    if model is None:
         return ""
     try:
-        production = open_run(now.run)
-        production.refuse_other_symbols(dataset)
+        run = open_run(model.run)
+        run.refuse_other_symbols(dataset)
     except InputError as error:
         raise InputError(
-            f"{models.url}/{CURRENT}: number {now.number} could not be compared in the end: {error}; go back with "
-            "jobs.promote --rollback, or train a model by itself and promote it with --force"
+            f"{registry.url}/{CURRENT}: the new model could not be compared with number {model.number}: {error}; go "
+            "back with jobs.promote --rollback, or train a model by itself and promote it with --force"
         ) from None
-    if production.config.model != train_config.model:
-        changed = list_differences(as_mapping(production.config.model), as_mapping(train_config.model))
+    if run.config.model != train_config.model:
+        changed = list_differences(as_mapping(run.config.model), as_mapping(train_config.model))
         log.info("no initial weights from production: %s", "; ".join(changed))
         return ""
-    return now.run
+    return model.run
 
 
 def _file(path: str) -> Path | None:

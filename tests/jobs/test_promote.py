@@ -73,16 +73,16 @@ def test_report_has_decision_numbers_differences_and_samples_of_both_models(
 ) -> None:
     promoted(runs / "good", tmp_path, capsys)
     before = (tmp_path / "current.json").read_bytes()
-    found = promoted(runs / "weak", tmp_path, capsys)
-    assert not found["promoted"]
+    decision = promoted(runs / "weak", tmp_path, capsys)
+    assert not decision["promoted"]
     assert (tmp_path / "current.json").read_bytes() == before
 
     fingerprint = open_dataset(str(dataset)).manifest.fingerprint
     report = tmp_path / f"reports/{fingerprint[:8]}-weak"
-    assert json.loads(report.with_suffix(".json").read_bytes()) == found
-    candidate, other = found["candidate"]["bits_per_char"], found["production"]["bits_per_char"]
-    assert found["production"]["number"] == 1
-    assert found["gain_bits"] == other - candidate < 0
+    assert json.loads(report.with_suffix(".json").read_bytes()) == decision
+    candidate, other = decision["candidate"]["bits_per_char"], decision["production"]["bits_per_char"]
+    assert decision["production"]["number"] == 1
+    assert decision["gain_bits"] == other - candidate < 0
     text = report.with_suffix(".md").read_text()
     assert text.startswith(f"# Not promoted: worse by {candidate - other:.4f} bits per character")
     assert f"| bits per character | {candidate:.4f} | {other:.4f} | {candidate - other:+.4f} |" in text
@@ -96,7 +96,7 @@ def test_report_has_decision_numbers_differences_and_samples_of_both_models(
     assert earlier == f"promoted as number 1 on {production(tmp_path).promoted}"
     (tmp_path / "current.json").unlink()
     earlier = earlier_decision(ModelRegistry(str(tmp_path)), fingerprint)
-    assert earlier == f"refused on {found['decided']}: {found['reason']}"
+    assert earlier == f"refused on {decision['decided']}: {decision['reason']}"
 
 
 def test_gain_of_exactly_min_gain_bits_is_enough(
@@ -115,12 +115,12 @@ def test_concurrent_promotion_raises_conflict_and_changes_no_report(dataset: Pat
     from jobs.promotion.promote import promote as promote_run
 
     settings: dict[str, Any] = {"split": "test", "batch_windows": 128, "min_gain_bits": 0.01, "force": False}
-    late, found = ModelRegistry(str(tmp_path)), open_dataset(str(dataset))
-    promote_run(open_run(str(runs / "weak")), found, ModelRegistry(str(tmp_path)), **settings)
+    stale, opened = ModelRegistry(str(tmp_path)), open_dataset(str(dataset))
+    promote_run(open_run(str(runs / "weak")), opened, ModelRegistry(str(tmp_path)), **settings)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for name in ("weak", "good"):  # the same run as the first, and another
         with pytest.raises(Conflict):
-            promote_run(open_run(str(runs / name)), found, late, **settings)
+            promote_run(open_run(str(runs / name)), opened, stale, **settings)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
@@ -154,7 +154,7 @@ def test_production_with_other_symbols_is_replaced_only_by_force(
     ModelRegistry(str(models)).promote(model(tmp_path, 1, run=str(tmp_path / "other")))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*other was trained on; .*--force"):
         promoted(runs / "weak", models, capsys)
-    found = promoted(runs / "weak", models, capsys, "--force")
+    decision = promoted(runs / "weak", models, capsys, "--force")
     now = production(models)
-    assert (now.number, now.reason) == (2, found["reason"]) == (2, "promoted by hand, without comparison")
+    assert (now.number, now.reason) == (2, decision["reason"]) == (2, "promoted by hand, without comparison")
     assert (now.gain_bits, now.previous) == (None, 1)

@@ -104,10 +104,10 @@ def test_curves_go_through_the_metric_rows(trained: Path) -> None:
     page = Page(trained / "report.html")
     for plot, name, key in ((BITS, "training", "bits_per_char"), (RATES, "learning rate", "learning_rate")):
         expected = np.array([(row["step"], row[key]) for row in rows(trained, "train")])
-        found = curve(page, plot, name)
-        assert found.shape == (4, 2)
-        assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] == pytest.approx(1, abs=1e-6)
-        assert np.corrcoef(found[:, 1], expected[:, 1])[0, 1] == pytest.approx(-1, abs=1e-6)
+        points = curve(page, plot, name)
+        assert points.shape == (4, 2)
+        assert np.corrcoef(points[:, 0], expected[:, 0])[0, 1] == pytest.approx(1, abs=1e-6)
+        assert np.corrcoef(points[:, 1], expected[:, 1])[0, 1] == pytest.approx(-1, abs=1e-6)
     assert curve(page, BITS, "validation").shape == (1, 2)
     assert curve(page, SPEEDS, "throughput 0").shape == (4, 2)
 
@@ -134,14 +134,14 @@ def test_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: pyte
     for plot in (SPEEDS, GOODPUT):
         assert marked(page, plot, "restart") == ["restart 1"]
     assert [len(curve(page, SPEEDS, f"throughput {k}")) for k in (0, 1)] == [2, 2]
-    # 3 steps at half a step a second and 2 at one, of 132 seconds.
+    # 3 steps at half a step per second and 2 at one step per second, in 132 seconds.
     assert "Goodput 6.1%: at least 8 of 132 seconds went into steps that count" in page.text
 
 
-def left(run: Path, name: str, *, began: float, **more: Any) -> None:
-    """What a start leaves of itself."""
-    found = {"began": began, "step": 0, "machine": {"host": f"host of {name}", "CPU": "a CPU", "GPUs": "1 x a GPU"}}
-    open_bucket(str(run)).write(f"starts/{name}.json", json.dumps(found | more).encode())
+def write_record(run: Path, name: str, *, began: float, **more: Any) -> None:
+    """Write the record of a start."""
+    record = {"began": began, "step": 0, "machine": {"host": f"host of {name}", "CPU": "a CPU", "GPUs": "1 x a GPU"}}
+    open_bucket(str(run)).write(f"starts/{name}.json", json.dumps(record | more).encode())
 
 
 def test_plots_and_table_show_how_each_start_ended(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,7 +156,7 @@ def test_plots_and_table_show_how_each_start_ended(run: Path, capsys: pytest.Cap
     }
     for number, (name, more) in enumerate(ends.items(), start=1):
         began = 100.0 * number
-        left(run, name, began=began, **more)
+        write_record(run, name, began=began, **more)
         data = events((began + 10, 3, 512.0), (began + 16, 6, 512.0), began=began)
         open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.1.{name}", data)
     page = page_of(run, capsys)
@@ -165,9 +165,9 @@ def test_plots_and_table_show_how_each_start_ended(run: Path, capsys: pytest.Cap
         assert marked(page, plot, "restart") == [f"restart {k}" for k in range(1, 6)]
         assert {"evicted", "lost", "stalled", "failed", "stopped"} <= set(written(page, plot))
     cells = page_cells(run)
-    told = ["evicted; SIGTERM", "lost", "stalled; no sign of progress", "failed; OSError: <b>no</b> room"]
-    told += ["stopped; SIGINT", "under way, or lost"]
-    assert [cells[cells.index(f"host of {name}") - 1] for name in ends] == told
+    texts = ["evicted; SIGTERM", "lost", "stalled; no sign of progress", "failed; OSError: <b>no</b> room"]
+    texts += ["stopped; SIGINT", "under way, or lost"]
+    assert [cells[cells.index(f"host of {name}") - 1] for name in ends] == texts
     assert cells[cells.index("host of a") - 4 : cells.index("host of a") + 2] == [
         *("1 min 30 s", "0", "9", "evicted; SIGTERM", "host of a", "a CPU, GPUs: 1 x a GPU")
     ]
@@ -318,9 +318,9 @@ def test_reports_in_several_threads_do_not_disturb_each_other(run: Path, caplog:
         reports.after_end()
         for thread in threads:
             thread.join()
-    told = [record.getMessage() for record in caplog.records if record.name == write.__name__]
-    assert set(told) == {f"report: {run}/report.html"}
-    assert 2 <= len(told) <= 5  # of one thread at least, and at the end
+    messages = [record.getMessage() for record in caplog.records if record.name == write.__name__]
+    assert set(messages) == {f"report: {run}/report.html"}
+    assert 2 <= len(messages) <= 5  # from one thread at least, and from the end
     assert (run / "report.html").read_bytes() == expected
 
 

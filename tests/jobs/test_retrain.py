@@ -72,10 +72,10 @@ def test_each_night_trains_and_decides_on_new_reviews_once(
     assert f"first weights from {first.run}" in caplog.text
     assert second.gain_bits
     assert second.gain_bits > 0.02
-    # What it was trained on stays, for a run that is still at work on it.
+    # The old dataset stays, for a run that may still train on it.
     assert open_dataset(f"{bucket}/datasets/{first.dataset[:8]}").manifest.fingerprint == first.dataset
 
-    # Too small a rate to learn anything: refused, and not trained once more the night after.
+    # A tiny learning rate learns nothing: the model is refused, and not trained again the next night.
     write_reviews(reviews, seed=3)
     retrain.main(night(bucket, reviews, "thursday", tmp_path, learning_rate=1e-9))
     before = contents(bucket)
@@ -88,38 +88,38 @@ def test_each_night_trains_and_decides_on_new_reviews_once(
 def test_stopped_and_killed_run_resumes_with_its_own_reviews(tmp_path: Path) -> None:
     bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
     run, whole = bucket / "runs/night", {"max_chars": 0, "epochs": 2}
-    asked = night(bucket, reviews, "night", tmp_path, **whole)
-    process = start(asked, job="retrain")
+    argv = night(bucket, reviews, "night", tmp_path, **whole)
+    process = start(argv, job="retrain")
     wait_until(lambda: saved_step(run) > 0, process)
     process.send_signal(signal.SIGTERM)
     finish(process, code=143)
     stopped_at, begun = saved_step(run), (run / "manifest.json").read_bytes()
     write_reviews(reviews, seed=2)
-    process = start(asked, job="retrain")
+    process = start(argv, job="retrain")
     wait_until(lambda: saved_step(run) > stopped_at, process)
     process.kill()
     process.wait()
     assert history(bucket) == []
-    retrain.main(asked)
+    retrain.main(argv)
     [first] = history(bucket)
     assert (run / "manifest.json").read_bytes() == begun
     assert first.dataset == json.loads(begun)["fingerprint"]
     assert len(list((bucket / "datasets").iterdir())) == 1
     before = outcome(run)
-    retrain.main(asked)
+    retrain.main(argv)
     assert (outcome(run), history(bucket)) == (before, [first])
 
 
 def test_one_of_two_concurrent_runs_is_promoted_and_the_other_does_no_harm(tmp_path: Path) -> None:
     bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
-    asked = {name: night(bucket, reviews, name, tmp_path) for name in ("one", "other")}
-    both = {name: start(asked[name], job="retrain") for name in asked}
-    for name, process in both.items():
+    argv = {name: night(bucket, reviews, name, tmp_path) for name in ("first", "second")}
+    processes = {name: start(argv[name], job="retrain") for name in argv}
+    for name, process in processes.items():
         errors = process.output()
         assert process.returncode in (0, 1), errors
         assert "Traceback" not in errors
         if process.returncode:
-            retrain.main(asked[name])
+            retrain.main(argv[name])
     [first] = history(bucket)
     earlier = earlier_decision(ModelRegistry(f"{bucket}/models"), first.dataset)
     assert earlier == f"promoted as number 1 on {first.promoted}"
@@ -129,24 +129,24 @@ def test_production_with_other_layers_gives_no_initial_weights_and_with_other_sy
     dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    found, models = open_dataset(str(dataset)), ModelRegistry(str(tmp_path / "models"))
+    opened, registry = open_dataset(str(dataset)), ModelRegistry(str(tmp_path / "models"))
     sets = ["dataset=d", "runs=r"]
     same, other = (load_config(TrainConfig, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
-    assert retrain.production_run(models, found, same) == ""
-    begin(str(tmp_path), "run", same, found.manifest)
-    models.promote(model(tmp_path, 1, run=str(tmp_path / "run")))
-    assert retrain.production_run(models, found, same) == str(tmp_path / "run")
-    assert retrain.production_run(models, found, other) == ""
+    assert retrain.production_run(registry, opened, same) == ""
+    begin(str(tmp_path), "run", same, opened.manifest)
+    registry.promote(model(tmp_path, 1, run=str(tmp_path / "run")))
+    assert retrain.production_run(registry, opened, same) == str(tmp_path / "run")
+    assert retrain.production_run(registry, opened, other) == ""
     assert caplog.messages[-1].startswith("no initial weights from production: lstm_units=[8], now [9]")
-    symbols = replace(found, manifest=replace(found.manifest, vocabulary=found.manifest.vocabulary[::-1]))
+    symbols = replace(opened, manifest=replace(opened.manifest, vocabulary=opened.manifest.vocabulary[::-1]))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*run was trained on.*--force"):
-        retrain.production_run(models, symbols, same)
+        retrain.production_run(registry, symbols, same)
     for name in ("config.yaml", "manifest.json"):
         (tmp_path / "run" / name).unlink()
     with pytest.raises(
-        InputError, match="current.json: number 1 could not be compared in the end: .*run: no config.yaml"
+        InputError, match="current.json: the new model could not be compared with number 1: .*run: no config.yaml"
     ):
-        retrain.production_run(models, found, same)
+        retrain.production_run(registry, opened, same)
 
 
 def test_without_production_warm_start_comes_from_the_configuration(tmp_path: Path) -> None:
@@ -157,21 +157,21 @@ def test_without_production_warm_start_comes_from_the_configuration(tmp_path: Pa
 
 def test_wrong_configuration_of_a_later_step_is_refused_before_the_first_step(tmp_path: Path) -> None:
     bucket, reviews = tmp_path / "bucket", write_reviews(tmp_path / "reviews.jsonl", seed=1)
-    asked = night(bucket, reviews, "night", tmp_path)
+    argv = night(bucket, reviews, "night", tmp_path)
     for job in ("train", "promote"):
         file = tmp_path / f"{job}.yaml"
         text = file.read_text()
         file.write_text(f"{text}margin: 1\n")
         with pytest.raises(InputError, match=f"{file}: unknown key margin=1"):
-            retrain.main(asked)
+            retrain.main(argv)
         file.write_text(text)
     with pytest.raises(InputError, match="--run Night: expected lower-case letters"):
         retrain.main(night(bucket, reviews, "Night", tmp_path))
     assert not bucket.exists()
-    asked = night(bucket, reviews, "night", tmp_path)
+    argv = night(bucket, reviews, "night", tmp_path)
     (tmp_path / "preprocess.yaml").write_text(yaml.safe_dump(PREPROCESS | {"test_fraction": 0.0}))
     with pytest.raises(InputError, match="no test split"):
-        retrain.main(asked)
+        retrain.main(argv)
     assert not (bucket / "runs").exists()
 
 

@@ -43,47 +43,47 @@ def unfinished(run: Path, tmp_path: Path) -> Path:
 
 
 def test_status_of_a_complete_run(run: Path) -> None:
-    found = read_status(open_run(str(run)))
-    assert (found.state, found.epoch, found.epochs, found.restarts) == ("complete", 3, 3, 1)
-    assert found.step == found.steps
+    status = read_status(open_run(str(run)))
+    assert (status.state, status.epoch, status.epochs, status.restarts) == ("complete", 3, 3, 1)
+    assert status.step == status.steps
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert found.training[-1] == [row["bits_per_char"] for row in rows if row["kind"] == "train"][-1]
-    assert found.validation == [row["bits_per_char"] for row in rows if row["kind"] == "validation"]
-    assert found.chars_per_second is not None
-    assert found.chars_per_second > 0
-    assert found.samples is not None
-    assert found.samples.epoch == 3
+    assert status.training[-1] == [row["bits_per_char"] for row in rows if row["kind"] == "train"][-1]
+    assert status.validation == [row["bits_per_char"] for row in rows if row["kind"] == "validation"]
+    assert status.chars_per_second is not None
+    assert status.chars_per_second > 0
+    assert status.samples is not None
+    assert status.samples.epoch == 3
 
 
 def test_status_of_a_run_without_a_save_is_begun(run: Path, tmp_path: Path) -> None:
     for name in ("config.yaml", "manifest.json"):
         shutil.copy(run / name, tmp_path / name)
-    found = read_status(open_run(str(tmp_path)))
-    assert (found.state, found.step, found.restarts) == ("begun", 0, 0)
-    assert (found.chars_per_second, found.seconds_left, found.saved_seconds, found.samples) == (None, None, None, None)
-    assert status_line(found).startswith("begun: step 0 of ")
+    status = read_status(open_run(str(tmp_path)))
+    assert (status.state, status.step, status.restarts) == ("begun", 0, 0)
+    assert {status.chars_per_second, status.seconds_left, status.saved_seconds, status.samples} == {None}
+    assert status_line(status).startswith("begun: step 0 of ")
 
 
 def test_status_of_a_run_without_recent_saves_is_silent(unfinished: Path) -> None:
-    found = open_run(str(unfinished))
-    rare = replace(found.config.checkpoint, every_seconds=3600)
-    assert read_status(replace(found, config=replace(found.config, checkpoint=rare))).state == "under way"
-    often = replace(found.config.checkpoint, every_seconds=1e-6)
-    assert read_status(replace(found, config=replace(found.config, checkpoint=often))).state == "silent"
+    opened = open_run(str(unfinished))
+    rare = replace(opened.config.checkpoint, every_seconds=3600)
+    assert read_status(replace(opened, config=replace(opened.config, checkpoint=rare))).state == "under way"
+    often = replace(opened.config.checkpoint, every_seconds=1e-6)
+    assert read_status(replace(opened, config=replace(opened.config, checkpoint=often))).state == "silent"
 
 
 def test_pipe_gets_one_line_per_new_status_and_ends_with_the_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watch.main([str(run)])
-    stands, sample = capsys.readouterr().out.splitlines()
-    assert " complete: step " in stands
+    status, sample = capsys.readouterr().out.splitlines()
+    assert " complete: step " in status
     assert " sample, epoch 3, diversity " in sample
 
 
 def test_json_has_one_object_per_new_status(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watch.main([str(run), "--json"])
-    [found] = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (found["state"], found["restarts"], found["samples"]["epoch"]) == ("complete", 1, 3)
-    assert isinstance(found["training"], float)
+    [values] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (values["state"], values["restarts"], values["samples"]["epoch"]) == ("complete", 1, 3)
+    assert isinstance(values["training"], float)
 
 
 def test_run_in_training_is_watched_to_its_end(dataset: Path, tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_unreachable_store_is_polled_again(unfinished: Path) -> None:
     run = open_run(str(unfinished))
     store: Any = Unreliable(run.bucket)
     polls = poll_status(replace(run, bucket=store), every_seconds=0.001)
-    found, trouble = next(polls)
-    assert (found.state, trouble) == ("under way", "")
+    status, error = next(polls)
+    assert (status.state, error) == ("under way", "")
     store.unreachable = True
-    assert next(polls) == (found, "status of the last poll; retrying: no route to the store")
+    assert next(polls) == (status, "status of the last poll; retrying: no route to the store")
     store.unreachable = False
     assert next(polls)[1] == ""
 

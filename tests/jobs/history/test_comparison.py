@@ -62,8 +62,13 @@ def test_curves_are_on_one_axis_by_step_and_by_characters(runs: Path, capsys: py
 
 def test_page_shows_samples_of_equal_epoch_and_diversity(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = page_of(runs, "one", "two", capsys=capsys)
-    texts = [json.loads((runs / name / "samples/epoch-001.json").read_text())["samples"][0] for name in ("one", "two")]
-    assert page.samples == [*dict.fromkeys(one["prompt"] for one in texts), *(one["text"] for one in texts)]
+    samples = [
+        json.loads((runs / name / "samples/epoch-001.json").read_text())["samples"][0] for name in ("one", "two")
+    ]
+    assert page.samples == [
+        *dict.fromkeys(sample["prompt"] for sample in samples),
+        *(sample["text"] for sample in samples),
+    ]
     assert "diversity 0.2" in page.texts
     assert not {"diversity 0.4", "diversity 0.9"} & set(page.texts)
 
@@ -79,21 +84,21 @@ def test_page_says_that_no_epoch_is_common(runs: Path, tmp_path: Path, capsys: p
 
 def test_json_has_summaries_and_differences(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report.main([str(runs / "one"), str(runs / "two"), "--json"])
-    found = json.loads(capsys.readouterr().out)
-    assert found["configuration"] == {
+    values = json.loads(capsys.readouterr().out)
+    assert values["configuration"] == {
         "batch_windows": [64, 32],
         "sample.diversities": [[0.2, 0.4, 0.6, 0.8], [0.2, 0.9]],
     }
-    assert (found["dataset"], found["common_epochs"]) == ({}, [1])
-    for name, steps, one in zip(("one", "two"), (10, 20), found["runs"], strict=True):
+    assert (values["dataset"], values["common_epochs"]) == ({}, [1])
+    for name, steps, run in zip(("one", "two"), (10, 20), values["runs"], strict=True):
         [last] = rows(runs / name, "validation")
-        assert (one["name"], one["steps"], one["planned_steps"], one["chars"]) == (name, steps, steps, 10_240)
-        assert (one["best_bits"], one["last_bits"], one["best_epoch"]) == (last["bits_per_char"],) * 2 + (1,)
-        assert one["training_bits"] == rows(runs / name, "train")[-1]["bits_per_char"]
-        assert one["validation"] == [
+        assert (run["name"], run["steps"], run["planned_steps"], run["chars"]) == (name, steps, steps, 10_240)
+        assert (run["best_bits"], run["last_bits"], run["best_epoch"]) == (last["bits_per_char"],) * 2 + (1,)
+        assert run["training_bits"] == rows(runs / name, "train")[-1]["bits_per_char"]
+        assert run["validation"] == [
             {key: value for key, value in last.items() if key != "kind"} | {"chars_trained": 10_240}
         ]
-        assert one["starts"] == 1
+        assert run["starts"] == 1
 
 
 def test_dataset_differences_are_listed(runs: Path, tmp_path: Path) -> None:
