@@ -132,9 +132,9 @@ class VersionedObject:
         self._failed = set()
 
 
-def conflict(url: str, *, expected: Version, found: Version) -> Conflict:
-    """Return the exception of a conditional write that found another version."""
-    return Conflict(f"{url}: expected {_describe(expected)}, found {_describe(found)}")
+def describe_conflict(url: str, *, expected: Version, found: Version) -> str:
+    """Return the message of a Conflict."""
+    return f"{url}: expected {_describe(expected)}, found {_describe(found)}"
 
 
 def _describe(version: Version) -> str:

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from preprocessing.errors import InputError
+from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.atomic import check_object_name, is_temporary, replace_file
-from preprocessing.storage.bucket import ABSENT, Bucket, ObjectStat, Version, conflict
+from preprocessing.storage.bucket import ABSENT, Bucket, ObjectStat, Version, describe_conflict
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 BINARY = "application/octet-stream"
@@ -82,7 +82,8 @@ class GoogleBucket(Bucket):
                 current = self._bucket.get_blob(blob.name, retry=self._retry)
                 if current is None or current.metadata != blob.metadata:
                     found = ABSENT if current is None else str(current.generation)
-                    raise conflict(f"{self.url}/{name}", expected=if_version or ABSENT, found=found) from None
+                    message = describe_conflict(f"{self.url}/{name}", expected=if_version or ABSENT, found=found)
+                    raise Conflict(message) from None
                 return str(current.generation)
         return str(blob.generation)
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from preprocessing.errors import InputError
+from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.atomic import NO_PATH, as_input_error, check_object_name, is_temporary, replace_file
-from preprocessing.storage.bucket import ABSENT, Bucket, ObjectStat, Version, conflict
+from preprocessing.storage.bucket import ABSENT, Bucket, ObjectStat, Version, describe_conflict
 from preprocessing.storage.checksum import crc32c
 
 CHUNK_BYTES = 1 << 20
@@ -62,7 +62,7 @@ class LocalBucket(Bucket):
             with _lock(path):
                 found = _version(path.read_bytes()) if path.exists() else ABSENT
                 if found != if_version:
-                    raise conflict(str(path), expected=if_version, found=found)
+                    raise Conflict(describe_conflict(str(path), expected=if_version, found=found))
                 _write(path, data)
         return _version(data)
 
@@ -123,7 +123,7 @@ class LocalBucket(Bucket):
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Exclude other processes' conditional writes to the folder of `path` during the block."""
+    """Keep other processes from conditional writes in the folder of `path` during the block."""
     # The lock is on a file, as NFS locks only what is open for writing. The file is deleted after the block, so that
     # a folder can go with its last object; the filelock package would leave it.
     lock_path = path.parent / LOCK

@@ -14,7 +14,7 @@ import pytest
 
 from jobs import sample
 from preprocessing.errors import InputError
-from preprocessing.storage.urls import open_bucket, open_for_writing
+from preprocessing.storage.urls import open_bucket
 from trainer.runs.folder import open_run
 
 Lines = Callable[..., list[dict[str, Any]]]
@@ -199,22 +199,6 @@ def test_output_has_the_same_lines_on_disk_and_in_a_bucket(
         sample.main([str(small_run), *map(str, asked), "--output", f"{folder}/reviews.jsonl"])
         data = open_bucket(folder).read("reviews.jsonl")
         assert [json.loads(line) for line in data.splitlines()] == expected
-
-
-def test_output_file_appears_only_when_it_is_complete(tmp_path: Path, store: str) -> None:
-    for folder in (str(tmp_path), f"{store}/batch"):
-        bucket = open_bucket(folder)
-        bucket.write("reviews.jsonl", b"old")
-
-        def fail(folder: str = folder) -> None:
-            with open_for_writing(f"{folder}/reviews.jsonl") as file:
-                file.write(b"half of the new")
-                raise OSError
-
-        with pytest.raises(OSError):  # noqa: PT011 (the block's own)
-            fail()
-        assert bucket.names() == ["reviews.jsonl"]
-        assert bucket.read("reviews.jsonl") == b"old"
 
 
 def test_run_trained_on_gpus_in_float16_is_sampled_on_a_cpu(small_run: Path, tmp_path: Path) -> None:

@@ -1,54 +1,57 @@
-"""The same cases for a folder and for Cloud Storage, which an emulator stands in for."""
+"""Bucket: the same tests for a local folder and for Cloud Storage."""
 
 import multiprocessing
 import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from preprocessing.errors import Conflict, InputError
-from preprocessing.storage.bucket import ABSENT, Bucket, local_file
+from preprocessing.errors import Conflict
+from preprocessing.storage.bucket import ABSENT, Bucket, ReadOnlyBucket, VersionedObject, local_file
 from preprocessing.storage.urls import is_local, open_bucket
-from tests.support.gcs_emulator import FaultyStore, emulator
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with emulator(bucket="reviews") as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", url)
-        yield url
-
-
-@pytest.fixture(params=["folder", "gs"])
-def bucket(request: pytest.FixtureRequest, tmp_path: Path, endpoint: str) -> Bucket:  # noqa: ARG001
-    return open_bucket(str(tmp_path / "bucket") if request.param == "folder" else f"gs://reviews/{tmp_path.name}")
+from tests.support.memory import Memory, no_answer
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes(range(256)) * 1000])
-def test_what_is_written_is_read(bucket: Bucket, data: bytes) -> None:
+def test_read_returns_the_written_content(bucket: Bucket, data: bytes) -> None:
     version = bucket.write("a/b.bin", data)
     assert bucket.read("a/b.bin") == data
     assert bucket.read_versioned("a/b.bin") == (data, version)
     assert bucket.stat("a/b.bin").bytes == len(data)
 
 
-def test_a_write_replaces_and_gives_a_new_version(bucket: Bucket) -> None:
+def test_write_replaces_the_object_and_returns_a_new_version(bucket: Bucket) -> None:
     first = bucket.write("x", b"1")
     second = bucket.write("x", b"2")
     assert first != second
     assert bucket.read("x") == b"2"
 
 
-def test_names_are_sorted_below_the_bucket_s_own_prefix(bucket: Bucket) -> None:
+def test_names_are_sorted_and_relative_to_the_bucket(bucket: Bucket) -> None:
     assert bucket.names() == []
     for name in ("b", "a/2", "a/10", "ab/1"):
         bucket.write(name, b"")
     assert bucket.names() == ["a/10", "a/2", "ab/1", "b"]
     assert bucket.names("a/") == ["a/10", "a/2"]
+
+
+def test_names_can_leave_out_folders(bucket: Bucket) -> None:
+    for name in ("a", "b/c", "b/d/e", "bc"):
+        bucket.write(name, b"x")
+    assert bucket.names(recursive=False) == ["a", "bc"]
+    assert bucket.names("b/", recursive=False) == ["b/c"]
+    assert bucket.names("b") == ["b/c", "b/d/e", "bc"]
+    assert bucket.names("b/") == ["b/c", "b/d/e"]
+    assert bucket.names("none/") == []
+
+
+def test_a_bucket_does_not_list_a_bucket_whose_name_starts_alike(bucket: Bucket) -> None:
+    bucket.write("x", b"")
+    open_bucket(f"{bucket.url}-2").write("y", b"")
+    assert bucket.names() == ["x"]
 
 
 def test_the_checksum_is_the_crc32c_of_the_content(bucket: Bucket) -> None:
@@ -62,13 +65,7 @@ def test_an_object_has_the_time_of_its_last_write(bucket: Bucket) -> None:
     assert before - 1 < bucket.stat("x").written_seconds < time.time() + 1
 
 
-def test_the_size_of_a_large_file_is_known_without_reading_it(tmp_path: Path) -> None:
-    with (tmp_path / "x").open("wb") as file:
-        file.truncate(100 << 30)  # sparse: to read its zeros would take a minute
-    assert open_bucket(str(tmp_path)).stat("x").bytes == 100 << 30
-
-
-def test_an_object_that_is_not_there_is_named_with_its_url(bucket: Bucket, tmp_path: Path) -> None:
+def test_a_missing_object_is_an_error_with_its_url(bucket: Bucket, tmp_path: Path) -> None:
     actions: list[Callable[[], object]] = [
         lambda: bucket.read("no/x"),
         lambda: bucket.read_versioned("no/x"),
@@ -81,14 +78,7 @@ def test_an_object_that_is_not_there_is_named_with_its_url(bucket: Bucket, tmp_p
     assert [path for path in (tmp_path / "local").rglob("*") if path.is_file()] == []
 
 
-def test_deleting_twice_is_fine(bucket: Bucket) -> None:
-    bucket.write("x", b"")
-    bucket.delete("x")
-    bucket.delete("x")
-    assert bucket.names() == []
-
-
-def test_a_file_goes_up_and_comes_down(bucket: Bucket, tmp_path: Path) -> None:
+def test_an_uploaded_file_is_fetched_unchanged(bucket: Bucket, tmp_path: Path) -> None:
     data = os.urandom(9_000_000)  # above the client's bound for a simple upload
     (tmp_path / "up").write_bytes(data)
     bucket.upload(tmp_path / "up", "deep/er/x")
@@ -98,14 +88,53 @@ def test_a_file_goes_up_and_comes_down(bucket: Bucket, tmp_path: Path) -> None:
     assert path.exists() == is_local(bucket.url)  # a copy is deleted
 
 
-def test_an_object_that_must_be_new_is_written_once(bucket: Bucket) -> None:
+def test_an_object_can_be_deleted_twice(bucket: Bucket) -> None:
+    bucket.write("x", b"")
+    bucket.delete("x")
+    bucket.delete("x")
+    assert bucket.names() == []
+
+
+def test_delete_ignores_a_folder_and_a_path_below_an_object(bucket: Bucket) -> None:
+    bucket.write("folder/x", b"")
+    bucket.delete("folder")
+    bucket.delete("folder/x/y")
+    assert bucket.names() == ["folder/x"]
+
+
+def test_move_replaces_the_target_and_deletes_the_source(bucket: Bucket) -> None:
+    bucket.write("building/a", b"new")
+    bucket.write("b/c", b"old")
+    bucket.move("building/a", "b/c")
+    assert bucket.names() == ["b/c"]
+    assert bucket.read("b/c") == b"new"
+
+
+def test_a_missing_object_cannot_be_moved(bucket: Bucket) -> None:
+    with pytest.raises(FileNotFoundError):
+        bucket.move("a", "b")
+    assert bucket.names() == []
+
+
+def test_an_object_can_have_the_longest_name_of_a_file(bucket: Bucket) -> None:
+    bucket.write("n" * 255, b"x")
+    assert bucket.names() == ["n" * 255]
+
+
+@pytest.mark.parametrize("name", ["", "/etc/x", "../x", "a/../../x", "a//b", "./x", "x/", ".x.tmp"])
+def test_a_name_that_leads_outside_the_bucket_is_refused(bucket: Bucket, name: str) -> None:
+    with pytest.raises(ValueError, match="expected a relative path"):
+        bucket.write(name, b"")
+
+
+def test_an_object_that_must_be_absent_is_written_once(bucket: Bucket) -> None:
     bucket.write("x", b"first", if_version=ABSENT)
     with pytest.raises(Conflict, match=f"{bucket.url}/x: expected no object, found version"):
         bucket.write("x", b"second", if_version=ABSENT)
     assert bucket.read("x") == b"first"
 
 
-def test_a_write_over_a_version_that_is_gone_changes_nothing(bucket: Bucket) -> None:
+def test_a_write_over_an_old_version_changes_nothing(bucket: Bucket) -> None:
     old = bucket.write("x", b"1")
     new = bucket.write("x", b"2", if_version=old)
     with pytest.raises(Conflict):
@@ -114,6 +143,13 @@ def test_a_write_over_a_version_that_is_gone_changes_nothing(bucket: Bucket) -> 
     bucket.delete("x")
     with pytest.raises(Conflict, match="found no object"):
         bucket.write("x", b"4", if_version=new)
+
+
+@pytest.mark.parametrize("size", [4, 9_000_000])
+def test_a_second_write_of_equal_content_is_a_conflict(bucket: Bucket, size: int) -> None:
+    bucket.write("x", bytes(size), if_version=ABSENT)
+    with pytest.raises(Conflict):
+        bucket.write("x", bytes(size), if_version=ABSENT)
 
 
 def test_of_many_threads_that_replace_one_version_one_wins(bucket: Bucket) -> None:
@@ -132,130 +168,7 @@ def test_of_many_threads_that_replace_one_version_one_wins(bucket: Bucket) -> No
     assert bucket.read("x") == b"%d" % won.index(True)
 
 
-def race(url: str, number: int, barrier: "multiprocessing.synchronize.Barrier", won: "multiprocessing.Queue") -> None:
-    bucket = open_bucket(url)
-    barrier.wait()
-    try:
-        bucket.write("x", b"%d" % number, if_version=ABSENT)
-        won.put(number)
-    except Conflict:
-        won.put(None)
-
-
-def test_of_two_processes_that_make_one_object_one_wins(bucket: Bucket) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier, won = context.Barrier(2), context.Queue()
-    processes = [context.Process(target=race, args=(bucket.url, number, barrier, won)) for number in (1, 2)]
-    for process in processes:
-        process.start()
-    found = [won.get(timeout=60) for _ in processes]
-    for process in processes:
-        process.join()
-    winner = next(number for number in found if number is not None)
-    assert found.count(None) == 1
-    assert bucket.read("x") == b"%d" % winner
-
-
-def test_a_local_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    bucket = open_bucket(str(tmp_path / "bucket"))
-    bucket.write("x", b"old")
-    with pytest.raises(IsADirectoryError):
-        bucket.upload(tmp_path, "x")
-    with pytest.raises(TypeError):
-        bucket.write("x", "text, not bytes")  # type: ignore[arg-type]
-    assert bucket.read("x") == b"old"
-    assert [path.name for path in (tmp_path / "bucket").iterdir()] == ["x"]
-
-
-def test_a_full_disk_is_no_input_error_and_leaves_no_partial_file(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=False).returncode:
-        pytest.skip("needs the right to mount a small tmpfs")
-    try:
-        bucket = open_bucket(str(disk))
-        bucket.write("x", b"old")
-        with pytest.raises(OSError, match="No space left"):
-            bucket.write("x", bytes(1_000_000))
-        assert bucket.read("x") == b"old"
-        assert [path.name for path in disk.iterdir()] == ["x"]
-    finally:
-        subprocess.run(["umount", disk], check=True)
-
-
-def test_a_temporary_file_that_was_left_over_is_not_an_object(tmp_path: Path) -> None:
-    (tmp_path / ".x.0123.tmp").write_bytes(b"half")
-    (tmp_path / "y").write_bytes(b"")
-    assert open_bucket(str(tmp_path)).names() == ["y"]
-
-
-def test_a_folder_that_cannot_be_is_an_input_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    bucket = open_bucket(str(tmp_path / "file/below"))
-    for condition in (None, ABSENT):
-        with pytest.raises(InputError, match=f"{tmp_path}/file/below/x: cannot be written: "):
-            bucket.write("x", b"", if_version=condition)
-    with pytest.raises(FileNotFoundError):
-        bucket.read("x")
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        open_bucket(str(tmp_path.parent)).read(tmp_path.name)
-
-
-def test_a_folder_is_made_only_by_a_write(tmp_path: Path) -> None:
-    bucket = open_bucket(str(tmp_path / "new"))
-    assert bucket.names() == []
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize("name", ["", "/etc/x", "../x", "a/../../x", "a//b", "./x", "x/", ".x.tmp"])
-def test_a_name_that_leads_outside_is_refused(bucket: Bucket, name: str) -> None:
-    with pytest.raises(ValueError, match="expected a relative path"):
-        bucket.write(name, b"")
-
-
-@pytest.mark.usefixtures("endpoint")
-def test_a_bucket_that_does_not_exist_is_an_input_error() -> None:
-    bucket = open_bucket("gs://nobody/x")
-    actions: list[Callable[[], object]] = [
-        lambda: bucket.write("x", b""),
-        lambda: bucket.names(),
-        lambda: bucket.read("x"),
-        lambda: bucket.stat("x"),
-        lambda: bucket.delete("x"),
-    ]
-    for action in actions:
-        with pytest.raises(InputError, match="gs://nobody: no such bucket"):
-            action()
-
-
-@pytest.mark.usefixtures("endpoint")
-def test_a_store_that_is_out_for_a_moment_is_asked_again() -> None:
-    bucket = open_bucket("gs://reviews/outage")
-    FaultyStore.outage = 1
-    bucket.write("x", b"1", if_version=ABSENT)
-    FaultyStore.outage = 1
-    assert bucket.read("x") == b"1"
-    assert FaultyStore.outage == 0
-
-
-@pytest.mark.usefixtures("endpoint")
-@pytest.mark.parametrize("size", [4, 9_000_000])  # one request, and a resumable upload
-def test_a_write_whose_answer_was_lost_is_not_a_conflict_with_itself(size: int) -> None:
-    bucket = open_bucket(f"gs://reviews/repeated-{size}")
-    FaultyStore.lost = 1
-    version = bucket.write("x", bytes(size), if_version=ABSENT)
-    assert FaultyStore.lost == 0
-    assert bucket.read_versioned("x") == (bytes(size), version)
-
-
-@pytest.mark.parametrize("size", [4, 9_000_000])
-def test_of_two_owners_that_write_the_same_one_still_loses(bucket: Bucket, size: int) -> None:
-    bucket.write("x", bytes(size), if_version=ABSENT)
-    with pytest.raises(Conflict):
-        bucket.write("x", bytes(size), if_version=ABSENT)
-
-
-def test_of_many_threads_that_make_one_large_object_one_wins(bucket: Bucket) -> None:
+def test_of_many_threads_that_write_one_large_object_one_wins(bucket: Bucket) -> None:
     def attempt(number: int) -> bool:
         try:
             bucket.write("x", bytes([number]) * 9_000_000, if_version=ABSENT)
@@ -267,84 +180,99 @@ def test_of_many_threads_that_make_one_large_object_one_wins(bucket: Bucket) -> 
         assert list(threads.map(attempt, range(4))).count(True) == 1
 
 
-@pytest.mark.usefixtures("endpoint")
-def test_a_copy_below_a_file_is_an_input_error(tmp_path: Path) -> None:
-    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
-    bucket.write("x", b"")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file/below/x: cannot be written: Not a directory"):
-        bucket.fetch("x", tmp_path / "file/below")
+def write_once(
+    url: str, number: int, barrier: "multiprocessing.synchronize.Barrier", won: "multiprocessing.Queue"
+) -> None:
+    bucket = open_bucket(url)
+    barrier.wait()
+    try:
+        bucket.write("x", b"%d" % number, if_version=ABSENT)
+        won.put(number)
+    except Conflict:
+        won.put(None)
 
 
-def test_deleting_what_is_no_object_is_fine(bucket: Bucket) -> None:
-    bucket.write("folder/x", b"")
-    bucket.delete("folder")
-    bucket.delete("folder/x/y")
-    assert bucket.names() == ["folder/x"]
+def test_of_two_processes_that_write_one_object_one_wins(bucket: Bucket) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier, won = context.Barrier(2), context.Queue()
+    processes = [context.Process(target=write_once, args=(bucket.url, number, barrier, won)) for number in (1, 2)]
+    for process in processes:
+        process.start()
+    found = [won.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    winner = next(number for number in found if number is not None)
+    assert found.count(None) == 1
+    assert bucket.read("x") == b"%d" % winner
 
 
-def test_a_bucket_s_prefix_ends_at_a_slash(bucket: Bucket) -> None:
-    bucket.write("x", b"")
-    open_bucket(f"{bucket.url}-2").write("y", b"")
-    assert bucket.names() == ["x"]
-
-
-def test_the_longest_name_of_a_file_can_be_written(bucket: Bucket) -> None:
-    bucket.write("n" * 255, b"x")
-    assert bucket.names() == ["n" * 255]
-
-
-def test_a_moved_object_is_where_it_was_moved_to_and_only_there(bucket: Bucket) -> None:
-    bucket.write("building/a", b"new")
-    bucket.write("b/c", b"old")
-    bucket.move("building/a", "b/c")
-    assert bucket.names() == ["b/c"]
-    assert bucket.read("b/c") == b"new"
-
-
-def test_an_object_that_is_not_there_cannot_be_moved(bucket: Bucket) -> None:
+def test_read_only_bucket_reads_and_writes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    bucket = open_bucket(str(folder))
+    version = bucket.write("one", b"1")
+    (tmp_path / "file").write_text("x")
+    reader = ReadOnlyBucket(bucket)
+    assert reader.write("one", b"2", if_version=version) == version
+    reader.write("two", b"2")
+    reader.upload(tmp_path / "file", "three")
+    reader.move("one", "four")
+    reader.delete("one")
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("one", "1")]
+    assert (reader.read("one"), reader.names(), reader.stat("one").bytes) == (b"1", ["one"], 1)
     with pytest.raises(FileNotFoundError):
-        bucket.move("a", "b")
-    assert bucket.names() == []
+        reader.read_versioned("two")
 
 
-def test_a_folder_goes_with_its_last_object(tmp_path: Path) -> None:
-    bucket = open_bucket(str(tmp_path / "out"))
-    for name in ("a/b/one", "a/two", "three"):
-        bucket.write(name, b"x")
-    bucket.delete("a/b/one")
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["a", "three", "two"]
-    bucket.move("a/two", "two")
-    bucket.delete("three")
-    bucket.delete("two")
-    assert list((tmp_path / "out").rglob("*")) == []
-    assert (tmp_path / "out").is_dir()
-
-
-def test_what_is_no_file_is_neither_read_nor_replaced(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    bucket = open_bucket(str(tmp_path))
-    with pytest.raises(InputError, match="pipe: cannot be read: not a file"):
-        bucket.read("pipe")
-    with pytest.raises(InputError, match="pipe: cannot be written: not a file"):
-        bucket.write("pipe", b"x")
-    assert (tmp_path / "pipe").is_fifo()
-
-
-def test_a_conditional_write_leaves_no_lock_behind(tmp_path: Path) -> None:
-    bucket = open_bucket(str(tmp_path))
-    version = bucket.write("a", b"1", if_version=ABSENT)
+def test_of_two_writers_of_a_versioned_object_the_second_gets_a_conflict() -> None:
+    bucket = Memory()
+    first, second = VersionedObject(bucket, "name"), VersionedObject(bucket, "name")
+    first.write(b"1")
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            second.write(b"2")
+    assert bucket.objects == {"name": b"1"}
+    assert second.read() == b"1"
+    second.write(b"3")
     with pytest.raises(Conflict):
-        bucket.write("a", b"2", if_version=ABSENT)
-    bucket.write("a", b"3", if_version=version)
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+        first.write(b"4")
 
 
-def test_names_may_leave_out_what_is_further_down(bucket: Bucket) -> None:
-    for name in ("a", "b/c", "b/d/e", "bc"):
-        bucket.write(name, b"x")
-    assert bucket.names(recursive=False) == ["a", "bc"]
-    assert bucket.names("b/", recursive=False) == ["b/c"]
-    assert bucket.names("b") == ["b/c", "b/d/e", "bc"]
-    assert bucket.names("b/") == ["b/c", "b/d/e"]
-    assert bucket.names("none/") == []
+def write_without_answer() -> tuple[Memory, VersionedObject]:
+    """Return an object whose write of b"1" was carried out and yet raised OSError; so do further writes."""
+    bucket = Memory()
+    bucket.after = no_answer
+    versioned = VersionedObject(bucket, "name")
+    with pytest.raises(OSError, match="no answer"):
+        versioned.write(b"1")
+    return bucket, versioned
+
+
+def test_a_write_after_a_lost_answer_is_no_conflict() -> None:
+    bucket, versioned = write_without_answer()
+    bucket.after = lambda *_: None
+    versioned.write(b"2")
+    versioned.write(b"3")
+    assert bucket.objects == {"name": b"3"}
+
+
+def test_a_write_after_a_lost_answer_is_a_conflict_if_another_process_wrote() -> None:
+    bucket, versioned = write_without_answer()
+    bucket.after = lambda *_: None
+    bucket.objects["name"] = b"another process"
+    with pytest.raises(Conflict):
+        versioned.write(b"2")
+    assert bucket.objects == {"name": b"another process"}
+
+
+def test_of_several_failed_writes_the_one_that_was_carried_out_is_no_conflict() -> None:
+    def refuse(verb: str, name: str) -> None:
+        if verb == "write":
+            raise OSError(f"{name}: the bucket is down")
+
+    bucket, versioned = write_without_answer()
+    bucket.before = refuse
+    with pytest.raises(OSError, match="down"):
+        versioned.write(b"2")
+    bucket.before = bucket.after = lambda *_: None
+    versioned.write(b"3")
+    assert bucket.objects == {"name": b"3"}

@@ -1,7 +1,7 @@
-"""The whole way with gs:// in and out, against an emulator, held against the same way in local folders."""
+"""Cloud Storage, in an emulator."""
 
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,38 +9,55 @@ from urllib.request import urlopen
 
 import pytest
 
-from jobs import train
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import ABSENT
 from preprocessing.storage.urls import open_bucket
-from tests.support.inputs import small_dataset
+from tests.support.gcs_emulator import FaultyStore
 from tests.support.local_service import service
-from tests.support.runs import arguments
-
-# Of the place and the time of a run: its URLs, how fast it went, and where.
-OWN = ("config", "tensorboard", "report", "starts")
 
 
-def test_a_run_in_cloud_storage_is_the_run_in_a_folder(
-    store: str, dataset: Path, reviews_file: Path, tmp_path: Path
-) -> None:
-    open_bucket(store).upload(reviews_file, "in/reviews.jsonl")
-    small_dataset(f"{store}/in/*.jsonl", f"{store}/dataset")
-    made, local = open_bucket(f"{store}/dataset"), open_bucket(str(dataset))
-    assert made.names() == local.names()
-    assert [made.read(name) for name in made.names()] == [local.read(name) for name in local.names()]
-    before = made.read_versioned("manifest.json")
-    small_dataset(f"{store}/in/*.jsonl", f"{store}/dataset")
-    assert made.read_versioned("manifest.json") == before
+@pytest.mark.usefixtures("endpoint")
+def test_a_missing_bucket_is_an_input_error() -> None:
+    bucket = open_bucket("gs://nobody/x")
+    actions: list[Callable[[], object]] = [
+        lambda: bucket.write("x", b""),
+        lambda: bucket.names(),
+        lambda: bucket.read("x"),
+        lambda: bucket.stat("x"),
+        lambda: bucket.delete("x"),
+    ]
+    for action in actions:
+        with pytest.raises(InputError, match="gs://nobody: no such bucket"):
+            action()
 
-    # Saved at the end alone: which steps are saved every so many seconds depends on the clock.
-    short: dict[str, Any] = {"max_chars": 64 * 16 * 10, "checkpoint__every_seconds": 3600}
-    train.main(arguments(dataset, tmp_path, **short))
-    train.main(arguments(f"{store}/dataset", f"{store}/runs", **short))
-    there, here = open_bucket(f"{store}/runs/small"), open_bucket(str(tmp_path / "small"))
-    same = [name for name in here.names() if not name.startswith(OWN)]
-    assert same == [name for name in there.names() if not name.startswith(OWN)]
-    assert [there.read(name) for name in same] == [here.read(name) for name in same]
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_request_is_repeated_after_a_short_outage() -> None:
+    bucket = open_bucket("gs://reviews/outage")
+    FaultyStore.outage = 1
+    bucket.write("x", b"1", if_version=ABSENT)
+    FaultyStore.outage = 1
+    assert bucket.read("x") == b"1"
+    assert FaultyStore.outage == 0
+
+
+@pytest.mark.usefixtures("endpoint")
+@pytest.mark.parametrize("size", [4, 9_000_000])  # one request, and a resumable upload
+def test_a_write_whose_answer_was_lost_is_no_conflict_with_itself(size: int) -> None:
+    bucket = open_bucket(f"gs://reviews/repeated-{size}")
+    FaultyStore.lost = 1
+    version = bucket.write("x", bytes(size), if_version=ABSENT)
+    assert FaultyStore.lost == 0
+    assert bucket.read_versioned("x") == (bytes(size), version)
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_copy_below_a_file_is_an_input_error(tmp_path: Path) -> None:
+    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
+    bucket.write("x", b"")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file/below/x: cannot be written: Not a directory"):
+        bucket.fetch("x", tmp_path / "file/below")
 
 
 @pytest.mark.parametrize(
@@ -57,10 +74,10 @@ def test_a_run_in_cloud_storage_is_the_run_in_a_folder(
     ],
 )
 @pytest.mark.parametrize("method", ["write", "conditional write", "upload", "resumable upload"])
-def test_an_object_s_content_type_comes_from_its_name_and_no_cache_keeps_text(
-    store: str, tmp_path: Path, method: str, name: str, content_type: str, cache_control: str | None
+def test_content_type_comes_from_the_name_and_text_is_not_cached(
+    endpoint: str, tmp_path: Path, method: str, name: str, content_type: str, cache_control: str | None
 ) -> None:
-    bucket = open_bucket(store)
+    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
     if method == "write":
         bucket.write(name, b"x")
     elif method == "conditional write":
@@ -68,17 +85,10 @@ def test_an_object_s_content_type_comes_from_its_name_and_no_cache_keeps_text(
     else:
         (tmp_path / "file").write_bytes(bytes(9_000_000 if method == "resumable upload" else 1))
         bucket.upload(tmp_path / "file", name)
-    resource = stored(f"{store}/{name}")
+    path = quote(f"{tmp_path.name}/{name}", safe="")
+    with urlopen(f"{endpoint}/storage/v1/b/reviews/o/{path}") as answer:
+        resource = json.load(answer)
     assert (resource["contentType"], resource.get("cacheControl")) == (content_type, cache_control)
-
-
-def stored(url: str) -> dict[str, Any]:
-    """Return an object's resource, as the emulator keeps it."""
-    bucket, _, name = url.removeprefix("gs://").partition("/")
-    resource = f"{os.environ['STORAGE_EMULATOR_HOST']}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
-    with urlopen(resource) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
 
 
 @pytest.mark.parametrize(("place", "error"), [("a laptop", InputError), ("a pod", OSError)])

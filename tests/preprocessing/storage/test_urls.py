@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from preprocessing.errors import InputError
-from preprocessing.storage.urls import open_bucket, split_url
+from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.urls import exists, open_bucket, open_for_writing, split_url
 
 
 @pytest.mark.parametrize(
@@ -18,13 +19,13 @@ from preprocessing.storage.urls import open_bucket, split_url
         ("*.json", ".", "*.json"),
     ],
 )
-def test_a_url_is_a_folder_and_a_name(url: str, folder: str, name: str) -> None:
+def test_split_url_gives_folder_and_name(url: str, folder: str, name: str) -> None:
     bucket, found = split_url(url)
     assert (bucket.url, found) == (folder, name)
 
 
 @pytest.mark.parametrize("url", ["data/", "/", ".", "..", "data/..", ""])
-def test_a_folder_is_no_file(url: str) -> None:
+def test_split_url_refuses_a_folder(url: str) -> None:
     with pytest.raises(InputError, match="a folder, expected a file$"):
         split_url(url)
 
@@ -37,7 +38,37 @@ def test_a_url_of_another_kind_is_an_input_error(url: str) -> None:
         open_bucket(url)
 
 
-def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     open_bucket("~/out").write("a", b"x")
     assert (tmp_path / "out" / "a").read_bytes() == b"x"
+
+
+def test_a_written_file_appears_complete_after_the_block(bucket: Bucket) -> None:
+    with open_for_writing(f"{bucket.url}/reviews.jsonl") as file:
+        file.write(b"half")
+        file.flush()
+        assert not exists(bucket, "reviews.jsonl")
+        file.write(b" and half")
+    assert bucket.read("reviews.jsonl") == b"half and half"
+    assert exists(bucket, "reviews.jsonl")
+
+
+def test_a_block_that_raises_changes_nothing(bucket: Bucket) -> None:
+    bucket.write("reviews.jsonl", b"old")
+
+    def fail() -> None:
+        with open_for_writing(f"{bucket.url}/reviews.jsonl") as file:
+            file.write(b"half of the new")
+            raise OSError("the block's own")
+
+    with pytest.raises(OSError, match="the block's own"):
+        fail()
+    assert bucket.names() == ["reviews.jsonl"]
+    assert bucket.read("reviews.jsonl") == b"old"
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_missing_bucket_is_an_input_error_before_the_block() -> None:
+    with pytest.raises(InputError, match="gs://nobody: no such bucket"), open_for_writing("gs://nobody/x"):
+        pytest.fail("the work would be in vain")
