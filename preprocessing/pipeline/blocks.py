@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from preprocessing.pipeline.duplicates import KEY_BYTES, KeyedReview, SourceLine
-from preprocessing.pipeline.shards import choose_shard
+from preprocessing.pipeline.keys import KEY_BYTES, KeyedReview, SourceLine, choose_shard
 
 BLOCK_BYTES = 32 << 20  # of memory for the reviews that a reader buffers, all partitions together
 REVIEW_BYTES = 320  # of memory for a review without its text: two keys, two tuples, a number, and Python's overhead

@@ -1,33 +1,8 @@
-"""Reviews with the hashes that name their shard and split, and which of them repeat a text."""
+"""Reviews that repeat the text of another review."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-KEY_BYTES = 16
-
-
-class SourceLine(NamedTuple):
-    """A line's position: the number of its file, of its part of the file, and of the line in the part."""
-
-    source: int
-    part: int
-    number: int
-
-
-class KeyedReview(NamedTuple):
-    """A review on its way to its shard. The order of the fields is the order of reviews in a shard."""
-
-    text_key: bytes
-    id_key: bytes
-    text: bytes  # UTF-8, whose order is the order of the code points
-    source_line: SourceLine
-
-
-def add_keys(*, review_id: str, text: str, source_line: SourceLine) -> KeyedReview:
-    """Return a review with the hashes of its id and of its text, case and white space normalized."""
-    normalized = " ".join(text.casefold().split())
-    return KeyedReview(_hash(b"text", normalized), _hash(b"split", review_id), text.encode(), source_line)
+from preprocessing.pipeline.keys import KeyedReview
 
 
 def find_duplicates(reviews: Iterable[KeyedReview]) -> Iterator[tuple[KeyedReview, KeyedReview | None]]:
@@ -42,7 +17,3 @@ def find_duplicates(reviews: Iterable[KeyedReview]) -> Iterator[tuple[KeyedRevie
         else:
             original = review
             yield review, None
-
-
-def _hash(key: bytes, value: str) -> bytes:
-    return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES, key=key).digest()

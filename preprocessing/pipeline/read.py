@@ -12,7 +12,7 @@ from preprocessing.dataset.vocabulary import count_symbols
 from preprocessing.errors import InputError
 from preprocessing.pipeline.beam import open_file, write_file
 from preprocessing.pipeline.blocks import BlockBuffer, pack_block
-from preprocessing.pipeline.duplicates import SourceLine, add_keys
+from preprocessing.pipeline.keys import SourceLine, add_keys
 from preprocessing.pipeline.rejected import RejectedLines
 from preprocessing.pipeline.summary import PipelineCounts
 from preprocessing.progress import Progress

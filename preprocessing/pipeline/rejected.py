@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from preprocessing.pipeline.duplicates import SourceLine
+from preprocessing.pipeline.keys import SourceLine
 
 LINES = 100_000  # source lines for which one file under rejected/ answers, so that no file outgrows memory
 PACKED_ROWS = 10_000

@@ -14,7 +14,7 @@ import numpy as np
 from preprocessing.dataset import records
 from preprocessing.dataset.encoder import Encoder
 from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids, Vocabulary
-from preprocessing.pipeline.duplicates import KeyedReview
+from preprocessing.pipeline.keys import KeyedReview
 
 SPLIT_RULE = "blake2b(id, key='split') / 2^64: test below test_fraction, then validation, then train"
 CHUNK_RECORDS = 2048  # framed at once: half a megabyte, which fits the CPU's cache
@@ -29,11 +29,6 @@ class WindowSettings:
     lowercase: bool
     validation_fraction: float
     test_fraction: float
-
-
-def choose_shard(text_key: bytes, shard_count: int) -> int:
-    """Return the number of a text's shard, 0 to `shard_count` - 1."""
-    return int.from_bytes(text_key[:8], "big") % shard_count
 
 
 def choose_split(id_key: bytes, settings: WindowSettings) -> str:

@@ -12,7 +12,8 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.pipeline import shards
 from preprocessing.pipeline.beam import read_file, write_file
 from preprocessing.pipeline.blocks import unpack_block
-from preprocessing.pipeline.duplicates import KeyedReview, find_duplicates
+from preprocessing.pipeline.duplicates import find_duplicates
+from preprocessing.pipeline.keys import KeyedReview, choose_shard
 from preprocessing.pipeline.rejected import RejectedKey, RejectedLines, format_rejected_lines, rejected_file_name
 from preprocessing.pipeline.shards import WindowSettings
 from preprocessing.pipeline.summary import PipelineCounts
@@ -38,7 +39,7 @@ class WriteShards(beam.DoFn):
         by_shard: dict[int, list[KeyedReview]] = {}
         for file in block_files:
             for review in unpack_block(read_file(self._folder, file)):
-                by_shard.setdefault(shards.choose_shard(review.text_key, self._shard_count), []).append(review)
+                by_shard.setdefault(choose_shard(review.text_key, self._shard_count), []).append(review)
         for done, number in enumerate(sorted(by_shard), start=1):
             yield from self._write_shard(number, by_shard.pop(number), vocabulary, counts, rejected)
             yield from (TaggedOutput("rejected", pack) for pack in rejected.drain())

@@ -1,8 +1,7 @@
 import random
 
 from preprocessing.pipeline.blocks import REVIEW_BYTES, BlockBuffer, pack_block, unpack_block
-from preprocessing.pipeline.duplicates import KeyedReview, SourceLine, add_keys
-from preprocessing.pipeline.shards import choose_shard
+from preprocessing.pipeline.keys import KeyedReview, SourceLine, add_keys, choose_shard
 
 
 def some(count: int) -> list[KeyedReview]:

@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from preprocessing.pipeline.duplicates import KeyedReview, SourceLine, add_keys, find_duplicates
+from preprocessing.pipeline.duplicates import find_duplicates
+from preprocessing.pipeline.keys import KeyedReview, SourceLine, add_keys
 
 
 def review(text: str, *, identity: str = "r", source: int = 0, line: int = 1) -> KeyedReview:

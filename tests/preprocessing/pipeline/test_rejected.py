@@ -1,6 +1,6 @@
 import json
 
-from preprocessing.pipeline.duplicates import SourceLine
+from preprocessing.pipeline.keys import SourceLine
 from preprocessing.pipeline.rejected import LINES, RejectedLines, format_rejected_lines, rejected_file_name
 
 

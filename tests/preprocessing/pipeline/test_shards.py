@@ -6,11 +6,10 @@ import pytest
 
 from preprocessing.dataset import records
 from preprocessing.dataset.vocabulary import SEED, Vocabulary
-from preprocessing.pipeline.duplicates import KeyedReview
+from preprocessing.pipeline.keys import KeyedReview, choose_shard
 from preprocessing.pipeline.shards import (
     CHUNK_RECORDS,
     WindowSettings,
-    choose_shard,
     choose_split,
     count_tail_chars,
     cut_and_frame,
