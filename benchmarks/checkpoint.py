@@ -25,7 +25,7 @@ from benchmarks.lstm_steps import seed_steps
 from preprocessing.storage.urls import open_bucket
 from trainer.data.windows import Batch
 from trainer.model.state import snapshot
-from trainer.runs.checkpoint_index import Retention
+from trainer.runs.checkpoint_index import Position, Retention
 from trainer.runs.checkpoints import Checkpoints, Snapshot
 from trainer.runs.metrics import Metrics
 from trainer.training.saver import Saver
@@ -76,14 +76,14 @@ def main() -> None:
                 alone = statistics.median(step() for _ in range(3))
                 began = time.perf_counter()
                 arrays = snapshot(net, adam)
-                saver.save(Snapshot(arrays, number, 1))
+                saver.save(Snapshot(Position(step=number, epoch=1), arrays))
                 stall = time.perf_counter() - began
                 beside = []
                 while saver.busy:
                     beside.append(step())
                 saved_seconds = time.perf_counter() - began
                 saver.check()
-                assert saver.stands(number)
+                assert saver.has_saved(number)
                 slowdown = sum(beside) - alone * len(beside)
                 megabytes = sum(array.nbytes for array in arrays.values()) / 1e6
                 stalls.append(stall)

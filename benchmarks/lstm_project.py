@@ -22,7 +22,7 @@ from benchmarks.start import CountingFetcher, write_dataset
 from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
-from trainer.data.windows import Batch, Windows, fill_up
+from trainer.data.windows import Batch, Windows, pad_batch
 from trainer.sampling.sampler import continue_prompts, draws, stepper
 
 SIDE = 2048
@@ -50,7 +50,7 @@ def main() -> None:
         order = Order(windows.counts, batch_windows=batch, block_windows=2_000_000, seed=1)
 
         def read_batch(step: int) -> Batch:
-            return fill_up(windows.read(*order.batch(0, step), order.ahead(0, step)), batch)
+            return pad_batch(windows.read(*order.batch(0, step), order.ahead(0, step)), batch)
 
         def turn(request: dict[str, Any]) -> dict[str, Any]:
             nonlocal number

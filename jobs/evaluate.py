@@ -39,21 +39,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     run.refuse_other_symbols(dataset)
 
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
-    from trainer.runs.checkpoints import newest
+    from trainer.runs.checkpoints import read_newest
     from trainer.training.evaluation import evaluate_split
 
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
-        saved = newest(run.bucket, Path(scratch))
+        entry, arrays = read_newest(run.bucket, Path(scratch))
     result = evaluate_split(
-        *(run, saved.arrays, dataset),
+        *(run, arrays, dataset),
         split=config.split,
         batch_windows=config.batch_windows,
         objective=run.config.objective,
     )
     line = {
         "split": config.split,
-        "step": saved.step,
+        "step": entry.step,
         "nats_per_char": result.loss,
         "bits_per_char": result.bits_per_char,
         "chars": result.chars,

@@ -57,15 +57,13 @@ def train(config: TrainConfig, name: str) -> None:
         stage(dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=should_stop_waiting) as staging,
     ):
         # TensorFlow takes seconds to import: import it only after everything else is checked.
-        from trainer.training import train as training
+        from trainer.training.train import TrainingJob
+        from trainer.training.train import train as train_run
 
-        training.train(
-            *(config, dataset, staging, folder),
-            scratch=Path(scratch),
-            stop=stop,
-            watch=watch,
-            saved=reports.after_save,
-            workers=workers,
+        train_run(
+            TrainingJob(
+                *(config, dataset, staging, folder, Path(scratch), workers, stop, watch), after_save=reports.after_save
+            )
         )
     if workers.chief:
         reports.after_end()

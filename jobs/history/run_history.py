@@ -7,9 +7,9 @@ from statistics import median
 
 from jobs.history import events
 from jobs.history.events import Start
-from trainer.data.order import Plan
+from trainer.data.order import TrainingPlan
 from trainer.runs import checkpoint_index, metric_rows, samples, start_records
-from trainer.runs.folder import Run, plan_of
+from trainer.runs.folder import Run, plan_run
 from trainer.runs.metric_rows import Trained, Validated
 from trainer.runs.samples import Epoch
 from trainer.runs.start_records import Record
@@ -47,7 +47,7 @@ class RunHistory:
     """
 
     run: Run
-    plan: Plan
+    plan: TrainingPlan
     step: int
     trained: Sequence[Trained]
     validated: Sequence[Validated]
@@ -71,12 +71,12 @@ def read_run_history(run: Run) -> RunHistory:
     """
     bucket = run.bucket
     rows = metric_rows.read(bucket)
-    saved = checkpoint_index.newest(bucket)
+    saved = checkpoint_index.newest_entry(bucket)
     found = {name: events.fetched(bucket, name) for name in events.names(bucket)}
     readable = {name: start for name, start in found.items() if start}
     return RunHistory(
         run=run,
-        plan=plan_of(run.config, run.manifest),
+        plan=plan_run(run.config, run.manifest),
         step=saved.step if saved else 0,
         trained=[row for row in rows if isinstance(row, Trained)],
         validated=[row for row in rows if isinstance(row, Validated)],

@@ -9,8 +9,8 @@ from typing import Any
 from jobs.history import events
 from preprocessing.storage.bucket import Bucket
 from trainer.runs import checkpoint_index, metric_rows, samples, start_records
-from trainer.runs.checkpoint_index import POINTER
-from trainer.runs.folder import Run, plan_of
+from trainer.runs.checkpoint_index import CHECKPOINT_INDEX
+from trainer.runs.folder import Run, plan_run
 from trainer.runs.metric_rows import Trained, Validated
 from trainer.runs.samples import Epoch
 
@@ -51,10 +51,10 @@ def read_status(run: Run) -> Status:
 
     Raises InputError, with the object's name, for a damaged object, and OSError if the store is unreachable.
     """
-    bucket, plan = run.bucket, plan_of(run.config, run.manifest)
-    saved = checkpoint_index.newest(bucket)
+    bucket, plan = run.bucket, plan_run(run.config, run.manifest)
+    saved = checkpoint_index.newest_entry(bucket)
     step = saved.step if saved else 0
-    saved_seconds = time.time() - bucket.stat(POINTER).written_seconds if saved else None
+    saved_seconds = time.time() - bucket.stat(CHECKPOINT_INDEX).written_seconds if saved else None
     rows, rate = metric_rows.read(bucket), _rate(bucket)
     return Status(
         run=bucket.url,

@@ -13,7 +13,7 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute
 from trainer.model.state import Arrays
-from trainer.runs.checkpoints import load_exactly, newest_saved
+from trainer.runs.checkpoints import read_checkpoint, read_newest
 from trainer.runs.folder import Run, open_run
 from trainer.runtime.machine import utc_now
 from trainer.training.evaluation import evaluate_split
@@ -42,8 +42,8 @@ def promote(
     )
     current, production_run, production = registry.production, None, None
     with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
-        saved, snapshot = newest_saved(run.bucket, Path(scratch))
-        if current and (current.run, current.sha256) == (absolute(run.bucket.url), saved.sha256):
+        entry, candidate = read_newest(run.bucket, Path(scratch))
+        if current and (current.run, current.sha256) == (absolute(run.bucket.url), entry.sha256):
             reason = f"in production already, as number {current.number}"
             print(json.dumps({"promoted": False, "reason": reason}))
             log.info("%s: not promoted: %s", current.run, reason)
@@ -52,7 +52,7 @@ def promote(
             production_run, arrays = _load_production(registry, current, dataset, Path(scratch))
             production = evaluate(production_run, arrays, current.checkpoint, current.sha256, current.step)
     decision = Decision(
-        candidate=evaluate(run, snapshot.arrays, saved.file, saved.sha256, saved.step),
+        candidate=evaluate(run, candidate, entry.file, entry.sha256, entry.step),
         production=production,
         replaces=current.number if current else None,
         dataset=dataset.manifest.fingerprint,
@@ -103,7 +103,7 @@ def _load_production(
     try:
         run = open_run(model.run)
         run.refuse_other_symbols(dataset)
-        return run, load_exactly(run.bucket, model.checkpoint, model.sha256, scratch)
+        return run, read_checkpoint(run.bucket, model.checkpoint, model.sha256, scratch)
     except InputError as error:
         raise InputError(
             f"{registry.url}/{CURRENT}: number {model.number} cannot be evaluated: {error}; "

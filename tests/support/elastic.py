@@ -24,11 +24,11 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.errors import Stopped
 from preprocessing.storage.urls import open_bucket
 from tests.trainer.data.test_windows import MANIFEST
-from trainer.data.order import Order, plan
+from trainer.data.order import Order, plan_training
 from trainer.data.windows import Windows
 from trainer.model import network
 from trainer.model.state import restore
-from trainer.runs.checkpoint_index import Retention
+from trainer.runs.checkpoint_index import Position, Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
 from trainer.runtime.stop_agreement import Agreement
@@ -136,10 +136,11 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     with tempfile.TemporaryDirectory() as scratch:
         bucket = open_bucket(folder)
         checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=Path(scratch))
-        saved = checkpoints.restore()
-        if saved:
-            restore(saved.arrays, net, optimizer)
-        start = checkpoints.step
+        position = Position()
+        if restored := checkpoints.restore():
+            position, arrays = restored
+            restore(arrays, net, optimizer)
+        start = position.step
         metrics = Metrics(bucket, step=start, scratch=Path(scratch))
         steps = Steps(
             *(strategy, net, optimizer),
@@ -150,7 +151,9 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
         )
         with suppress(Crash, Stopped):
             loop.Loop(
-                plan=plan(order, epochs=EPOCHS, max_chars=0, chars_per_step=1),
+                plan=plan_training(
+                    sum(COUNTS), batch_windows=BATCH_WINDOWS, epochs=EPOCHS, max_chars=0, chars_per_step=1
+                ),
                 order=order,
                 windows=windows,
                 model=net,
@@ -164,9 +167,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
                 should_stop=lambda: stop_requested or done == stop_at > 0,
                 log_every_steps=1,
                 checkpoint_every_seconds=9999,
-                step=start,
-                losses=saved.losses if saved else (),
-                validation=saved.validation if saved else None,
+                start=position,
             ).run()
     return {"replicas": replicas, "start": start, "windows": seen.steps, "losses": losses}
 

@@ -8,7 +8,7 @@ from typing import Any
 from preprocessing.errors import Conflict
 from preprocessing.storage.bucket import ABSENT, Bucket, ObjectStat
 from preprocessing.storage.checksum import crc32c
-from trainer.runs.checkpoint_index import POINTER
+from trainer.runs.checkpoint_index import CHECKPOINT_INDEX
 
 
 class Memory(Bucket):
@@ -26,7 +26,7 @@ class Memory(Bucket):
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """Return the entries of checkpoint.json, newest first. Without checkpoint.json the list is empty."""
-        return json.loads(self.objects[POINTER])["checkpoints"] if POINTER in self.objects else []
+        return json.loads(self.objects[CHECKPOINT_INDEX])["checkpoints"] if CHECKPOINT_INDEX in self.objects else []
 
     def read_versioned(self, name: str) -> tuple[bytes, str]:
         self.before("read", name)

@@ -67,7 +67,7 @@ class Order:
         self._block_windows = block_windows
         self._seed = seed
         self.windows = sum(shard_windows)
-        self.steps_per_epoch = -(-self.windows // batch_windows)
+        self.steps_per_epoch = count_steps(self.windows, batch_windows)
         self._shuffled = functools.lru_cache(maxsize=2)(self._shuffle)
         self._grouped = functools.lru_cache(maxsize=2)(self._group)
 
@@ -128,24 +128,35 @@ class Order:
         return shards[shuffle], records[shuffle]
 
 
+def count_steps(windows: int, batch_windows: int) -> int:
+    """Return the number of steps for one pass over the windows; the last batch may be short."""
+    return -(-windows // batch_windows)
+
+
 @dataclass(frozen=True)
-class Plan:
-    """How far a run goes: `steps` in all, the last epoch possibly cut short; characters are predicted ones."""
+class TrainingPlan:
+    """The length of a run: `steps` in all. The last epoch may be cut short. Characters are predicted characters."""
 
     steps: int
     steps_per_epoch: int
     chars_per_step: int
 
     def epochs_done(self, step: int) -> int | None:
-        """How many epochs end at this step, the cut one included; None within an epoch."""
+        """Return how many epochs end at this step, a last one that is cut short included; None within an epoch."""
         if step and (step == self.steps or step % self.steps_per_epoch == 0):
             return -(-step // self.steps_per_epoch)
         return None
 
 
-def plan(order: Order, *, epochs: int, max_chars: int, chars_per_step: int) -> Plan:
-    """`epochs` passes, or fewer steps where `max_chars` predicted characters are reached sooner (0: no limit)."""
-    steps = epochs * order.steps_per_epoch
+def plan_training(
+    windows: int, *, batch_windows: int, epochs: int, max_chars: int, chars_per_step: int
+) -> TrainingPlan:
+    """Plan `epochs` passes over the windows, or fewer steps if `max_chars` is reached sooner.
+
+    `max_chars` counts predicted characters; 0 is no limit.
+    """
+    steps_per_epoch = count_steps(windows, batch_windows)
+    steps = epochs * steps_per_epoch
     if max_chars:
         steps = min(steps, max(1, max_chars // chars_per_step))
-    return Plan(steps, order.steps_per_epoch, chars_per_step)
+    return TrainingPlan(steps, steps_per_epoch, chars_per_step)

@@ -1,4 +1,4 @@
-"""Windows out of shards, as batches for a step."""
+"""Windows read from mapped shards, as batches for a step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
 from trainer.data.order import Integers
 
-# A shard's bytes, mapped; the shards to bring near meanwhile, most urgent first. staging has it.
+# (shard, the shards to fetch meanwhile, most urgent first) to the shard's bytes, mapped. See Staging.mapped.
 Mapped = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """ids: [B, L + 1] of the dataset's dtype; weights: [B] float32, 0 for a row that only fills up the batch."""
+    """ids: [B, L + 1] of the dataset's dtype; weights: [B] float32, 0 for padding rows."""
 
     ids: npt.NDArray[Any]
     weights: npt.NDArray[np.float32]
 
 
 class Windows:
-    """The windows of some shards, read through the page cache by their place; nothing is kept in memory."""
+    """The windows of some shards, read through the page cache. Nothing is kept in memory."""
 
     def __init__(self, shards: Sequence[Shard], manifest: Manifest, mapped: Mapped) -> None:
         self._shards, self._mapped = tuple(shards), mapped
@@ -32,27 +32,27 @@ class Windows:
         self.counts = [shard.records for shard in shards]
 
     def read(self, shards: Integers, rows: Integers, ahead: Sequence[int] = ()) -> npt.NDArray[Any]:
-        """The windows [n, L + 1] at record `rows[i]` of shard `shards[i]`; the shards `ahead` are read next."""
-        taken = np.empty((len(rows), self._ids), self._dtype)
+        """Return the windows [n, L + 1] at record `rows[i]` of shard `shards[i]`. The shards `ahead` are read next."""
+        windows = np.empty((len(rows), self._ids), self._dtype)
         near = tuple(self._shards[shard] for shard in ahead)
         for shard in np.unique(shards):
-            here = shards == shard
-            taken[here] = records.payload(self._records(shard, near)[rows[here]], self._dtype, self._ids)
-        return taken
+            mask = shards == shard
+            windows[mask] = records.payload(self._records(shard, near)[rows[mask]], self._dtype, self._ids)
+        return windows
 
     def _records(self, shard: int, near: Sequence[Shard]) -> npt.NDArray[np.uint8]:
-        # Of one shard only, and not held: what is mapped keeps its room on the disk even when it is deleted.
+        # One shard at a time and not held: a mapped file keeps its room on the disk even when it is deleted.
         return self._mapped(self._shards[shard], near).reshape(-1, self._size)
 
-    def every(self, step: int) -> tuple[Integers, Integers]:
-        """The place of each `step`-th window of each shard, in order."""
-        chosen = [np.arange(0, count, step, dtype=np.int64) for count in self.counts]
+    def every(self, stride: int) -> tuple[Integers, Integers]:
+        """Return the shard and the record of each `stride`-th window of each shard, in order."""
+        chosen = [np.arange(0, count, stride, dtype=np.int64) for count in self.counts]
         shards = np.repeat(np.arange(len(chosen), dtype=np.int64), [len(rows) for rows in chosen])
         return shards, np.concatenate(chosen)
 
 
-def fill_up(ids: npt.NDArray[Any], batch_windows: int) -> Batch:
-    """A batch of exactly `batch_windows`, the rows that are missing repeated from the first, with weight 0."""
+def pad_batch(ids: npt.NDArray[Any], batch_windows: int) -> Batch:
+    """Pad a batch to `batch_windows` rows with copies of its first row. Padding rows have weight 0."""
     missing = batch_windows - len(ids)
     weights = np.ones(batch_windows, np.float32)
     if missing:

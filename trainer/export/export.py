@@ -17,8 +17,8 @@ from trainer.export.folder import KERAS, NAME, SAVED_MODEL, ExportFolder
 from trainer.export.saved_model import Generator
 from trainer.model.network import build_model
 from trainer.model.state import restore
-from trainer.runs.checkpoint_index import Saved
-from trainer.runs.checkpoints import digest, newest_saved
+from trainer.runs.checkpoint_index import CheckpointEntry
+from trainer.runs.checkpoints import digest, read_newest
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
 from trainer.runtime.machine import utc_now, versions
@@ -36,18 +36,18 @@ def export_model(run: Run, target: ExportFolder) -> str:
     Raises ArithmeticError, and publishes nothing, if the exported files compute other logits than the run's model.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        saved, snapshot = newest_saved(run.bucket, Path(scratch))
-        if target.has(saved.sha256):
-            log.info("%s: step %d is exported already", target.url, saved.step)
+        entry, arrays = read_newest(run.bucket, Path(scratch))
+        if target.has(entry.sha256):
+            log.info("%s: step %d is exported already", target.url, entry.step)
             return f"{target.url}/{NAME}"
         cudnn = set_up("float32", seed=run.config.seed)
         native, plain = (build_model(run.config.model, run.manifest, cudnn=kind) for kind in (cudnn, "auto"))
         for model in (native, plain):
-            restore(snapshot.arrays, model, None)
+            restore(arrays, model, None)
         folder = Path(scratch, "export")
         write_export(folder, run, native, plain)
         compare_export(folder, run, native)
-        return target.publish(folder, _describe(run, saved, folder))
+        return target.publish(folder, _describe(run, entry, folder))
 
 
 def write_export(folder: Path, run: Run, native: keras.Model, plain: keras.Model) -> None:
@@ -85,14 +85,14 @@ def compare_export(folder: Path, run: Run, native: keras.Model) -> None:
         log.info("%s: logits within %.1e of the run's model", name, difference)
 
 
-def _describe(run: Run, saved: Saved, folder: Path) -> dict[str, Any]:
+def _describe(run: Run, entry: CheckpointEntry, folder: Path) -> dict[str, Any]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         "run": absolute(run.bucket.url),
-        "step": saved.step,
-        "epoch": saved.epoch,
-        "checkpoint": saved.file,
-        "sha256": saved.sha256,
+        "step": entry.step,
+        "epoch": entry.epoch,
+        "checkpoint": entry.file,
+        "sha256": entry.sha256,
         "vocabulary": run.manifest.vocabulary,
         "lowercase": run.manifest.settings["lowercase"],
         "window_chars": run.manifest.window_chars,

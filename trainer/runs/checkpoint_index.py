@@ -1,4 +1,4 @@
-"""checkpoint.json: which checkpoints a run has, and which of them it keeps.
+"""checkpoint.json, the checkpoint index: the positions and files of a run's checkpoints, newest first.
 
 {"format": 2, "checkpoints": [{"step", "epoch", "losses", "validation", "file", "bytes", "sha256"}, ...]}
 """
@@ -12,78 +12,84 @@ from pydantic import Field, with_config
 from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveInt, encode_json, parse_json
 from preprocessing.storage.bucket import Bucket
 
-POINTER = "checkpoint.json"  # a run has begun once it is there
+CHECKPOINT_INDEX = "checkpoint.json"  # a run has begun once this object exists
 FORMAT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """All that a run needs to resume after `step` steps, beside its weights and its optimizer.
+
+    `epoch` is the epoch of the last step, from 1; 0 before the first step.
+    `losses` are the losses of the steps since the last metric row, in nats per character.
+    `validation` is the loss on held-out text, in nats per character. It is known only at the end of an epoch.
+    """
+
+    step: Count = 0
+    epoch: int = 0
+    losses: tuple[float, ...] = ()
+    validation: float | None = None  # missing in format 1
+
+    def ends(self, steps: int) -> bool:
+        """Return whether a run of `steps` steps is complete, with all that it writes to its folder."""
+        # The validation loss is saved last, after the samples.
+        return self.step == steps and self.validation is not None
 
 
 @with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True, kw_only=True)
-class Saved:
-    """A checkpoint's file. `losses` are those since the last row of metrics, `validation` the loss on held-out text
-    once it is known, at an epoch's end; all in nats per character."""
+class CheckpointEntry(Position):
+    """A checkpoint in the index: a position, and the file with the weights and the optimizer."""
 
     step: PositiveInt
     epoch: int
     losses: tuple[float, ...]
-    validation: float | None = None  # as in format 1, which does not have it
     file: Annotated[str, Field(pattern=r"^checkpoints/\w[-.\w]*$")]
     bytes: Count
     sha256: str
-
-    def ends(self, steps: int) -> bool:
-        """Whether a run of so many steps is at its end with it, and all that it writes in the store."""
-        # The validation loss is known after the last samples, and written last.
-        return self.step == steps and self.validation is not None
 
 
 @dataclass(frozen=True)
 class _Index:
     format: PositiveInt
-    checkpoints: Annotated[tuple[Saved, ...], Field(min_length=1)]
+    checkpoints: Annotated[tuple[CheckpointEntry, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class Retention:
-    """The checkpoints that are kept: the newest `newest`, the one with the lowest validation loss, and the one
-    at the end of each `every_epochs`-th epoch (0: none)."""
+    """The checkpoints to keep: the `newest`, the best by validation loss, and one at each `every_epochs`-th epoch.
+
+    With `every_epochs` 0 no checkpoint is kept for its epoch. Of equal losses the newest is the best.
+    """
 
     newest: int
     every_epochs: int = 0
 
-    def kept(self, saved: Sequence[Saved]) -> list[Saved]:
-        """Of checkpoints, newest first, those that are kept; of equally good ones the newest is the best."""
-        validated = [one for one in saved if one.validation is not None]  # which is what an epoch's end has
-        best = min(validated, key=lambda one: one.validation or 0.0, default=None)
-        return [
-            one
-            for place, one in enumerate(saved)
-            if place < self.newest
-            or one is best
-            or (self.every_epochs and one.validation is not None and one.epoch % self.every_epochs == 0)
-        ]
+    def kept(self, entries: Sequence[CheckpointEntry]) -> list[CheckpointEntry]:
+        """Return the entries to keep, in order. `entries` are newest first."""
+        validated = [entry for entry in entries if entry.validation is not None]  # each at the end of an epoch
+        best = min(validated, key=lambda entry: entry.validation or 0.0, default=None)
+        return [e for index, e in enumerate(entries) if index < self.newest or e is best or self._is_periodic(e)]
+
+    def _is_periodic(self, entry: CheckpointEntry) -> bool:
+        return entry.validation is not None and self.every_epochs > 0 and entry.epoch % self.every_epochs == 0
 
 
-def to_json(saved: Sequence[Saved]) -> bytes:
-    """The index that names these checkpoints, newest first."""
-    return encode_json(_Index(FORMAT, tuple(saved)), end="")
+def encode_index(entries: Sequence[CheckpointEntry]) -> bytes:
+    """Return the content of checkpoint.json. `entries` are newest first."""
+    return encode_json(_Index(FORMAT, tuple(entries)), end="")
 
 
-def parse(data: bytes, *, where: str) -> list[Saved]:
-    """Return the checkpoints that an index names, at least one. Raises InputError, which names `where`, otherwise."""
+def parse_index(data: bytes, *, where: str) -> list[CheckpointEntry]:
+    """Return the index's entries, at least one. Raises InputError, which names `where`, otherwise."""
     index = parse_json(_Index, data, what="a checkpoint index", where=where, newest_format=FORMAT)
     return list(index.checkpoints)
 
 
-def newest(store: Bucket) -> Saved | None:
-    """The newest checkpoint that the run's pointer names, None before the first; InputError if it is damaged."""
+def newest_entry(bucket: Bucket) -> CheckpointEntry | None:
+    """Return the newest checkpoint of a run, or None before its first. Raises InputError if the index is damaged."""
     try:
-        data, _ = store.read_versioned(POINTER)
+        data = bucket.read(CHECKPOINT_INDEX)
     except FileNotFoundError:
         return None
-    return parse(data, where=f"{store.url}/{POINTER}")[0]
-
-
-def is_complete(store: Bucket, *, steps: int) -> bool:
-    """Whether a run of so many steps is at its end, with all that it writes in the store."""
-    saved = newest(store)
-    return saved is not None and saved.ends(steps)
+    return parse_index(data, where=f"{bucket.url}/{CHECKPOINT_INDEX}")[0]

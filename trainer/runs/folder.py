@@ -22,8 +22,8 @@ from preprocessing.settings import as_mapping, as_yaml, default_values, flatten,
 from preprocessing.storage.bucket import Bucket, ReadOnlyBucket
 from preprocessing.storage.urls import exists, open_bucket
 from trainer.config import CHANGEABLE, TrainConfig
-from trainer.data.order import Order, Plan, plan
-from trainer.runs.checkpoint_index import POINTER
+from trainer.data.order import Order, TrainingPlan, plan_training
+from trainer.runs.checkpoint_index import CHECKPOINT_INDEX
 
 # A Kubernetes name, which is what a Job has, of at most 63 characters.
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
@@ -62,7 +62,7 @@ def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, write
     bucket = folder(runs, name)
     if not writes:
         bucket = ReadOnlyBucket(bucket)
-    if not exists(bucket, POINTER):
+    if not exists(bucket, CHECKPOINT_INDEX):
         # A mistake that shows only later, in warm_start say, must not use the name up.
         bucket.write(CONFIG, as_yaml(config).encode())
         bucket.write(manifest.NAME, dataset.to_json())
@@ -73,7 +73,7 @@ def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, write
     except FileNotFoundError as error:
         name = str(error).rpartition("/")[2]
         raise InputError(
-            f"{bucket.url}: no {name}, though there is a {POINTER}: put it back, or use another run name"
+            f"{bucket.url}: no {name}, though there is a {CHECKPOINT_INDEX}: put it back, or use another run name"
         ) from None
     changed = list_differences(_compared(found), _compared(as_mapping(config)))
     if changed:
@@ -96,8 +96,8 @@ def hyperparameters(config: TrainConfig) -> dict[str, bool | int | float | str]:
     return {key: value if isinstance(value, bool | int | float) else str(value) for key, value in values.items()}
 
 
-def order_of(config: TrainConfig, dataset: Manifest) -> Order:
-    """The order in which a run of this configuration takes this dataset's windows."""
+def build_order(config: TrainConfig, dataset: Manifest) -> Order:
+    """Return the order in which a run takes the dataset's windows."""
     return Order(
         [shard.records for shard in dataset.shards_of("train")],
         batch_windows=config.batch_windows,
@@ -106,11 +106,15 @@ def order_of(config: TrainConfig, dataset: Manifest) -> Order:
     )
 
 
-def plan_of(config: TrainConfig, dataset: Manifest) -> Plan:
-    """How far a run of this configuration goes on this dataset."""
-    order = order_of(config, dataset)
-    chars_per_step = config.batch_windows * (dataset.window_chars if config.objective == "every" else 1)
-    return plan(order, epochs=config.epochs, max_chars=config.max_chars, chars_per_step=chars_per_step)
+def plan_run(config: TrainConfig, dataset: Manifest) -> TrainingPlan:
+    """Return the length of a run on the dataset."""
+    return plan_training(
+        sum(shard.records for shard in dataset.shards_of("train")),
+        batch_windows=config.batch_windows,
+        epochs=config.epochs,
+        max_chars=config.max_chars,
+        chars_per_step=config.batch_windows * (dataset.window_chars if config.objective == "every" else 1),
+    )
 
 
 def open_run(url: str) -> Run:
@@ -120,7 +124,7 @@ def open_run(url: str) -> Run:
         config = _read_config(bucket)
         dataset = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
     except FileNotFoundError:
-        if exists(bucket, manifest.NAME) and not exists(bucket, POINTER):
+        if exists(bucket, manifest.NAME) and not exists(bucket, CHECKPOINT_INDEX):
             raise InputError(
                 f"{url}: a dataset, expected a run: train one on it with "
                 f"python -m jobs.train --run NAME --set dataset={url} --set runs=URL"

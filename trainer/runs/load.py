@@ -7,8 +7,8 @@ import keras
 
 from trainer.model.network import build_model
 from trainer.model.state import restore
-from trainer.runs.checkpoint_index import Saved
-from trainer.runs.checkpoints import newest_saved
+from trainer.runs.checkpoint_index import CheckpointEntry
+from trainer.runs.checkpoints import read_newest
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
 
@@ -21,11 +21,11 @@ def load_model(run: Run) -> keras.Model:
     return load_checkpoint(run)[1]
 
 
-def load_checkpoint(run: Run) -> tuple[Saved, keras.Model]:
+def load_checkpoint(run: Run) -> tuple[CheckpointEntry, keras.Model]:
     """Return the newest whole checkpoint's entry in the checkpoint index, and the model as `load_model` does."""
     cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
     with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
-        saved, snapshot = newest_saved(run.bucket, Path(scratch))
+        entry, arrays = read_newest(run.bucket, Path(scratch))
     model = build_model(run.config.model, run.manifest, cudnn=cudnn)
-    restore(snapshot.arrays, model, None)
-    return saved, model
+    restore(arrays, model, None)
+    return entry, model

@@ -80,9 +80,9 @@ def score_on_beam(
     folder = open_bucket(output)
     if folder.names(SCORES):
         raise InputError(f"--output {output}: has scores already: name another folder, or delete them")
-    saved = checkpoint_index.newest(run.bucket)
+    saved = checkpoint_index.newest_entry(run.bucket)
     if saved is None:
-        raise InputError(f"{url}: no {checkpoint_index.POINTER}: a run without a checkpoint yet")
+        raise InputError(f"{url}: no {checkpoint_index.CHECKPOINT_INDEX}: a run without a checkpoint yet")
     if detector:
         detector.require_checkpoint(saved.sha256, where="--detector")
     parts = [

@@ -10,7 +10,7 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Stopped
 from trainer.data.staging import stage
-from trainer.data.windows import Windows, fill_up
+from trainer.data.windows import Windows, pad_batch
 from trainer.model.network import build_model
 from trainer.model.state import Arrays, restore
 from trainer.runs.folder import Run
@@ -50,7 +50,7 @@ def evaluate(steps: Steps, windows: Windows, *, step: int, should_stop: Callable
         part = slice(first, first + steps.batch_windows)
         here = int(shards[first])
         ids = windows.read(shards[part], rows[part], range(here, min(here + AHEAD_SHARDS, int(shards[-1]) + 1)))
-        sums = steps.evaluate(fill_up(ids, steps.batch_windows))
+        sums = steps.evaluate(pad_batch(ids, steps.batch_windows))
         nats += float(sums[0])
         chars += float(sums[1])
     return Evaluation(loss=nats / chars, chars=int(chars))

@@ -1,46 +1,31 @@
-"""Where a run's first weights come from: its newest checkpoint, else `warm_start`, else chance."""
+"""Initial weights of a run: from its newest checkpoint, else from `warm_start`, else random."""
 
 import logging
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.dataset.folder import load_vocabulary
 from preprocessing.dataset.manifest import Manifest
-from preprocessing.errors import InputError
-from preprocessing.storage.bucket import local_file
-from preprocessing.storage.urls import split_url
 from trainer.config import TrainConfig
-from trainer.model.state import Arrays, restore, snapshot
-from trainer.runs.checkpoints import Checkpoints, newest
-from trainer.runs.folder import open_run
+from trainer.model.state import restore, snapshot
+from trainer.runs.checkpoint_index import Position
+from trainer.runs.checkpoints import Checkpoints
 from trainer.runtime.strategy import broadcast_from_chief
 from trainer.runtime.workers import Workers
-from trainer.training import warm_start
+from trainer.training.warm_start import warm_start
 
 log = logging.getLogger(__name__)
 
-HDF5 = (".h5", ".hdf5")
-STEP, VALIDATION = "step", "validation"  # beside the arrays that the chief sends
+POSITION = "position"  # beside the arrays of weights and optimizer that the chief broadcasts
 
 
-@dataclass(frozen=True)
-class Start:
-    """After how many steps a run goes on; its losses since the last row of metrics, and the validation loss of this
-    step where it is known, in nats per character."""
-
-    step: int = 0
-    losses: tuple[float, ...] = ()
-    validation: float | None = None
-
-
-def set_first_weights(
-    net: keras.Model,
+def set_initial_weights(
+    model: keras.Model,
     optimizer: Any,
     checkpoints: Checkpoints,
     config: TrainConfig,
@@ -49,47 +34,42 @@ def set_first_weights(
     strategy: tf.distribute.Strategy,
     workers: Workers,
     scratch: Path,
-) -> Start:
-    """Sets the weights and the optimizer: to the newest checkpoint, else `warm_start`, else as they are.
+) -> Position:
+    """Set weights and optimizer to the newest checkpoint, else to `warm_start`, and return the run's position.
 
-    The chief does, and sends all of it to the other workers, which may not find the same in the run's folder.
+    Without a checkpoint and a `warm_start` the weights stay as they are. The chief reads, and broadcasts to the other
+    workers, which may find another checkpoint in the run's folder by now.
     """
-    start = Start()
-    saved = checkpoints.restore() if workers.chief else None
-    if saved is not None:
-        restore(saved.arrays, net, optimizer)
-        start = Start(saved.step, saved.losses, saved.validation)
-        log.info("continuing after step %d", start.step)
-    elif config.warm_start and workers.chief:
-        _warm_start(net, config, manifest, scratch)
-        log.info("first weights from %s", config.warm_start)
+    position = Position()
+    if workers.chief:
+        position = _restore(model, optimizer, checkpoints) or position
+        if not position.step and config.warm_start:
+            warm_start(model, config, manifest, scratch)
+            log.info("initial weights from %s", config.warm_start)
     if workers.count == 1:
-        return start
-    validation = np.array(math.nan if start.validation is None else start.validation)
-    state = snapshot(net, optimizer) | {STEP: np.array(start.step), VALIDATION: validation}
-    arrays = broadcast_from_chief(strategy, state)
-    restore(arrays, net, optimizer)
-    known = float(arrays[VALIDATION])
-    return Start(int(arrays[STEP]), start.losses, None if math.isnan(known) else known)
+        return position
+    arrays = broadcast_from_chief(strategy, snapshot(model, optimizer) | {POSITION: _as_array(position)})
+    restore(arrays, model, optimizer)
+    return _from_array(arrays[POSITION], losses=position.losses)
 
 
-def _warm_start(net: keras.Model, config: TrainConfig, manifest: Manifest, scratch: Path) -> None:
-    """Sets the model's weights to those of `warm_start`, a run or a Keras 2 weights file."""
-    url = config.warm_start
-    if url.endswith(HDF5):
-        theirs = load_vocabulary(config.warm_start_vocabulary)
-        if theirs is None:
-            raise InputError("warm_start_vocabulary=auto: expected seed or the URL of a symbol table")
-        folder, name = split_url(url)
-        try:
-            with local_file(folder, name, scratch) as path:
-                arrays: Arrays = warm_start.read_keras2(path, place=url)
-        except FileNotFoundError:
-            raise InputError(f"warm_start={url}: no such file") from None
-    else:
-        other = open_run(url)
-        theirs = other.manifest.symbols()
-        arrays = newest(other.bucket, scratch).arrays
-    expected = {variable.path: tuple(variable.shape) for variable in net.weights}
-    weights = warm_start.matched(arrays, theirs=theirs, ours=manifest.symbols(), expected=expected, place=url)
-    restore(weights, net, None)
+def _restore(model: keras.Model, optimizer: Any, checkpoints: Checkpoints) -> Position | None:
+    restored = checkpoints.restore()
+    if restored is None:
+        return None
+    entry, arrays = restored
+    restore(arrays, model, optimizer)
+    log.info("continuing after step %d", entry.step)
+    return entry
+
+
+def _as_array(position: Position) -> npt.NDArray[np.float64]:
+    """Return what all workers need of a position. Only the chief needs the losses: it writes the metric rows."""
+    validation = math.nan if position.validation is None else position.validation
+    return np.array([position.step, position.epoch, validation])
+
+
+def _from_array(array: npt.NDArray[np.float64], *, losses: tuple[float, ...]) -> Position:
+    step, epoch, validation = array.tolist()
+    known = None if math.isnan(validation) else validation
+    return Position(step=int(step), epoch=int(epoch), losses=losses, validation=known)

@@ -1,9 +1,9 @@
 """The training loop: which step comes next, and what happens between two steps.
 
-A run is a sequence of steps 0, 1, 2, ...; all that decides the next one is the step's number, the weights and
-the optimizer. So a run that is killed at any instant goes on from its last checkpoint as if nothing had been:
-rows of metrics after that step are forgotten and written again, the same. At an epoch's end the order is
-checkpoint, validation, samples: a fault in the later ones loses nothing, and a restart makes up for them.
+A run is a sequence of steps 0, 1, 2, ... The next step depends on the step's number, the weights and the optimizer
+alone. So a run that is killed at any instant resumes exactly from its last checkpoint: metric rows after that step
+are dropped and written again with the same values. At the end of an epoch the order is checkpoint, validation,
+samples, so that an error in the later two loses nothing, and a restart repeats them.
 """
 
 import logging
@@ -18,9 +18,10 @@ import keras
 import tensorflow as tf
 
 from preprocessing.errors import InputError, Stopped
-from trainer.data.order import Order, Plan
-from trainer.data.windows import Windows, fill_up
+from trainer.data.order import Order, TrainingPlan
+from trainer.data.windows import Windows, pad_batch
 from trainer.model.state import snapshot
+from trainer.runs.checkpoint_index import Position
 from trainer.runs.checkpoints import Snapshot, not_finite
 from trainer.runs.metrics import Metrics
 from trainer.training.evaluation import Evaluation
@@ -33,13 +34,9 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Loop:
-    """One run. `step`, `losses` and `validation` are those of the checkpoint that it continues, if there is one.
+    """One run, from the position `start` to the end of the plan."""
 
-    `losses` are those since the last row of metrics, `validation` is the loss on held-out text at this step, None
-    where it is not known; all in nats per character.
-    """
-
-    plan: Plan
+    plan: TrainingPlan
     order: Order
     windows: Windows
     model: keras.Model
@@ -49,21 +46,24 @@ class Loop:
     metrics: Metrics
     progress: TrainingProgress
     validate: Callable[[], Evaluation]
-    write_samples: Callable[[int, int], Mapping[str, bytes]]  # of (epoch, step), as objects by name
+    write_samples: Callable[[int, int], Mapping[str, bytes]]  # (epoch, step) to objects by name
     should_stop: Callable[[], bool]
     log_every_steps: int
     checkpoint_every_seconds: float
+    start: Position
     profile: Callable[[], None] = lambda: None  # called after each step
-    step: int = 0
-    losses: Sequence[tf.Tensor | float] = ()
-    validation: float | None = None
-    seconds_in_steps: float = 0.0  # of this process, up to the last row of metrics
+
+    def __post_init__(self) -> None:
+        self.step = self.start.step
+        self.seconds_in_steps = 0.0  # of this process, up to the last metric row
+        self._losses: list[tf.Tensor | float] = list(self.start.losses)  # since the last metric row
+        self._validation = self.start.validation  # of this step, once it is known
 
     def run(self) -> None:
-        """Trains to the plan's end, and saves.
+        """Train to the end of the plan, and save.
 
-        Raises Stopped, after saving, if asked to stop; InputError if the loss or a weight is no longer finite;
-        what Saver.check raises if the run cannot be saved.
+        Raises Stopped, after saving, if asked to stop. Raises InputError if the loss or a weight is no longer
+        finite, and what Saver.check raises if the run cannot be saved.
         """
         try:
             self._train()
@@ -72,28 +72,28 @@ class Loop:
             raise
         except Exception:
             with suppress(Exception):
-                self.saver.wait()  # for the last good checkpoint, which may still be under way
+                self.saver.wait()  # the last good checkpoint may still be on its way
             raise
         self.saver.finish(self._snapshot())
 
-    def saved(self) -> bool:
-        """Whether nothing would be lost if the process ended now."""
-        return self.saver.stands(self.step)
+    def is_saved(self) -> bool:
+        """Return whether nothing would be lost if the process ended now."""
+        return self.saver.has_saved(self.step)
 
     def _train(self) -> None:
         saved_at = row_at = time.monotonic()
         row_step = self.step
         while True:
-            done = self.plan.epochs_done(self.step)
-            if done is not None and self.validation is None:
-                self._end_epoch(done)
+            epochs = self.plan.epochs_done(self.step)
+            if epochs is not None and self._validation is None:
+                self._end_epoch(epochs)
                 saved_at = row_at = time.monotonic()
                 row_step = self.step
             if self.step == self.plan.steps:
                 return
             if self.should_stop():
                 raise Stopped
-            self._one_step()
+            self._train_step()
             if self.step % self.log_every_steps == 0 or self.plan.epochs_done(self.step) is not None:
                 self._add_row(
                     chars=(self.step - row_step) * self.plan.chars_per_step, seconds=time.monotonic() - row_at
@@ -104,17 +104,16 @@ class Loop:
                 self.saver.save(self._snapshot())
                 saved_at = time.monotonic()
 
-    def _one_step(self) -> None:
-        epoch, at = divmod(self.step, self.plan.steps_per_epoch)
-        ids = self.windows.read(*self.order.batch(epoch, at), self.order.ahead(epoch, at))
-        loss = self.steps.train(fill_up(ids, self.steps.batch_windows))
-        self.losses = [*self.losses, loss]
-        self.step, self.validation = self.step + 1, None
+    def _train_step(self) -> None:
+        epoch, step_in_epoch = divmod(self.step, self.plan.steps_per_epoch)
+        ids = self.windows.read(*self.order.batch(epoch, step_in_epoch), self.order.ahead(epoch, step_in_epoch))
+        self._losses.append(self.steps.train(pad_batch(ids, self.steps.batch_windows)))
+        self.step, self._validation = self.step + 1, None
         self.progress.end_step(self.step)
         self.profile()
 
     def _add_row(self, *, chars: int, seconds: float) -> None:
-        loss = self._mean(self.losses)
+        loss = self._mean(self._losses)
         self.seconds_in_steps += seconds
         self.metrics.train(
             step=self.step,
@@ -124,15 +123,15 @@ class Loop:
             chars_per_second=chars / seconds,
         )
         self.progress.end_row(self.step, epoch=self._epoch, loss=loss)
-        self.losses = ()
+        self._losses = []
 
     def _end_epoch(self, epoch: int) -> None:
-        self.saver.save(self._snapshot())  # first: a fault in what follows loses nothing
+        self.saver.save(self._snapshot())  # first, so that an error in what follows loses nothing
         result = self.validate()
         self._mean([result.loss])
         self.saver.add_samples(self.write_samples(epoch, self.step))
         self.metrics.validation(step=self.step, epoch=epoch, loss=result.loss, chars=result.chars)
-        self.validation = result.loss
+        self._validation = result.loss
         self.saver.save(self._snapshot())
         log.info(
             "epoch %d, step %d: validation %.4f nats = %.4f bits per character over %d characters",
@@ -141,15 +140,16 @@ class Loop:
 
     @property
     def _epoch(self) -> int:
-        """The one that the last step was of, from 1."""
+        """The epoch of the last step, from 1."""
         return (self.step - 1) // self.plan.steps_per_epoch + 1
 
     def _snapshot(self) -> Snapshot:
-        losses = tuple(float(loss) for loss in self.losses)
+        """Copy the run's state to the host. Waits for the device."""
+        losses = tuple(float(loss) for loss in self._losses)
         if losses:
             self._mean(losses)
-        arrays = snapshot(self.model, self.optimizer)
-        return Snapshot(arrays, self.step, self._epoch, losses, self.validation)
+        position = Position(step=self.step, epoch=self._epoch, losses=losses, validation=self._validation)
+        return Snapshot(position, snapshot(self.model, self.optimizer))
 
     def _mean(self, losses: Sequence[tf.Tensor | float]) -> float:
         mean = sum(float(loss) for loss in losses) / len(losses)

@@ -1,8 +1,8 @@
-"""All that a run writes while it trains, in a thread beside it, one save at a time.
+"""The saver: writes all that a run leaves, in a background thread, one save at a time.
 
-A save is samples, rows of metrics, checkpoint and pointer, in this order: so what the pointer stands for is
-there. A fault of the disk or the store is logged, and what it kept from being written is due at the next save,
-then with a newer checkpoint. Only where it lasts does it end the run.
+A save writes samples, metric rows, checkpoint and checkpoint index, in this order, so that all that belongs to an
+indexed checkpoint is in the run's folder. If the disk or the bucket fails, the error is logged, and all that was not
+written belongs to the next save, with a newer checkpoint. Only an error that lasts ends the run.
 """
 
 import logging
@@ -19,70 +19,71 @@ from trainer.runs.metrics import Metrics
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2  # between two looks at a save that is waited for
-PAUSE_SECONDS = 1.0  # between two tries at a run's end
+RETRY_SECONDS = 1.0  # between two saves at the end of a run
 
 
 class Saver:
-    """Of one run; used by one thread. `alive` is called while a save is waited for.
+    """The saver of one run, for one thread.
 
-    `saved` is called after each save that did not fail, with whether an epoch ended there, in the thread that saved;
-    nobody waits for it.
+    `alive` is called while a save is waited for. `after_save` is called in the saving thread after each successful
+    save, with whether an epoch ended there. Nothing waits for `after_save`.
     """
 
     def __init__(
         self,
-        store: Bucket,
+        bucket: Bucket,
         checkpoints: Checkpoints,
         metrics: Metrics,
         *,
         give_up_seconds: float,
         alive: Callable[[], None] = lambda: None,
-        saved: Callable[[bool], None] = lambda _: None,
+        after_save: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._store, self._checkpoints, self._metrics = store, checkpoints, metrics
-        self._give_up_seconds, self._alive, self._saved = give_up_seconds, alive, saved
-        self._samples: dict[str, bytes] = {}
-        self._validated: dict[int, float] = {}  # by step, since the last save that did not fail
+        self._bucket, self._checkpoints, self._metrics = bucket, checkpoints, metrics
+        self._give_up_seconds, self._alive, self._after_save = give_up_seconds, alive, after_save
+        self._samples: dict[str, bytes] = {}  # due with the next save
+        self._validated: dict[int, float] = {}  # validation losses by step, since the last successful save
         self._saving: futures.Future[list[str]] | None = None
-        self._started = 0.0  # the save under way
-        self.saved_at: float | None = None  # by time.monotonic(), when the last that did not fail was done
-        self.save_seconds = 0.0  # that it took
-        self._failing_since: float | None = None  # the first of those that failed since the last that did not
+        self._started = 0.0  # when the save under way began
+        self.saved_at: float | None = None  # when the last successful save ended, by time.monotonic()
+        self.save_seconds = 0.0  # duration of the last successful save
+        self._failing_since: float | None = None  # when the first failed save since the last successful one began
 
     def add_samples(self, samples: Mapping[str, bytes]) -> None:
-        """Objects by name that the next save writes."""
+        """Add objects by name to the next save."""
         self._samples |= samples
 
     @property
     def step(self) -> int:
-        """That of the newest checkpoint, 0 without any."""
+        """Step of the newest checkpoint, 0 without a checkpoint."""
         return self._checkpoints.step
 
-    def stands(self, step: int) -> bool:
-        """Whether all of the run after this step is in its folder."""
+    def has_saved(self, step: int) -> bool:
+        """Return whether all of the run up to this step is in its folder."""
         saved = self._saving is None and self._failing_since is None and self._checkpoints.step == step
         return saved and not self._samples and not self._metrics.due
 
     @property
     def busy(self) -> bool:
-        """Whether a save is still under way."""
+        """Whether a save is under way."""
         return self._saving is not None and not self._saving.done()
 
     def save(self, snapshot: Snapshot) -> None:
-        """Starts a save; waits first for the one under way. Raises what `check` raises."""
+        """Start a save, after the end of the one under way. Raises what `check` raises."""
         self.wait()
         self._started = time.monotonic()
-        if snapshot.validation is not None:
-            self._validated[snapshot.step] = snapshot.validation
+        step, validation = snapshot.position.step, snapshot.position.validation
+        if validation is not None:
+            self._validated[step] = validation
         due = self._metrics.text(), dict(self._samples), dict(self._validated)
-        self._saving = _beside(
-            partial(self._save, snapshot, *due), partial(self._saved, snapshot.validation is not None)
+        self._saving = _in_background(
+            partial(self._save, snapshot, *due), partial(self._after_save, validation is not None)
         )
 
     def check(self) -> None:
-        """To be called often: takes note of a save that ended.
+        """Take the result of a save that ended. Call this often.
 
-        Raises Conflict or InputError that it ended with; OSError if saves have failed, or one has not ended, for
+        Raises Conflict or InputError if the save did. Raises OSError if saves have failed, or one has not ended, for
         `give_up_seconds`.
         """
         if self._saving is None:
@@ -108,47 +109,47 @@ class Saver:
     def _give_up_after(self, since: float) -> None:
         if time.monotonic() - since > self._give_up_seconds:
             raise OSError(
-                f"{self._store.url}: nothing could be saved for {self._give_up_seconds:g} s; "
+                f"{self._bucket.url}: nothing could be saved for {self._give_up_seconds:g} s; "
                 f"the last checkpoint is of step {self._checkpoints.step}"
             )
 
     def wait(self) -> None:
-        """Returns once no save is under way. Raises what `check` raises."""
+        """Wait until no save is under way. Raises what `check` raises."""
         while self._saving is not None:
             futures.wait([self._saving], timeout=POLL_SECONDS)
             self._alive()
             self.check()
 
     def finish(self, snapshot: Snapshot) -> None:
-        """Returns once all of the run stands, tried again and again. Raises what `check` raises."""
+        """Save until all of the run is in its folder, with retries. Raises what `check` raises."""
         self.wait()
-        while not self.stands(snapshot.step):
+        while not self.has_saved(snapshot.position.step):
             self.save(snapshot)
             self.wait()
             if self._failing_since is not None:
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(RETRY_SECONDS)
 
     def _save(
         self, snapshot: Snapshot, text: bytes, samples: Mapping[str, bytes], validated: Mapping[int, float]
     ) -> list[str]:
         for name, data in samples.items():
-            self._store.write(name, data)
+            self._bucket.write(name, data)
         self._metrics.write(text)
         self._checkpoints.commit(snapshot, validated)
         return list(samples)
 
 
-def _beside(work: Callable[[], list[str]], then: Callable[[], None]) -> futures.Future[list[str]]:
-    """In a thread that does not keep the process from ending, as an executor's would while a store does not answer."""
+def _in_background(save: Callable[[], list[str]], after_save: Callable[[], None]) -> futures.Future[list[str]]:
+    """Run both in a daemon thread: unlike an executor's, it cannot keep the process alive while a store hangs."""
     future: futures.Future[list[str]] = futures.Future()
 
     def run() -> None:
         try:
-            future.set_result(work())
-        except BaseException as error:  # handed on to the thread that asks for the result
+            future.set_result(save())
+        except BaseException as error:  # goes to the thread that asks for the result
             future.set_exception(error)
             return
-        then()
+        after_save()
 
     Thread(target=run, name="save", daemon=True).start()
     return future

@@ -1,27 +1,26 @@
-"""A run wired together from its configuration: the one place where the trainer's parts meet."""
+"""Wiring of a training run: data, model, recorders and loop, built from the configuration in this order."""
 
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from preprocessing.dataset.folder import Dataset
-from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError, Stopped
 from preprocessing.storage.bucket import Bucket
 from trainer.config import TrainConfig
-from trainer.data.order import Order
+from trainer.data.order import Order, TrainingPlan
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
 from trainer.model import network
-from trainer.model.network import build_model
-from trainer.runs import checkpoint_index
-from trainer.runs.checkpoint_index import Retention
+from trainer.runs.checkpoint_index import Position, Retention, newest_entry
 from trainer.runs.checkpoints import Checkpoints
-from trainer.runs.folder import hyperparameters, identity, order_of, plan_of
+from trainer.runs.folder import build_order, hyperparameters, identity, plan_run
 from trainer.runs.metrics import Metrics
 from trainer.runs.start_records import OwnStart
 from trainer.runtime.devices import require_gpus, set_up
@@ -31,9 +30,9 @@ from trainer.runtime.stop_agreement import Agreement
 from trainer.runtime.strategy import create_strategy, no_worker_lost, require_same_run
 from trainer.runtime.watchdog import Watch
 from trainer.runtime.workers import Workers
-from trainer.training import loop
 from trainer.training.evaluation import evaluate, window_step
-from trainer.training.initial_weights import set_first_weights
+from trainer.training.initial_weights import set_initial_weights
+from trainer.training.loop import Loop
 from trainer.training.profiler import Profile
 from trainer.training.progress import TrainingProgress
 from trainer.training.sample_writer import SampleWriter
@@ -44,116 +43,209 @@ from trainer.training.telemetry import serve_run
 log = logging.getLogger(__name__)
 
 
-def train(
-    config: TrainConfig,
-    dataset: Dataset,
-    staging: Staging,
-    folder: Bucket,
-    *,
-    scratch: Path,
-    stop: Stop,
-    watch: Watch,
-    saved: Callable[[bool], None],
-    workers: Workers,
-) -> None:
-    """Begins or continues the run in `folder`, to its end. `watch` is called at each sign of progress, `saved` after
-    each save.
+@dataclass(frozen=True)
+class TrainingJob:
+    """A run to train, and what this process gives to it.
 
-    Raises Stopped, with all saved, once `stop` says so, and what Loop.run raises.
+    `watch` is called at each sign of progress. `after_save` is called after each save of the chief, with whether an
+    epoch ended there.
     """
 
-    def should_stop() -> bool:
-        """Asked before each step, batch and sampled character."""
-        watch()
-        return stop()
+    config: TrainConfig
+    dataset: Dataset
+    staging: Staging
+    folder: Bucket
+    scratch: Path
+    workers: Workers
+    stop: Stop
+    watch: Watch
+    after_save: Callable[[bool], None]
 
-    manifest = dataset.manifest
-    training = Windows(dataset.shards("train"), manifest, staging.mapped)
-    held_out = Windows(dataset.shards("validation"), manifest, staging.mapped)
-    order = order_of(config, manifest)
-    if dataset.is_remote:
-        refuse_too_little_room(config, order, manifest)
-    plan = plan_of(config, manifest)
+    def should_stop(self) -> bool:
+        """Return whether SIGTERM or Ctrl-C came. Called before each step, batch and sampled character."""
+        self.watch()
+        return self.stop()
 
-    if workers.count > 1 and checkpoint_index.is_complete(folder, steps=plan.steps):
-        log.info("%s: complete", folder.url)  # the others may be gone for good, and would be waited for
+
+@dataclass(frozen=True)
+class Data:
+    """The windows of a run, in their order."""
+
+    plan: TrainingPlan
+    order: Order
+    training: Windows
+    held_out: Windows
+
+
+@dataclass(frozen=True)
+class Network:
+    """The model and its optimizer on this run's devices, with the compiled steps."""
+
+    strategy: tf.distribute.Strategy
+    agreement: Agreement
+    model: keras.Model
+    optimizer: Any
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Recorders:
+    """The writers of the run's folder."""
+
+    record: OwnStart
+    metrics: Metrics
+    saver: Saver
+
+
+def train(job: TrainingJob) -> None:
+    """Begin or continue the run in the job's folder, and train it to its end.
+
+    Raises Stopped, with all saved, after SIGTERM or Ctrl-C, and what Loop.run raises.
+    """
+    data = open_data(job)
+    if job.workers.count > 1 and is_complete(job.folder, data.plan):
+        log.info("%s: complete", job.folder.url)  # the other workers may be gone for good, and would be waited for
         return
-    require_gpus(config.min_gpus)
+    require_gpus(job.config.min_gpus)
     with no_worker_lost():
-        strategy = create_strategy(workers, should_stop)
-        agreement = Agreement(strategy, should_stop, workers=workers.count)
-        cudnn = set_up(config.precision, seed=config.seed)
-        require_same_run(strategy, workers, identity(config, manifest))
-        with strategy.scope():
-            net = build_model(config.model, manifest, cudnn=cudnn)
-            adam = optimizer(net, config, steps=plan.steps)
-        steps = Steps(
-            *(strategy, net, adam),
-            objective=config.objective,
-            clip_norm=config.clip_norm,
-            batch_windows=config.batch_windows,
-            agreement=agreement,
+        net = build_network(job, data.plan)
+        checkpoints = open_checkpoints(job)
+        start = set_initial_weights(
+            *(net.model, net.optimizer, checkpoints, job.config, job.dataset.manifest),
+            strategy=net.strategy,
+            workers=job.workers,
+            scratch=job.scratch,
         )
-        retention = Retention(config.checkpoint.keep, every_epochs=config.checkpoint.keep_every_epochs)
-        checkpoints = Checkpoints(folder, retention=retention, scratch=scratch)
-        start = set_first_weights(
-            net, adam, checkpoints, config, manifest, strategy=strategy, workers=workers, scratch=scratch
-        )
-        log.info(
-            "%d parameters, %d steps of %d characters, %d done",
-            *(net.count_params(), plan.steps, plan.chars_per_step, start.step),
-        )
-        if not workers.chief:
-            logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)  # it saves nothing
-        every = window_step(config.objective, manifest)
-        own = OwnStart(folder, step=start.step, machine=machine())
-        # Each worker reads the rows for itself: they change only after a step that takes all of them.
-        metrics = Metrics(folder, step=start.step, scratch=scratch, start=own.name)
-        metrics.hyperparameters(hyperparameters(config))
-        samples = SampleWriter(net, held_out, manifest.symbols(), config, should_stop, show=metrics.samples)
-        profile = Profile(
-            metrics.folder, first=config.profile.first, steps=config.profile.steps, left=plan.steps - start.step
-        )
-        training_loop = loop.Loop(
-            plan=plan,
-            order=order,
-            windows=training,
-            model=net,
-            optimizer=adam,
-            steps=steps,
-            saver=Saver(
-                *(folder, checkpoints, metrics),
-                give_up_seconds=config.checkpoint.give_up_seconds,
-                alive=watch,
-                saved=saved if workers.chief else lambda _: None,
-            ),
-            metrics=metrics,
-            progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
-            profile=profile.step,
-            validate=lambda: evaluate(steps, held_out, step=every, should_stop=agreement),
-            write_samples=written_by_the_chief(samples, agreement, chief=workers.chief),
-            should_stop=agreement,
-            log_every_steps=config.log_every_steps,
-            checkpoint_every_seconds=config.checkpoint.every_seconds if workers.chief else math.inf,
-            step=start.step,
-            losses=start.losses,
-            validation=start.validation,
-        )
-        stop.save_first(training_loop.saved)
-        watch.tell(own.stalled)
-        # No worker leaves before the chief has saved: should that fail, all have to be there to start again.
-        with (
-            serve_run(training_loop, folder, watch, port=config.metrics_port, saves=workers.chief),
-            own.told(lambda: training_loop.step, asked_by=lambda: stop.signal),
-            agreement.leaving_together(),
-        ):
-            training_loop.run()
+        recorders = open_recorders(job, checkpoints, start)
+        run_loop(job, build_loop(job, data, net, recorders, start), recorders, net.agreement)
 
 
-def written_by_the_chief(
+def open_data(job: TrainingJob) -> Data:
+    """Open both splits. Raises InputError if one step may need more shards than `staging.max_bytes`."""
+    config, manifest = job.config, job.dataset.manifest
+    order = build_order(config, manifest)
+    needed = order.windows_at_once * manifest.record_bytes
+    if job.dataset.is_remote and needed > config.staging.max_bytes:
+        raise InputError(
+            f"staging.max_bytes={config.staging.max_bytes}: a step may need {needed} bytes of shards, two blocks of "
+            f"block_windows={config.block_windows} or of the largest shard: raise the one or lower the other"
+        )
+    training, held_out = (
+        Windows(job.dataset.shards(split), manifest, job.staging.mapped) for split in ("train", "validation")
+    )
+    return Data(plan_run(config, manifest), order, training, held_out)
+
+
+def is_complete(folder: Bucket, plan: TrainingPlan) -> bool:
+    """Return whether the run is at its end, with all that it writes in its folder."""
+    entry = newest_entry(folder)
+    return entry is not None and entry.ends(plan.steps)
+
+
+def build_network(job: TrainingJob, plan: TrainingPlan) -> Network:
+    """Build model, optimizer and steps on all replicas, once all workers are there."""
+    config, manifest = job.config, job.dataset.manifest
+    strategy = create_strategy(job.workers, job.should_stop)
+    agreement = Agreement(strategy, job.should_stop, workers=job.workers.count)
+    cudnn = set_up(config.precision, seed=config.seed)
+    require_same_run(strategy, job.workers, identity(config, manifest))
+    with strategy.scope():
+        model = network.build_model(config.model, manifest, cudnn=cudnn)
+        optimizer = network.optimizer(
+            learning_rate=config.learning_rate,
+            schedule=config.schedule,
+            warmup_steps=config.warmup_steps,
+            steps=plan.steps,
+        )
+        optimizer.build(model.trainable_variables)
+    steps = Steps(
+        *(strategy, model, optimizer),
+        objective=config.objective,
+        clip_norm=config.clip_norm,
+        batch_windows=config.batch_windows,
+        agreement=agreement,
+    )
+    return Network(strategy, agreement, model, optimizer, steps)
+
+
+def open_checkpoints(job: TrainingJob) -> Checkpoints:
+    """Open the run's checkpoints. Only the chief saves, so only the chief logs saves."""
+    config = job.config.checkpoint
+    if not job.workers.chief:
+        logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)
+    retention = Retention(config.keep, every_epochs=config.keep_every_epochs)
+    return Checkpoints(job.folder, retention=retention, scratch=job.scratch)
+
+
+def open_recorders(job: TrainingJob, checkpoints: Checkpoints, start: Position) -> Recorders:
+    """Open the writers of the run's folder. A worker that is not the chief writes nothing through them."""
+    record = OwnStart(job.folder, step=start.step, machine=machine())
+    # Each worker reads the metric rows itself: they change only after a step, which takes all workers.
+    metrics = Metrics(job.folder, step=start.step, scratch=job.scratch, start=record.name)
+    metrics.hyperparameters(hyperparameters(job.config))
+    saver = Saver(
+        *(job.folder, checkpoints, metrics),
+        give_up_seconds=job.config.checkpoint.give_up_seconds,
+        alive=job.watch,
+        after_save=job.after_save if job.workers.chief else lambda _: None,
+    )
+    return Recorders(record, metrics, saver)
+
+
+def build_loop(job: TrainingJob, data: Data, net: Network, recorders: Recorders, start: Position) -> Loop:
+    """Build the loop, from `start` to the end of the plan."""
+    config, plan, manifest = job.config, data.plan, job.dataset.manifest
+    log.info(
+        "%d parameters, %d steps of %d characters, %d done",
+        *(net.model.count_params(), plan.steps, plan.chars_per_step, start.step),
+    )
+    samples = SampleWriter(
+        *(net.model, data.held_out, manifest.symbols(), config, job.should_stop), show=recorders.metrics.samples
+    )
+    profile = Profile(
+        recorders.metrics.folder,
+        first=config.profile.first,
+        steps=config.profile.steps,
+        left=plan.steps - start.step,
+    )
+    stride = window_step(config.objective, manifest)
+    return Loop(
+        plan=plan,
+        order=data.order,
+        windows=data.training,
+        model=net.model,
+        optimizer=net.optimizer,
+        steps=net.steps,
+        saver=recorders.saver,
+        metrics=recorders.metrics,
+        progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
+        profile=profile.step,
+        validate=lambda: evaluate(net.steps, data.held_out, step=stride, should_stop=net.agreement),
+        write_samples=samples_of_chief(samples, net.agreement, chief=job.workers.chief),
+        should_stop=net.agreement,
+        log_every_steps=config.log_every_steps,
+        checkpoint_every_seconds=config.checkpoint.every_seconds if job.workers.chief else math.inf,
+        start=start,
+    )
+
+
+def run_loop(job: TrainingJob, loop: Loop, recorders: Recorders, agreement: Agreement) -> None:
+    """Run the loop with its telemetry and its start record. From here on SIGTERM saves before the process exits."""
+    job.stop.save_first(loop.is_saved)
+    job.watch.tell(recorders.record.stalled)
+    with (
+        serve_run(loop, job.folder, job.watch, port=job.config.metrics_port, saves=job.workers.chief),
+        recorders.record.told(lambda: loop.step, asked_by=lambda: job.stop.signal),
+        # No worker leaves before the chief has saved: if the save fails, all must be there to start again.
+        agreement.leaving_together(),
+    ):
+        loop.run()
+
+
+def samples_of_chief(
     samples: SampleWriter, agreement: Agreement, *, chief: bool
 ) -> Callable[[int, int], Mapping[str, bytes]]:
-    """The same for each worker to call; those that are not the chief wait for it and have none."""
+    """Return a writer for every worker to call: the chief samples, the others wait for it and write nothing."""
 
     def write(epoch: int, step: int) -> Mapping[str, bytes]:
         with agreement.leaving_together():
@@ -163,22 +255,3 @@ def written_by_the_chief(
         return written
 
     return write
-
-
-def refuse_too_little_room(config: TrainConfig, order: Order, manifest: Manifest) -> None:
-    """InputError if the copies of the shards that one step may need are more than `staging.max_bytes`."""
-    needed = order.windows_at_once * manifest.record_bytes
-    if needed > config.staging.max_bytes:
-        raise InputError(
-            f"staging.max_bytes={config.staging.max_bytes}: a step may need {needed} bytes of shards, two blocks of "
-            f"block_windows={config.block_windows} or of the largest shard: raise the one or lower the other"
-        )
-
-
-def optimizer(net: keras.Model, config: TrainConfig, *, steps: int) -> Any:
-    """The configured one for the model, in the scope of whose strategy it is to be made."""
-    adam = network.optimizer(
-        learning_rate=config.learning_rate, schedule=config.schedule, warmup_steps=config.warmup_steps, steps=steps
-    )
-    adam.build(net.trainable_variables)
-    return adam

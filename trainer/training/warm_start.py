@@ -1,70 +1,106 @@
-"""First weights from another model: matched by symbol, from a checkpoint's arrays or a Keras 2 weights file."""
+"""Warm start: initial weights from another run or a Keras 2 weights file, matched symbol by symbol."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 import numpy as np
 import numpy.typing as npt
 
+from preprocessing.dataset.folder import load_vocabulary
+from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
-from trainer.model.state import WEIGHTS, Arrays
+from preprocessing.storage.bucket import local_file
+from preprocessing.storage.urls import split_url
+from trainer.config import TrainConfig
+from trainer.model.state import WEIGHTS, Arrays, restore
+from trainer.runs.checkpoints import read_newest
+from trainer.runs.folder import open_run
 
+HDF5 = (".h5", ".hdf5")
 KERNEL, RECURRENT, BIAS = "lstm_{}/lstm_cell/kernel", "lstm_{}/lstm_cell/recurrent_kernel", "lstm_{}/lstm_cell/bias"
 EMBEDDING, LOGITS_KERNEL, LOGITS_BIAS = "embedding/embeddings", "logits/kernel", "logits/bias"
 
 
-def matched(
-    arrays: Arrays, *, theirs: Vocabulary, ours: Vocabulary, expected: Mapping[str, Sequence[int]], place: str
-) -> dict[str, npt.NDArray[Any]]:
-    """Their weights for our model: the rows and columns of each symbol brought to our id of it.
+def warm_start(model: keras.Model, config: TrainConfig, manifest: Manifest, scratch: Path) -> None:
+    """Set the model's weights to the weights of the run or the Keras 2 file that `warm_start` names."""
+    url = config.warm_start
+    if url.endswith(HDF5):
+        source = load_vocabulary(config.warm_start_vocabulary)
+        if source is None:
+            raise InputError("warm_start_vocabulary=auto: expected seed or the URL of a symbol table")
+        arrays = _download_keras2(url, scratch)
+    else:
+        run = open_run(url)
+        source = run.manifest.symbols()
+        _, arrays = read_newest(run.bucket, scratch)
+    shapes = {variable.path: tuple(variable.shape) for variable in model.weights}
+    restore(match_symbols(arrays, source=source, target=manifest.symbols(), shapes=shapes, where=url), model, None)
 
-    `expected` are the shapes of our weights by name. Symbols that only they have are left out. InputError,
-    naming `place`, if a symbol of ours is not theirs or a weight is missing, left over or of another shape.
+
+def match_symbols(
+    arrays: Arrays, *, source: Vocabulary, target: Vocabulary, shapes: Mapping[str, Sequence[int]], where: str
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the source model's weights with each symbol's rows and columns at the symbol's id in `target`.
+
+    `shapes` has the shape of each expected weight by name. Symbols that only the source has are left out.
+    Raises InputError, which names `where`, if the source lacks a symbol, or if a weight is missing, left over or of
+    another shape.
     """
-    absent = [symbol for symbol in ours.symbols if symbol not in theirs.symbols]
+    absent = [symbol for symbol in target.symbols if symbol not in source.symbols]
     if absent:
-        raise InputError(f"warm_start={place}: no symbol {absent[0]!r} in its vocabulary, which the dataset has")
-    ids = [theirs.symbols.index(symbol) for symbol in ours.symbols]
+        raise InputError(f"warm_start={where}: no symbol {absent[0]!r} in its vocabulary, which the dataset has")
+    ids = [source.symbols.index(symbol) for symbol in target.symbols]
     weights = {name.removeprefix(WEIGHTS): a for name, a in arrays.items() if name.startswith(WEIGHTS)}
-    if weights.keys() != expected.keys():
-        raise InputError(f"warm_start={place}: has {_layers(weights)}, expected {_layers(expected)}")
-    first = EMBEDDING if EMBEDDING in expected else KERNEL.format(0)
+    if weights.keys() != shapes.keys():
+        raise InputError(f"warm_start={where}: has {_layers(weights)}, expected {_layers(shapes)}")
+    first = EMBEDDING if EMBEDDING in shapes else KERNEL.format(0)
     for name, axis in ((first, 0), (LOGITS_KERNEL, 1), (LOGITS_BIAS, 0)):
-        if weights[name].shape[axis] != len(theirs):
+        if weights[name].shape[axis] != len(source):
             raise InputError(
-                f"warm_start={place}: {name} has {weights[name].shape[axis]} symbols, expected {len(theirs)}"
+                f"warm_start={where}: {name} has {weights[name].shape[axis]} symbols, expected {len(source)}"
             )
         weights[name] = np.take(weights[name], ids, axis)
-    for name, shape in expected.items():
+    for name, shape in shapes.items():
         if weights[name].shape != tuple(shape):
-            raise InputError(f"warm_start={place}: {name} has shape {weights[name].shape}, expected {tuple(shape)}")
+            raise InputError(f"warm_start={where}: {name} has shape {weights[name].shape}, expected {tuple(shape)}")
     return {WEIGHTS + name: array for name, array in weights.items()}
 
 
-def read_keras2(path: Path, *, place: str) -> dict[str, npt.NDArray[Any]]:
-    """A Keras 2 HDF5 weights file (or whole model) of LSTM layers and one Dense, as arrays by our names.
+def read_keras2(path: Path, *, where: str) -> dict[str, npt.NDArray[Any]]:
+    """Return a Keras 2 HDF5 file of LSTM layers and one Dense layer as arrays with this project's names.
 
-    Keras 2 and 3 keep the gates in one order (i, f, c, o). The file does not say which function its gates use:
-    ours is the sigmoid, Keras' own since 2.3; before, it was hard_sigmoid, whose weights are only a start.
+    The file may hold weights only or a whole model. Keras 2 and 3 keep the gates in one order (i, f, c, o). The file
+    does not say which function its gates use. Here it is the sigmoid, Keras' default since 2.3; weights trained with
+    the older default, hard_sigmoid, are only a rough start.
     """
     try:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             layers = [_weights(root[_text(name)]) for name in root.attrs["layer_names"]]
     except (OSError, KeyError) as error:
-        raise InputError(f"warm_start={place}: not a Keras 2 weights file: {error}") from None
+        raise InputError(f"warm_start={where}: not a Keras 2 weights file: {error}") from None
     layers = [layer for layer in layers if layer]
     *lstms, dense = layers or [[]]
     if not lstms or len(dense) != 2 or any(len(lstm) != 3 for lstm in lstms):
-        found = [len(layer) for layer in layers]
-        raise InputError(f"warm_start={place}: layers of {found} weights, expected 3 for each LSTM and 2 for a Dense")
+        counts = [len(layer) for layer in layers]
+        raise InputError(f"warm_start={where}: layers of {counts} weights, expected 3 for each LSTM and 2 for a Dense")
     named = {LOGITS_KERNEL: dense[0], LOGITS_BIAS: dense[1]}
     for number, lstm in enumerate(lstms):
         named |= {key.format(number): w for key, w in zip((KERNEL, RECURRENT, BIAS), lstm, strict=True)}
     return {WEIGHTS + name: array for name, array in named.items()}
+
+
+def _download_keras2(url: str, scratch: Path) -> Arrays:
+    bucket, name = split_url(url)
+    try:
+        with local_file(bucket, name, scratch) as path:
+            return read_keras2(path, where=url)
+    except FileNotFoundError:
+        raise InputError(f"warm_start={url}: no such file") from None
 
 
 def _weights(layer: h5py.Group) -> list[npt.NDArray[Any]]:

@@ -5,7 +5,7 @@ import pytest
 from jobs.history.events import Speed, Start
 from jobs.history.run_history import RunHistory
 from jobs.history.summary import Goodput, format_duration, measure_goodput
-from trainer.data.order import Plan
+from trainer.data.order import TrainingPlan
 
 
 def start(*speeds: tuple[float, int, float], began: float) -> Start:
@@ -15,7 +15,7 @@ def start(*speeds: tuple[float, int, float], began: float) -> Start:
 
 def goodput(*starts: Start, chars_per_step: int) -> Goodput | None:
     run: Any = None
-    plan = Plan(steps=100, steps_per_epoch=100, chars_per_step=chars_per_step)
+    plan = TrainingPlan(steps=100, steps_per_epoch=100, chars_per_step=chars_per_step)
     return measure_goodput(RunHistory(run, plan, 0, [], [], [], starts, attempts=[], damaged=[]))
 
 

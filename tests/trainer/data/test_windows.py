@@ -4,7 +4,7 @@ import numpy as np
 
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
-from trainer.data.windows import Windows, fill_up
+from trainer.data.windows import Windows, pad_batch
 
 MANIFEST = Manifest(
     format=1,
@@ -52,13 +52,13 @@ def test_every_second_window_starts_anew_in_each_shard() -> None:
 
 
 def test_a_short_batch_is_filled_up_with_rows_that_do_not_count() -> None:
-    batch = fill_up(np.array([[1, 2], [3, 4]]), 4)
+    batch = pad_batch(np.array([[1, 2], [3, 4]]), 4)
     assert batch.ids.tolist() == [[1, 2], [3, 4], [1, 2], [1, 2]]
     assert batch.weights.tolist() == [1, 1, 0, 0]
 
 
 def test_a_full_batch_stays_as_it_is() -> None:
-    batch = fill_up(np.array([[1, 2], [3, 4]]), 2)
+    batch = pad_batch(np.array([[1, 2], [3, 4]]), 2)
     assert batch.ids.tolist() == [[1, 2], [3, 4]]
     assert batch.weights.tolist() == [1, 1]
 

@@ -1,10 +1,10 @@
 import pytest
 
 from preprocessing.errors import InputError
-from trainer.runs.checkpoint_index import Saved, parse, to_json
+from trainer.runs.checkpoint_index import CheckpointEntry, encode_index, parse_index
 
 NAME = "checkpoints/step-00000009-ab.safetensors"
-SAVED = Saved(step=9, epoch=1, losses=(0.5,), validation=None, file=NAME, bytes=7, sha256="ab")
+SAVED = CheckpointEntry(step=9, epoch=1, losses=(0.5,), validation=None, file=NAME, bytes=7, sha256="ab")
 TEXT = f"""{{
  "format": 2,
  "checkpoints": [
@@ -24,13 +24,13 @@ TEXT = f"""{{
 
 
 def test_index_has_the_bytes_that_earlier_versions_wrote_and_is_read_back() -> None:
-    assert to_json([SAVED]).decode() == TEXT
-    assert parse(TEXT.encode(), where="checkpoint.json") == [SAVED]
+    assert encode_index([SAVED]).decode() == TEXT
+    assert parse_index(TEXT.encode(), where="checkpoint.json") == [SAVED]
 
 
 def test_index_of_format_1_is_read() -> None:
     text = TEXT.replace('"format": 2', '"format": 1').replace('   "validation": null,\n', "")
-    assert parse(text.encode(), where="checkpoint.json") == [SAVED]
+    assert parse_index(text.encode(), where="checkpoint.json") == [SAVED]
 
 
 @pytest.mark.parametrize(
@@ -46,5 +46,5 @@ def test_index_of_format_1_is_read() -> None:
 def test_wrong_value_is_named(old: str, new: str, expected: str) -> None:
     assert old in TEXT
     with pytest.raises(InputError, match="^gs://b/checkpoint.json: not a checkpoint index: ") as raised:
-        parse(TEXT.replace(old, new).encode(), where="gs://b/checkpoint.json")
+        parse_index(TEXT.replace(old, new).encode(), where="gs://b/checkpoint.json")
     assert expected in str(raised.value)

@@ -8,8 +8,8 @@ import pytest
 
 from preprocessing.errors import Conflict, InputError
 from tests.support.memory import Memory, no_answer
-from trainer.runs.checkpoint_index import POINTER, Retention
-from trainer.runs.checkpoints import Checkpoints, Snapshot, newest
+from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, CheckpointEntry, Position, Retention
+from trainer.runs.checkpoints import Checkpoints, Snapshot, read_newest
 
 
 def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints:
@@ -18,11 +18,18 @@ def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints
 
 def save(checkpoints: Checkpoints, step: int, *, epoch: int = 1, validation: float | None = None) -> None:
     arrays = {"weights/a": np.full(3, step, np.float32), "optimizer/iteration": np.array(step)}
-    checkpoints.commit(Snapshot(arrays, step, epoch, (0.1, step / 3), validation))
+    position = Position(step=step, epoch=epoch, losses=(0.1, step / 3), validation=validation)
+    checkpoints.commit(Snapshot(position, arrays))
+
+
+def restored(checkpoints: Checkpoints) -> CheckpointEntry:
+    found = checkpoints.restore()
+    assert found is not None
+    return found[0]
 
 
 def files(store: Memory) -> list[int]:
-    return sorted(int(name.split("-")[1]) for name in store.objects if name != POINTER)
+    return sorted(int(name.split("-")[1]) for name in store.objects if name != CHECKPOINT_INDEX)
 
 
 def test_what_was_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
@@ -30,16 +37,17 @@ def test_what_was_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
     save(opened(store, tmp_path), 7)
     found = opened(store, tmp_path).restore()
     assert found is not None
-    assert (found.step, found.epoch, found.losses) == (7, 1, (0.1, 7 / 3))
-    assert found.arrays["weights/a"].tolist() == [7, 7, 7]
-    assert found.arrays["optimizer/iteration"] == 7
+    entry, arrays = found
+    assert (entry.step, entry.epoch, entry.losses) == (7, 1, (0.1, 7 / 3))
+    assert arrays["weights/a"].tolist() == [7, 7, 7]
+    assert arrays["optimizer/iteration"] == 7
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_without_checkpoints_restores_nothing(tmp_path: Path) -> None:
     assert opened(Memory(), tmp_path).restore() is None
     with pytest.raises(InputError, match="memory: no checkpoint.json"):
-        newest(Memory(), tmp_path)
+        read_newest(Memory(), tmp_path)
 
 
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
@@ -73,14 +81,10 @@ def test_a_save_that_failed_is_not_the_latest_and_the_next_one_is(tmp_path: Path
     failing.append(True)
     with pytest.raises(OSError, match="no "):
         save(checkpoints, 2)
-    found = opened(store, tmp_path).restore()
-    assert found is not None
-    assert found.step == 1
+    assert restored(opened(store, tmp_path)).step == 1
     failing.clear()
     save(checkpoints, 3)
-    found = opened(store, tmp_path).restore()
-    assert found is not None
-    assert found.step == 3
+    assert restored(opened(store, tmp_path)).step == 3
     assert list(tmp_path.iterdir()) == []
 
 
@@ -99,20 +103,17 @@ def test_a_damaged_newest_is_reported_and_the_one_before_used(
         del store.objects[latest]
     with caplog.at_level(logging.ERROR):
         again = opened(store, tmp_path)
-        found = again.restore()
-    assert found is not None
+        found = restored(again)
     assert found.step == 1
     assert "step 2 is damaged" in caplog.text
     save(again, 2)  # training goes on from there and makes the damaged one good again
-    found = opened(store, tmp_path).restore()
-    assert found is not None
-    assert found.step == 2
+    assert restored(opened(store, tmp_path)).step == 2
 
 
 def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> None:
     store = Memory()
     save(opened(store, tmp_path), 1)
-    del store.objects[next(name for name in store.objects if name != POINTER)]
+    del store.objects[next(name for name in store.objects if name != CHECKPOINT_INDEX)]
     with pytest.raises(InputError, match="none of the 1 checkpoints named in checkpoint.json is whole"):
         opened(store, tmp_path).restore()
 
@@ -120,7 +121,7 @@ def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> Non
 @pytest.mark.parametrize("pointer", [b"", b"{}", b"[]", b'{"format": 1, "checkpoints": []}', b"\xff"])
 def test_a_pointer_that_cannot_be_read_stops_and_says_so(tmp_path: Path, pointer: bytes) -> None:
     store = Memory()
-    store.objects[POINTER] = pointer
+    store.objects[CHECKPOINT_INDEX] = pointer
     with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint index"):
         opened(store, tmp_path).restore()
 
@@ -132,16 +133,16 @@ def test_a_pointer_that_cannot_be_read_stops_and_says_so(tmp_path: Path, pointer
 def test_a_pointer_whose_entry_was_altered_stops_and_says_so(tmp_path: Path, change: dict[str, object]) -> None:
     store = Memory()
     save(opened(store, tmp_path), 1)
-    pointer = json.loads(store.objects[POINTER])
+    pointer = json.loads(store.objects[CHECKPOINT_INDEX])
     pointer["checkpoints"][0] |= change
-    store.objects[POINTER] = json.dumps(pointer).encode()
+    store.objects[CHECKPOINT_INDEX] = json.dumps(pointer).encode()
     with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint index"):
         opened(store, tmp_path).restore()
 
 
 def test_a_pointer_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     store = Memory()
-    store.objects[POINTER] = b'{"format": 9, "checkpoints": []}'
+    store.objects[CHECKPOINT_INDEX] = b'{"format": 9, "checkpoints": []}'
     with pytest.raises(InputError, match="format 9, expected at most 2"):
         opened(store, tmp_path).restore()
 
@@ -153,10 +154,10 @@ def test_of_two_owners_of_a_run_the_second_to_write_loses_and_changes_nothing(tm
     one.restore()
     other.restore()
     save(one, 2)
-    before = store.objects[POINTER]
+    before = store.objects[CHECKPOINT_INDEX]
     with pytest.raises(Conflict):
         save(other, 3)
-    assert store.objects[POINTER] == before
+    assert store.objects[CHECKPOINT_INDEX] == before
     assert {1, 2} <= set(files(store))
 
 
@@ -191,9 +192,7 @@ def test_a_validation_loss_is_added_to_what_stands_without_another_upload(tmp_pa
     save(checkpoints, 1)
     assert verbs.count("upload") == 1
     assert verbs.count("write") == 2
-    found = opened(store, tmp_path).restore()
-    assert found is not None
-    assert found.validation == 0.5
+    assert restored(opened(store, tmp_path)).validation == 0.5
 
 
 def test_a_damaged_checkpoint_is_not_one_of_the_newest_that_are_kept(tmp_path: Path) -> None:
@@ -217,7 +216,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, value: float
     before = dict(store.objects)
     arrays = {"optimizer/iteration": np.array(3), name: np.array([1, value], np.float32)}
     with pytest.raises(InputError, match=f"{name} is not finite at step 3 of epoch 2: lower learning_rate"):
-        checkpoints.commit(Snapshot(arrays, 3, 2))
+        checkpoints.commit(Snapshot(Position(step=3, epoch=2), arrays))
     assert store.objects == before
 
 
@@ -256,7 +255,7 @@ def test_a_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[i
     checkpoints = opened(store, disk)
     save(checkpoints, 1)
     with pytest.raises(OSError, match="saving.safetensors: .*No space left"):
-        checkpoints.commit(Snapshot({"weights/a": np.zeros(10**6)}, 2, 1))
+        checkpoints.commit(Snapshot(Position(step=2, epoch=1), {"weights/a": np.zeros(10**6)}))
     assert files(store) == [1]
     save(checkpoints, 3)
     assert files(store) == [1, 3]
@@ -288,6 +287,6 @@ def test_a_reader_of_a_run_that_trains_on_takes_the_newest_when_its_checkpoints_
     save(writer, 1)
     save(writer, 2)
     store.before = train_on
-    found = newest(store, tmp_path)
-    assert (found.step, found.arrays["weights/a"].tolist()) == (6, [6, 6, 6])
+    entry, arrays = read_newest(store, tmp_path)
+    assert (entry.step, arrays["weights/a"].tolist()) == (6, [6, 6, 6])
     assert "damaged" not in caplog.text

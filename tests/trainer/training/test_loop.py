@@ -13,9 +13,9 @@ import safetensors.numpy
 
 from preprocessing.errors import Conflict, InputError, Stopped
 from tests.support.memory import Memory
-from trainer.data.order import Order, Plan, plan
+from trainer.data.order import Order, TrainingPlan, plan_training
 from trainer.data.windows import Batch
-from trainer.runs.checkpoint_index import POINTER, Retention
+from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, Position, Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
 from trainer.training.evaluation import Evaluation
@@ -29,16 +29,18 @@ ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps an e
     ("epochs", "max_chars", "steps"), [(4, 0, 12), (4, 10**9, 12), (4, 500, 5), (4, 599, 5), (4, 99, 1), (1, 300, 3)]
 )
 def test_a_plan_ends_with_its_epochs_or_its_characters(epochs: int, max_chars: int, steps: int) -> None:
-    assert plan(ORDER, epochs=epochs, max_chars=max_chars, chars_per_step=100) == Plan(steps, 3, 100)
+    assert plan_training(25, batch_windows=10, epochs=epochs, max_chars=max_chars, chars_per_step=100) == TrainingPlan(
+        steps, 3, 100
+    )
 
 
 def test_an_epoch_ends_after_its_steps_and_the_last_one_with_the_plan() -> None:
-    found = Plan(steps=8, steps_per_epoch=3, chars_per_step=1)
+    found = TrainingPlan(steps=8, steps_per_epoch=3, chars_per_step=1)
     assert [found.epochs_done(step) for step in range(9)] == [None, None, None, 1, None, None, 2, None, 3]
 
 
 def test_a_plan_that_ends_with_an_epoch_ends_it_once() -> None:
-    found = Plan(steps=6, steps_per_epoch=3, chars_per_step=1)
+    found = TrainingPlan(steps=6, steps_per_epoch=3, chars_per_step=1)
     assert [step for step in range(7) if found.epochs_done(step)] == [3, 6]
 
 
@@ -58,9 +60,10 @@ class Counted:
     ) -> None:
         self.store, self.weight = store, keras.Variable(np.zeros(2, np.float32), name="count")
         checkpoints = Checkpoints(store, retention=Retention(2), scratch=scratch)
-        saved = checkpoints.restore()
-        if saved:
-            self.weight.assign(saved.arrays["weights/count"])
+        position = Position()
+        if restored := checkpoints.restore():
+            position, arrays = restored
+            self.weight.assign(arrays["weights/count"])
         metrics = Metrics(store, step=checkpoints.step, scratch=scratch)
 
         def train(_: Batch) -> float:
@@ -79,7 +82,7 @@ class Counted:
         }
         self.loop = Loop(
             **fakes,
-            plan=Plan(6, 3, 10),
+            plan=TrainingPlan(6, 3, 10),
             order=ORDER,
             saver=Saver(store, checkpoints, metrics, give_up_seconds=1000),
             metrics=metrics,
@@ -88,9 +91,7 @@ class Counted:
             should_stop=lambda: should_stop(self),
             log_every_steps=2,
             checkpoint_every_seconds=every_seconds,
-            step=checkpoints.step,
-            losses=saved.losses if saved else (),
-            validation=saved.validation if saved else None,
+            start=position,
         )
 
     @property
@@ -142,7 +143,7 @@ def test_asked_to_stop_before_a_step_it_saves_and_continues_to_the_same_end(
     stopped = Counted(store, tmp_path / "one", should_stop=lambda run: run.count == at, every_seconds=1000)
     with pytest.raises(Stopped):
         stopped.run()
-    assert stopped.loop.saved()
+    assert stopped.loop.is_saved()
     assert max((one["step"] for one in store.checkpoints()), default=0) == at
     assert Counted(store, tmp_path / "two").run().outcome() == undisturbed
 
@@ -231,7 +232,7 @@ def test_the_one_with_the_lowest_validation_loss_is_kept_over_the_rest_of_the_ru
 
 def test_a_run_that_another_process_took_over_ends_at_the_next_step(tmp_path: Path) -> None:
     def before(verb: str, name: str) -> None:
-        if (verb, name) == ("write", POINTER) and POINTER in store.objects:
+        if (verb, name) == ("write", CHECKPOINT_INDEX) and CHECKPOINT_INDEX in store.objects:
             raise Conflict(name)
 
     def step(run: Counted) -> float:

@@ -11,14 +11,19 @@ import pytest
 
 from preprocessing.errors import Conflict, InputError
 from tests.support.memory import Memory
-from trainer.runs.checkpoint_index import POINTER, Retention
+from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, Position, Retention
 from trainer.runs.checkpoints import Checkpoints, Snapshot
 from trainer.runs.metrics import Metrics
 from trainer.training.saver import Saver
 
 
 def snapshot(step: int, value: float = 1.0) -> Snapshot:
-    return Snapshot({"weights/a": np.full(2, value)}, step, 1)
+    return Snapshot(Position(step=step, epoch=1), {"weights/a": np.full(2, value)})
+
+
+def validated(step: int, loss: float | None) -> Snapshot:
+    found = snapshot(step)
+    return replace(found, position=replace(found.position, validation=loss))
 
 
 class Saving:
@@ -53,8 +58,8 @@ def test_samples_come_first_then_rows_then_the_checkpoint_and_its_pointer_last(t
     run.saver.add_samples({"samples/one": b"text"})
     run.saver.save(snapshot(1))
     run.saver.wait()
-    assert names == ["samples", "metrics.jsonl", "tensorboard", "checkpoints", POINTER]
-    assert run.saver.stands(1)
+    assert names == ["samples", "metrics.jsonl", "tensorboard", "checkpoints", CHECKPOINT_INDEX]
+    assert run.saver.has_saved(1)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_samples_come_first_then_rows_then_the_checkpoint_and_its_pointer_last(t
         ("write", "metrics.jsonl"),
         ("write", "tensorboard/"),
         ("upload", "checkpoints/"),
-        ("write", POINTER),
+        ("write", CHECKPOINT_INDEX),
     ],
 )
 def test_what_a_failed_save_did_not_write_is_written_by_the_next(
@@ -77,7 +82,7 @@ def test_what_a_failed_save_did_not_write_is_written_by_the_next(
         run.saver.add_samples({f"samples/{step}": b"text"})
         run.saver.save(snapshot(step))
         run.saver.wait()
-        assert run.saver.stands(step) == (step == 3)
+        assert run.saver.has_saved(step) == (step == 3)
     assert caplog.text.count("not saved, the last checkpoint is of step 0: ") == 2
     assert [json.loads(row)["step"] for row in store.objects["metrics.jsonl"].splitlines()] == [1, 2, 3]
     assert {"samples/1", "samples/2", "samples/3"} <= store.objects.keys()
@@ -89,7 +94,7 @@ def test_the_last_save_is_tried_until_it_stands(tmp_path: Path) -> None:
     store = Memory(failing(1, "upload", ""))
     run = Saving(store, tmp_path)
     run.saver.finish(snapshot(7))
-    assert run.saver.stands(7)
+    assert run.saver.has_saved(7)
     before = dict(store.objects)
     run.saver.finish(snapshot(7))
     assert store.objects == before
@@ -140,7 +145,7 @@ def test_rows_added_while_a_save_is_under_way_are_the_next_one_s(tmp_path: Path)
     run.saver.save(snapshot(1))
     run.saver.wait()
     assert len(store.objects["metrics.jsonl"].splitlines()) == 1
-    assert not run.saver.stands(1)
+    assert not run.saver.has_saved(1)
     run.saver.finish(snapshot(1))
     assert len(store.objects["metrics.jsonl"].splitlines()) == 2
 
@@ -161,31 +166,30 @@ def test_a_failure_long_after_another_save_stood_is_the_first(tmp_path: Path) ->
     store.before = failing(1, "upload", "")
     run.saver.save(snapshot(2))
     run.saver.wait()
-    assert not run.saver.stands(2)
+    assert not run.saver.has_saved(2)
     run.saver.finish(snapshot(2))
-    assert run.saver.stands(2)
+    assert run.saver.has_saved(2)
 
 
 def test_a_validation_loss_that_did_not_reach_the_pointer_is_still_due(tmp_path: Path) -> None:
     store = Memory()
     run = Saving(store, tmp_path)
     run.saver.finish(snapshot(1))
-    store.before = failing(1, "write", POINTER)
-    validated = replace(snapshot(1), validation=0.5)
-    run.saver.save(validated)
+    store.before = failing(1, "write", CHECKPOINT_INDEX)
+    run.saver.save(validated(1, 0.5))
     run.saver.wait()
-    assert not run.saver.stands(1)
-    run.saver.finish(validated)
+    assert not run.saver.has_saved(1)
+    run.saver.finish(validated(1, 0.5))
     assert store.checkpoints()[0]["validation"] == 0.5
 
 
-@pytest.mark.parametrize(("verb", "name"), [("write", "metrics.jsonl"), ("write", POINTER)])
+@pytest.mark.parametrize(("verb", "name"), [("write", "metrics.jsonl"), ("write", CHECKPOINT_INDEX)])
 def test_a_validation_loss_that_was_not_saved_is_not_lost_for_the_best(tmp_path: Path, verb: str, name: str) -> None:
     store = Memory()
     run = Saving(store, tmp_path)
     run.saver.finish(snapshot(1))
     store.before = failing(1, verb, name)
-    run.saver.save(replace(snapshot(1), validation=0.5))
+    run.saver.save(validated(1, 0.5))
     for step in (2, 3, 4):
         run.saver.save(snapshot(step))
         run.saver.wait()
@@ -206,12 +210,12 @@ def test_after_each_save_that_did_not_fail_it_tells_whether_an_epoch_ended_and_w
     store = Memory(failing(1, "write", "metrics.jsonl"))
     run = Saving(store, tmp_path)
     checkpoints = Checkpoints(store, retention=Retention(2), scratch=tmp_path)
-    saver = Saver(store, checkpoints, run.metrics, give_up_seconds=1000, saved=saved)
+    saver = Saver(store, checkpoints, run.metrics, give_up_seconds=1000, after_save=saved)
     for step, validation in ((1, None), (2, None), (3, 0.5), (4, None)):
         run.row(step)
-        saver.save(replace(snapshot(step), validation=validation))
+        saver.save(validated(step, validation))
         saver.wait()
-    assert saver.stands(4)
+    assert saver.has_saved(4)
     assert not through.is_set()
     go_on.set()
     assert through.wait(60)

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from preprocessing.errors import InputError
-from trainer.data.windows import Batch, fill_up
+from trainer.data.windows import Batch, pad_batch
 from trainer.model import network
 from trainer.model.state import restore, snapshot
 from trainer.runtime.stop_agreement import Agreement
@@ -51,7 +51,7 @@ class Trained:
         return snapshot(self.model, self.optimizer)
 
 
-BATCHES = [fill_up(IDS[first : first + 8], 8) for first in (0, 8, 16)]
+BATCHES = [pad_batch(IDS[first : first + 8], 8) for first in (0, 8, 16)]
 
 
 @pytest.mark.parametrize("embedding_units", [0, 3])
@@ -83,7 +83,7 @@ def test_clipping_bounds_the_step_but_zero_does_not_clip() -> None:
 
 def test_rows_that_fill_up_a_batch_do_not_count() -> None:
     other = Batch(np.concatenate([IDS[:5], IDS[30:33]]), np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32))
-    short = fill_up(IDS[:5], 8)
+    short = pad_batch(IDS[:5], 8)
     one, two = Trained(1, [short]), Trained(1, [other])
     assert one.losses == two.losses
     for name, array in one.arrays().items():
@@ -93,7 +93,7 @@ def test_rows_that_fill_up_a_batch_do_not_count() -> None:
 
 def test_evaluation_sums_nats_over_the_characters_that_count() -> None:
     trained = Trained(2, [])
-    nats, chars = trained.steps.evaluate(fill_up(IDS[:5], 8))
+    nats, chars = trained.steps.evaluate(pad_batch(IDS[:5], 8))
     assert float(chars) == 5 * 12
     logits = trained.model(IDS[:5, :-1].astype(np.int32))
     expected = tf.reduce_sum(network.losses(logits, tf.constant(IDS[:5]), "every"))
@@ -162,7 +162,7 @@ def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
         batch_windows=8,
         agreement=Agreement(strategy),
     )
-    for batch in (*BATCHES, fill_up(IDS[:3], 8)):
+    for batch in (*BATCHES, pad_batch(IDS[:3], 8)):
         steps.train(batch)
         steps.evaluate(batch)
     assert net.calls == 2

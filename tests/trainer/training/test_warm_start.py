@@ -9,7 +9,7 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from trainer.model import network
 from trainer.model.state import WEIGHTS, restore
-from trainer.training.warm_start import matched, read_keras2
+from trainer.training.warm_start import match_symbols, read_keras2
 
 THEIRS = Vocabulary("{}abc")
 RANDOM = np.random.default_rng(5)
@@ -69,10 +69,10 @@ def numpy_lstm(layers: dict[str, list[np.ndarray]], ids: np.ndarray) -> np.ndarr
 @pytest.mark.parametrize("whole_model", [False, True])
 def test_the_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path, whole_model: bool) -> None:
     layers = seed_weights(5, [8, 6])
-    arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), place="w.h5")
+    arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), where="w.h5")
     ours = Vocabulary("ba}{")  # another order, and without c
     net = network.build_lstm(symbols=4, lstm_units=[8, 6], embedding_units=0)
-    restore(matched(arrays, theirs=THEIRS, ours=ours, expected=shapes(net), place="w.h5"), net, None)
+    restore(match_symbols(arrays, source=THEIRS, target=ours, shapes=shapes(net), where="w.h5"), net, None)
     text = "{abba}"
     expected = numpy_lstm(layers, np.array([THEIRS.symbols.index(symbol) for symbol in text]))
     found = net(np.array([[ours.symbols.index(symbol) for symbol in text]])).numpy()[0]
@@ -92,7 +92,7 @@ def test_an_embedding_is_matched_by_symbol_too() -> None:
     net = network.build_lstm(symbols=5, lstm_units=[4], embedding_units=3)
     arrays = {WEIGHTS + v.path: array(*v.shape) for v in net.weights}
     expected = shapes(network.build_lstm(symbols=4, lstm_units=[4], embedding_units=3))
-    found = matched(arrays, theirs=THEIRS, ours=Vocabulary("c{a}"), expected=expected, place="x")
+    found = match_symbols(arrays, source=THEIRS, target=Vocabulary("c{a}"), shapes=expected, where="x")
     theirs = arrays["weights/embedding/embeddings"]
     np.testing.assert_array_equal(found["weights/embedding/embeddings"], theirs[[4, 0, 2, 1]])
     np.testing.assert_array_equal(found["weights/logits/bias"], arrays["weights/logits/bias"][[4, 0, 2, 1]])
@@ -101,14 +101,14 @@ def test_an_embedding_is_matched_by_symbol_too() -> None:
 def refused(
     tmp_path: Path, message: str, *, ours: str = "{}abc", expected: object = None, theirs: str = "{}abc"
 ) -> None:
-    arrays = read_keras2(write_keras2(tmp_path / "w.h5", seed_weights(5, [8, 6])), place="w.h5")
+    arrays = read_keras2(write_keras2(tmp_path / "w.h5", seed_weights(5, [8, 6])), where="w.h5")
     with pytest.raises(InputError, match=message):
-        matched(
+        match_symbols(
             arrays,
-            theirs=Vocabulary(theirs),
-            ours=Vocabulary(ours),
-            expected=expected or built(),  # type: ignore[arg-type]
-            place="w.h5",
+            source=Vocabulary(theirs),
+            target=Vocabulary(ours),
+            shapes=expected or built(),  # type: ignore[arg-type]
+            where="w.h5",
         )
 
 
@@ -132,14 +132,14 @@ def test_a_vocabulary_of_another_size_than_the_weights_is_named(tmp_path: Path) 
 def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.h5").write_bytes(content)
     with pytest.raises(InputError, match=r"warm_start=w\.h5: not a Keras 2 weights file"):
-        read_keras2(tmp_path / "w.h5", place="w.h5")
+        read_keras2(tmp_path / "w.h5", where="w.h5")
 
 
 def test_a_file_of_other_layers_is_refused(tmp_path: Path) -> None:
     path = write_keras2(tmp_path / "w.h5", {"dense_1": [array(3, 3), array(3)]})
     with pytest.raises(InputError, match=r"layers of \[2\] weights, expected 3 for each LSTM and 2 for a Dense"):
-        read_keras2(path, place="w.h5")
+        read_keras2(path, where="w.h5")
     with h5py.File(path, "w") as file:
         file.create_group("something")
     with pytest.raises(InputError, match="not a Keras 2 weights file"):
-        read_keras2(path, place="w.h5")
+        read_keras2(path, where="w.h5")
