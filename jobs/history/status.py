@@ -6,15 +6,13 @@ from dataclasses import asdict, dataclass
 from statistics import harmonic_mean
 from typing import Any
 
-from jobs.history import events
-from preprocessing.storage.bucket import Bucket
-from trainer.runs import checkpoint_index, metric_rows, samples, start_records
-from trainer.runs.checkpoint_index import CHECKPOINT_INDEX
+from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, newest_entry
 from trainer.runs.folder import Run, plan_run
-from trainer.runs.metric_rows import Trained, Validated
-from trainer.runs.samples import Epoch
+from trainer.runs.metric_rows import Trained, Validated, read_metric_rows
+from trainer.runs.samples import EpochSamples, read_last_samples
+from trainer.runs.start_records import FOLDER, StartRecord, read_last_start
 
-RECENT_ROWS = 10  # the rate is the mean of the last metric rows
+RECENT_ROWS = 10  # the rate is the mean of the last speeds, each of one metric row or more
 LATE_SAVES = 5  # intervals without a save after which a run is silent: it may be stopped, or in a long validation
 
 
@@ -38,7 +36,7 @@ class Status:
     seconds_left: float | None
     saved_seconds: float | None
     restarts: int
-    samples: Epoch | None
+    samples: EpochSamples | None
 
     def as_json(self) -> Mapping[str, Any]:
         """Return JSON values, with only the last training loss and the last validation loss."""
@@ -52,10 +50,10 @@ def read_status(run: Run) -> Status:
     Raises InputError, with the object's name, for a damaged object, and OSError if the store is unreachable.
     """
     bucket, plan = run.bucket, plan_run(run.config, run.manifest)
-    saved = checkpoint_index.newest_entry(bucket)
+    saved = newest_entry(bucket)
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.stat(CHECKPOINT_INDEX).written_seconds if saved else None
-    rows, rate = metric_rows.read(bucket), _rate(bucket)
+    rows, rate = read_metric_rows(bucket), _rate(read_last_start(bucket))
     return Status(
         run=bucket.url,
         state=_state(run, saved_seconds, complete=saved is not None and saved.ends(plan.steps)),
@@ -68,8 +66,8 @@ def read_status(run: Run) -> Status:
         chars_per_second=rate,
         seconds_left=(plan.steps - step) * plan.chars_per_step / rate if rate else None,
         saved_seconds=saved_seconds,
-        restarts=max(0, len(bucket.names(start_records.FOLDER)) - 1),
-        samples=samples.last(bucket),
+        restarts=max(0, len(bucket.names(FOLDER)) - 1),
+        samples=read_last_samples(bucket),
     )
 
 
@@ -81,9 +79,7 @@ def _state(run: Run, saved_seconds: float | None, *, complete: bool) -> str:
     return "silent" if saved_seconds > LATE_SAVES * run.config.checkpoint.every_seconds else "under way"
 
 
-def _rate(bucket: Bucket) -> float | None:
-    """Return characters per second over the last rows of the last start."""
-    names = events.names(bucket)
-    start = events.fetched(bucket, names[-1]) if names else None
+def _rate(start: StartRecord | None) -> float | None:
+    """Return characters per second over the last metric rows of a start."""
     recent = [speed.chars_per_second for speed in start.speeds[-RECENT_ROWS:]] if start else []
     return harmonic_mean(recent) if recent else None

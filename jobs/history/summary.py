@@ -35,7 +35,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Goodput:
-    """Seconds of steps that count, a lower bound, and the seconds from the first event to the last."""
+    """Seconds of steps that count, a lower bound, and the seconds from the first sign of life to the last."""
 
     step_seconds: float
     wall_seconds: float
@@ -49,7 +49,7 @@ def summarize(history: RunHistory) -> RunSummary:
     """Summarize a run."""
     plan, validated = history.plan, history.validated
     best = min(validated, key=lambda row: row.bits_per_char, default=None)
-    speeds = [speed.chars_per_second for start in history.starts for speed in start.speeds]
+    speeds = [speed.chars_per_second for attempt in history.attempts for speed in attempt.speeds]
     useful = measure_goodput(history)
     times = [time for attempt in history.attempts for time in (attempt.began, attempt.ended)]
     return RunSummary(
@@ -71,10 +71,10 @@ def summarize(history: RunHistory) -> RunSummary:
 
 
 def measure_goodput(history: RunHistory) -> Goodput | None:
-    """Measure goodput. Returns None if events are missing, damaged or contradict each other."""
-    if history.damaged or not history.starts:
+    """Measure goodput. Returns None if start records are missing, damaged or contradict each other."""
+    if history.damaged or not history.attempts:
         return None
-    wall = history.starts[-1].ended - history.starts[0].began
+    wall = history.attempts[-1].ended - history.attempts[0].began
     steps = sum(ended - began for began, ended in step_spans(history))
     return Goodput(steps, wall) if 0 < steps <= wall else None
 
@@ -82,15 +82,16 @@ def measure_goodput(history: RunHistory) -> Goodput | None:
 def step_spans(history: RunHistory) -> list[tuple[float, float]]:
     """List the spans of wall time (seconds since 1970) that went into steps that count, a lower bound.
 
-    If a restart repeats a step, the later time counts. Steps before the first row of a start have no known time.
+    If a restart repeats a step, the later time counts. Steps before the first row of a start do not count: their time
+    contains the compilation of the first step.
     """
     spans, repeated_from = list[tuple[float, float]](), math.inf
-    for start in reversed(history.starts):
-        for before, row in pairwise(start.speeds):
+    for attempt in reversed(history.attempts):
+        for before, row in pairwise(attempt.speeds):
             if row.step < repeated_from:
                 seconds = (row.step - before.step) * history.plan.chars_per_step / row.chars_per_second
                 spans.append((row.time - seconds, row.time))
-        repeated_from = min([repeated_from, *(row.step for row in start.speeds[:1])])
+        repeated_from = min([repeated_from, *(row.step for row in attempt.speeds[:1])])
     return sorted(spans)
 
 

@@ -56,8 +56,8 @@ def plot_throughput(history: RunHistory) -> Markup:
     """Plot characters per second over wall time, with the interruptions. Needs at least one start."""
     with drawing():
         figure, axes, began, seconds = _time_axes(history, ylabel="characters/s")
-        for number, start in enumerate(history.starts):
-            points = [((row.time - began) / seconds, row.chars_per_second) for row in start.speeds]
+        for number, attempt in enumerate(history.attempts):
+            points = [((row.time - began) / seconds, row.chars_per_second) for row in attempt.speeds]
             _curve(axes, points, gid=f"throughput {number}", color=BLUE, marker="." if len(points) == 1 else "")
         axes.set_ylim(bottom=0)
         _legend(axes)

@@ -55,9 +55,9 @@ def _validated(row: Validated) -> Sequence[str]:
 
 
 def _time_plots(history: RunHistory) -> Iterator[Markup]:
-    if any(start.speeds for start in history.starts):
+    if any(attempt.speeds for attempt in history.attempts):
         yield curves.plot_throughput(history)
-    if not history.damaged and any(len(start.speeds) > 1 for start in history.starts):
+    if not history.damaged and any(len(attempt.speeds) > 1 for attempt in history.attempts):
         yield curves.plot_goodput(history)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jobs.promotion.decision import Decision, EvaluatedModel
 from preprocessing.settings import as_mapping, list_differences
 from trainer.runs.folder import Run
-from trainer.runs.samples import Sample, last
+from trainer.runs.samples import Sample, read_last_samples
 
 NUMBERS = (("bits per character", "bits_per_char", ".4f"), ("characters", "chars", ","), ("step", "step", ","))
 
@@ -58,7 +58,7 @@ def _samples(candidate: Run, production: Run | None) -> list[str]:
 
 def _last_samples(run: Run) -> dict[float, Sample]:
     """Return the samples of the last epoch by diversity, empty before the end of the first epoch."""
-    epoch = last(run.bucket)
+    epoch = read_last_samples(run.bucket)
     return {sample.diversity: sample for sample in epoch.samples} if epoch else {}
 
 

@@ -18,7 +18,7 @@ from jobs.history.status import Status, read_status
 from jobs.history.summary import format_duration
 from jobs.terminal.table import escape_invisible
 from trainer.runs.folder import Run
-from trainer.runs.samples import Epoch
+from trainer.runs.samples import EpochSamples
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def status_facts(status: Status) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def shown_sample(epoch: Epoch) -> tuple[str, str]:
+def shown_sample(epoch: EpochSamples) -> tuple[str, str]:
     """Return the title and the text, after its prompt, of the sample nearest to SHOWN_DIVERSITY."""
     sample = min(epoch.samples, key=lambda sample: abs(sample.diversity - SHOWN_DIVERSITY))
     title = f"sample, epoch {epoch.epoch}, diversity {sample.diversity:g}"

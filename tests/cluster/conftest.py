@@ -15,7 +15,7 @@ from tests.cluster.manifests import Object, job, settings, shrunk
 from tests.cluster.namespace import Namespace
 from tests.support.inputs import reviews
 from tests.support.runs import outcome, saved_step
-from trainer.runs import samples
+from trainer.runs.samples import read_samples
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -120,7 +120,7 @@ def undisturbed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> O
         result = {
             "job": ended,
             "names": sandbox.bucket.names(),
-            "diversities": [sample.diversity for sample in samples.read(run)[-1].samples],
+            "diversities": [sample.diversity for sample in read_samples(run)[-1].samples],
             "outcome": outcome(run.url),
         }
         # A test that starts a run of this name must find neither the Job nor its folders.

@@ -11,7 +11,6 @@ from playwright.sync_api import Browser
 from jobs import report, train
 from preprocessing.storage.urls import open_bucket
 from tests.support.browser import chromium, shown
-from tests.support.events import events
 from tests.support.runs import arguments
 
 pytestmark = pytest.mark.slow
@@ -30,9 +29,17 @@ def pages(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for name, rate in (("one", 0.01), ("two", 0.02)):
         train.main(arguments(dataset, runs, name, **short, learning_rate=rate))
     bucket = open_bucket(str(runs / "one"))
-    evicted = {"began": 100.0, "step": 0, "machine": {}, "ended": 130.0, "ended_step": 6, "how": "evicted"}
-    bucket.write("starts/0.json", json.dumps(evicted).encode())
-    bucket.write("tensorboard/events.out.tfevents.1.0", events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0))
+    speeds = [{"time": time, "step": step, "chars_per_second": 512.0} for time, step in ((110.0, 3), (116.0, 6))]
+    evicted = {
+        "speeds": speeds,
+        "began": 100.0,
+        "step": 0,
+        "machine": {},
+        "ended": 130.0,
+        "ended_step": 6,
+        "how": "evicted",
+    }
+    bucket.write("starts/0.json", json.dumps(evicted | {"speeds": speeds}).encode())
     hostile = "<script>console.log(1)</script><img src=http://a.example/x>" + "wide" * 200
     samples = [{"diversity": 0.2, "prompt": "a", "text": hostile}]
     bucket.write("samples/epoch-002.json", json.dumps({"epoch": 2, "step": 20, "samples": samples}).encode())

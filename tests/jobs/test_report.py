@@ -21,13 +21,11 @@ from jobs.pages import write
 from jobs.pages.write import ReportWriter
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
-from tests.support.events import events
 from tests.support.page import Page, curve, marked, written
 from tests.support.runs import arguments, outcome, rows
 
 CHARS_PER_STEP = 64 * 16
 HOSTILE = '</div></table><script>alert("1")</script>&amp;\n  <img src=http://a.example/x>'
-EVENTS = "tensorboard/events.out.tfevents.1"
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +50,13 @@ BITS, RATES, SPEEDS = "bits per character over steps", "learning rate over steps
 GOODPUT = "goodput over time"
 
 
-def with_events(run: Path, *starts: bytes) -> Path:
-    """Replace the records of starts with events alone, as old versions wrote them."""
-    for folder in ("tensorboard", "starts"):
-        shutil.rmtree(run / folder)
-    for number, data in enumerate(starts, start=1):
-        open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.{number}", data)
-    return run
+def write_record(run: Path, name: str, *speeds: tuple[float, int, float], began: float, **more: Any) -> None:
+    """Write the record of a start, with speeds as (time, step, characters per second)."""
+    record: dict[str, Any] = {"began": began, "step": 0, "speeds": []}
+    record["machine"] = {"host": f"host of {name}", "CPU": "a CPU", "GPUs": "1 x a GPU"}
+    for speed in speeds:
+        record["speeds"].append(dict(zip(("time", "step", "chars_per_second"), speed, strict=True)))
+    open_bucket(str(run)).write(f"starts/{name}.json", json.dumps(record | more).encode())
 
 
 def page_of(run: Path, capsys: pytest.CaptureFixture[str]) -> Page:
@@ -127,9 +125,10 @@ def test_html_in_a_sample_is_escaped(run: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    later = events((230.0, 12, 512.0), (232.0, 14, 1024.0), began=200.0)
-    first = events((110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
-    page = page_of(with_events(run, later, first), capsys)
+    shutil.rmtree(run / "starts")
+    write_record(run, "2", (230.0, 12, 512.0), (232.0, 14, 1024.0), began=200.0)
+    write_record(run, "1", (110.0, 3, 512.0), (116.0, 6, 512.0), began=100.0)
+    page = page_of(run, capsys)
     assert "Restarts: 1, each a line across the plots." in page.text
     for plot in (SPEEDS, GOODPUT):
         assert marked(page, plot, "restart") == ["restart 1"]
@@ -138,14 +137,8 @@ def test_restart_is_a_line_across_throughput_and_goodput(run: Path, capsys: pyte
     assert "Goodput 6.1%: at least 8 of 132 seconds went into steps that count" in page.text
 
 
-def write_record(run: Path, name: str, *, began: float, **more: Any) -> None:
-    """Write the record of a start."""
-    record = {"began": began, "step": 0, "machine": {"host": f"host of {name}", "CPU": "a CPU", "GPUs": "1 x a GPU"}}
-    open_bucket(str(run)).write(f"starts/{name}.json", json.dumps(record | more).encode())
-
-
 def test_plots_and_table_show_how_each_start_ended(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with_events(run)
+    shutil.rmtree(run / "starts")
     ends: dict[str, dict[str, Any]] = {
         "a": {"how": "evicted", "why": "SIGTERM", "ended": 190.0, "ended_step": 9},
         "b": {},
@@ -156,9 +149,7 @@ def test_plots_and_table_show_how_each_start_ended(run: Path, capsys: pytest.Cap
     }
     for number, (name, more) in enumerate(ends.items(), start=1):
         began = 100.0 * number
-        write_record(run, name, began=began, **more)
-        data = events((began + 10, 3, 512.0), (began + 16, 6, 512.0), began=began)
-        open_bucket(str(run)).write(f"tensorboard/events.out.tfevents.1.{name}", data)
+        write_record(run, name, (began + 10, 3, 512.0), (began + 16, 6, 512.0), began=began, **more)
     page = page_of(run, capsys)
     assert "Restarts: 5, each a line across the plots." in page.text
     for plot in (SPEEDS, GOODPUT):
@@ -176,10 +167,12 @@ def test_plots_and_table_show_how_each_start_ended(run: Path, capsys: pytest.Cap
 def test_gap_much_longer_than_the_others_is_a_pause(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     times = [100.0 + 10 * k for k in range(20)] + [700.0 + 10 * k for k in range(20)]
     rows_ = [(time, 3 * k, 512.0) for k, time in enumerate(times, start=1)]
-    page = page_of(with_events(run, events(*rows_, began=100.0)), capsys)
+    shutil.rmtree(run / "starts")
+    write_record(run, "1", *rows_, began=100.0, machine={})
+    page = page_of(run, capsys)
     assert marked(page, SPEEDS, "pause") == ["pause 0"]
     assert "pause" in written(page, GOODPUT)
-    assert "not recorded; paused for 6 min 50 s" in page.text
+    assert "under way, or lost; paused for 6 min 50 s" in page.text
     assert "No start recorded its hardware and versions." in page.text
 
 
@@ -200,22 +193,32 @@ def test_report_of_a_run_without_checkpoint_says_so(
     for expected in (
         "No checkpoint yet.",
         "No metric rows yet.",
-        "No readable TensorBoard events.",
+        "No start recorded its speed.",
         "No samples yet.",
     ):
         assert expected in text
 
 
-@pytest.mark.parametrize("keep", [0, 20, -3])
-def test_damaged_events_are_named_and_the_rest_is_reported(
-    run: Path, keep: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = events((110.0, 3, 512.0), (116.0, 6, 512.0), (118.0, 9, 512.0), began=100.0)
-    page = page_of(with_events(run, data[:keep]), capsys)
-    assert f"{EVENTS}: damaged. Events after the damage are left out." in page.text
+def test_damaged_start_record_is_named_and_the_rest_is_reported(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(run / "starts")
+    write_record(run, "1", (110.0, 3, 512.0), (116.0, 6, 512.0), (118.0, 9, 512.0), began=100.0)
+    (run / "starts/2.json").write_text('{"began": 200')
+    page = page_of(run, capsys)
+    assert "starts/2.json: damaged. This start is left out." in page.text
     assert "Goodput" not in page.text
-    assert ("No readable TensorBoard events." in page.text) == (keep >= 0)
-    assert (SPEEDS in page.plots) == (keep < 0)
+    assert SPEEDS in page.plots
+    assert len(curve(page, BITS, "training")) == 4
+
+
+def test_report_of_an_older_version_s_run_has_no_speed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [record] = (run / "starts").iterdir()
+    values = json.loads(record.read_text())
+    del values["speeds"]
+    record.write_text(json.dumps(values))
+    page = page_of(run, capsys)
+    assert "No start recorded its speed." in page.text
+    assert "Restarts: 0." in page.text
+    assert SPEEDS not in page.plots
     assert len(curve(page, BITS, "training")) == 4
 
 

@@ -1,4 +1,4 @@
-"""The rows of a run's metrics: metrics.jsonl, and the names of what TensorBoard has beside them.
+"""metrics.jsonl: the metric rows of a run, one on each line.
 
 {"kind": "train", "step", "epoch", "loss", "bits_per_char", "learning_rate"}
 {"kind": "validation", "step", "epoch", "loss", "bits_per_char", "chars"}
@@ -12,14 +12,12 @@ from preprocessing.errors import InputError
 from preprocessing.json_format import encode_json, parse_json
 from preprocessing.storage.bucket import Bucket
 
-NAME = "metrics.jsonl"
-TENSORBOARD = "tensorboard/"  # the folder of its events
-SPEED = "speed/chars_per_second"  # stands in the events alone, as it depends on the clock
+METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The mean loss, in nats per character, of the steps since the row before, and the learning rate after them."""
+    """The mean loss, in nats per character, of the steps since the last training row; the learning rate after them."""
 
     kind: ClassVar = "train"
     step: int
@@ -50,23 +48,23 @@ class _Kind:
     kind: Literal["train", "validation"]
 
 
-def to_json(rows: Sequence[Row]) -> bytes:
-    """The rows as they stand in metrics.jsonl, one a line."""
+def encode_metric_rows(rows: Sequence[Row]) -> bytes:
+    """Return the content of metrics.jsonl."""
     return b"".join(encode_json({"kind": row.kind} | vars(row), indent=None) for row in rows)
 
 
-def parse(data: bytes, *, where: str) -> list[Row]:
-    """Return the rows that `to_json` wrote. Raises InputError, which names `where` and the line, otherwise."""
+def parse_metric_rows(data: bytes, *, where: str) -> list[Row]:
+    """Return the rows of metrics.jsonl. Raises InputError, which names `where` and the line, otherwise."""
     return [_row(line, where=f"{where}: line {number}") for number, line in enumerate(data.splitlines(), start=1)]
 
 
-def read(store: Bucket) -> list[Row]:
-    """Those of a run so far; InputError, naming the line, for one that is none."""
+def read_metric_rows(bucket: Bucket) -> list[Row]:
+    """Return the metric rows of a run so far. Raises InputError, which names the line, if one is damaged."""
     try:
-        data, _ = store.read_versioned(NAME)
+        data = bucket.read(METRICS)
     except FileNotFoundError:
         return []
-    return parse(data, where=f"{store.url}/{NAME}")
+    return parse_metric_rows(data, where=f"{bucket.url}/{METRICS}")
 
 
 def _row(line: bytes, *, where: str) -> Row:

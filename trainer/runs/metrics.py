@@ -1,7 +1,7 @@
-"""The numbers of a run: metrics.jsonl, and the same for TensorBoard, with samples and hyperparameters.
+"""The numbers of a run: metrics.jsonl, TensorBoard's events, and the speed in the start record.
 
-metrics.jsonl holds nothing that depends on the clock, so a run that was killed and continued has the same
-file as one that was not. How fast it went is in TensorBoard's events and in the log.
+metrics.jsonl holds nothing that depends on the clock: a run that was killed and continued has the same bytes as a run
+that was not. Speed is in the start record, in TensorBoard's events and in the log.
 """
 
 import logging
@@ -14,42 +14,49 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from preprocessing.storage.bucket import Bucket, VersionedObject
-from trainer.runs.metric_rows import NAME, SPEED, TENSORBOARD, Row, Trained, Validated, parse, to_json
+from trainer.runs.metric_rows import METRICS, Row, Trained, Validated, encode_metric_rows, parse_metric_rows
 from trainer.runs.samples import Sample
+from trainer.runs.start_records import StartRecorder
 
 log = logging.getLogger(__name__)
 
+TENSORBOARD = "tensorboard/"  # the folder of the events
+
 
 class Metrics:
-    """Rows up to `step`, read back from the run's folder, and those that follow.
+    """The metric rows up to `step`, read from the run's folder, and all rows that follow.
 
-    `start` ends the name of the events' file. `folder` is where TensorBoard's files are until they are brought into
-    the run's folder: others may be added.
+    `recorder` gets the speeds, and its name ends the name of the events file. `folder` is the local folder of
+    TensorBoard's files until `write` copies them to the run's folder. Other files may be added there.
     """
 
-    def __init__(self, store: Bucket, *, step: int, scratch: Path, start: str = "v2") -> None:
-        self._store, self.folder = store, scratch / TENSORBOARD
-        self._brought: dict[str, int] = {}  # bytes of each of TensorBoard's files that are in the run's folder
-        self._writer = tf.summary.create_file_writer(str(self.folder), filename_suffix=f".{start}")
-        self._file = VersionedObject(store, NAME)
+    def __init__(self, bucket: Bucket, *, step: int, scratch: Path, recorder: StartRecorder | None = None) -> None:
+        self._bucket, self.folder, self._recorder = bucket, scratch / TENSORBOARD, recorder
+        self._copied: dict[str, int] = {}  # bytes of each of TensorBoard's files in the run's folder
+        suffix = f".{recorder.name}" if recorder else ""
+        self._writer = tf.summary.create_file_writer(str(self.folder), filename_suffix=suffix)
+        self._file = VersionedObject(bucket, METRICS)
         self._written = self._file.read() or b""
-        self.rows = [row for row in parse(self._written, where=f"{store.url}/{NAME}") if row.step <= step]
+        rows = parse_metric_rows(self._written, where=f"{bucket.url}/{METRICS}")
+        self.rows: list[Row] = [row for row in rows if row.step <= step]
 
     def train(self, *, step: int, epoch: int, loss: float, learning_rate: float, chars_per_second: float) -> None:
-        """Adds the mean loss of the steps since the last such row."""
+        """Add the mean loss of the steps since the last training row, in nats per character."""
         row = Trained(step, epoch, loss, loss / math.log(2), learning_rate)
         self.rows.append(row)
-        self._scalars(row, {SPEED: chars_per_second, "train/learning_rate": learning_rate})
+        self._scalars(row, {"speed/chars_per_second": chars_per_second, "train/learning_rate": learning_rate})
+        if self._recorder:
+            self._recorder.add_speed(step=step, chars_per_second=chars_per_second)
 
     def validation(self, *, step: int, epoch: int, loss: float, chars: int) -> None:
-        """Adds the loss on held-out text after an epoch; in place of such a row that a killed process wrote."""
+        """Add the loss on held-out text after an epoch. It replaces the row that a killed process wrote."""
         row = Validated(step, epoch, loss, loss / math.log(2), chars)
-        self.rows = [one for one in self.rows if (one.kind, one.step) != (row.kind, step)] + [row]
+        self.rows = [other for other in self.rows if (other.kind, other.step) != (row.kind, step)] + [row]
         self._scalars(row, {})
 
     def text(self) -> bytes:
-        """The rows as they stand in metrics.jsonl."""
-        return to_json(self.rows)
+        """Return the content of metrics.jsonl."""
+        return encode_metric_rows(self.rows)
 
     @property
     def due(self) -> bool:
@@ -57,47 +64,49 @@ class Metrics:
         return self.text() != self._written
 
     def write(self, text: bytes) -> None:
-        """Brings rows, and TensorBoard's events, into the run's folder; beside a thread that adds others.
+        """Write metrics.jsonl, TensorBoard's files and the start record. Another thread may add rows meanwhile.
 
-        Raises Conflict, with nothing changed, if another process wrote the rows since this one last did.
+        Raises Conflict, with nothing changed, if another process wrote metrics.jsonl since this process did.
         """
         self._file.write(text)
         self._written = text
-        with _events():
+        if self._recorder:
+            self._recorder.write()
+        with _lost_events_logged():
             self._writer.flush()
         for path in sorted(path for path in self.folder.rglob("*") if path.is_file()):
-            self._bring(path)
+            self._copy(path)
 
-    def _bring(self, path: Path) -> None:
-        """One of TensorBoard's files, which only grow."""
+    def _copy(self, path: Path) -> None:
+        """Copy one of TensorBoard's files to the run's folder, if it grew."""
         name, data = f"{TENSORBOARD}{path.relative_to(self.folder).as_posix()}", path.read_bytes()
-        if len(data) != self._brought.get(name):
-            self._store.write(name, data)
-            self._brought[name] = len(data)
+        if len(data) != self._copied.get(name):
+            self._bucket.write(name, data)
+            self._copied[name] = len(data)
 
     def hyperparameters(self, values: Mapping[str, bool | int | float | str]) -> None:
-        """For TensorBoard's table of the runs below one folder, beside the loss on held-out text."""
+        """Add a row to TensorBoard's table of runs, which shows it beside the loss on held-out text."""
         metric = hparams.Metric(f"{Validated.kind}/bits_per_char", display_name="validation, bits per character")
-        with _events(), self._writer.as_default(step=0):
+        with _lost_events_logged(), self._writer.as_default(step=0):
             hparams.hparams_config([hparams.HParam(key) for key in values], [metric])
             hparams.hparams(dict(values))
 
     def samples(self, samples: Sequence[Sample], *, step: int) -> None:
-        """The samples after an epoch, as text, by diversity."""
-        with _events(), self._writer.as_default(step=step):
+        """Add the samples after an epoch as texts by diversity."""
+        with _lost_events_logged(), self._writer.as_default(step=step):
             for sample in samples:
                 tf.summary.text(f"samples/diversity {sample.diversity:g}", _markdown(sample))
 
-    def _scalars(self, row: Row, more: dict[str, float]) -> None:
-        with _events(), self._writer.as_default(step=row.step):
+    def _scalars(self, row: Row, others: dict[str, float]) -> None:
+        with _lost_events_logged(), self._writer.as_default(step=row.step):
             tf.summary.scalar(f"{row.kind}/loss", row.loss)
             tf.summary.scalar(f"{row.kind}/bits_per_char", row.bits_per_char)
-            for name, value in more.items():
+            for name, value in others.items():
                 tf.summary.scalar(name, value)
 
 
 def _markdown(sample: Sample) -> str:
-    """As TensorBoard shows it unchanged, whatever its symbols mean there: indented."""
+    """Return a sample as Markdown that shows its symbols unchanged, since it is indented."""
     parts = ("prompt:", _indented(sample.prompt), "sample:", _indented(sample.text))
     return "\n\n".join(parts).encode(errors="backslashreplace").decode()
 
@@ -107,8 +116,8 @@ def _indented(text: str) -> str:
 
 
 @contextmanager
-def _events() -> Iterator[None]:
-    """A full disk costs TensorBoard some events; the rows, which are in memory, lose nothing."""
+def _lost_events_logged() -> Iterator[None]:
+    """Log lost events, for instance of a full disk. The rows are in memory and are not lost."""
     try:
         yield
     except tf.errors.OpError as error:

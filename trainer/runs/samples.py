@@ -1,6 +1,5 @@
-"""The samples of an epoch: samples/epoch-003.txt to read, and the same as JSON."""
+"""The samples of an epoch: samples/epoch-003.txt for people, and samples/epoch-003.json with the same content."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from preprocessing.json_format import encode_json, parse_json
@@ -11,7 +10,7 @@ FOLDER = "samples/"
 
 @dataclass(frozen=True)
 class Sample:
-    """What a model made of a prompt at one diversity."""
+    """A text that a model wrote after a prompt, at one diversity."""
 
     diversity: float
     prompt: str
@@ -19,56 +18,51 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochSamples:
     """The samples written after an epoch."""
 
     epoch: int
     step: int
     samples: tuple[Sample, ...]
 
+    @property
+    def name(self) -> str:
+        """The name of the epoch's two objects, without .txt and .json."""
+        return f"{FOLDER}epoch-{self.epoch:03}"
 
-def name_of(epoch: int) -> str:
-    """The name of the epoch's two objects, but for their .txt and .json."""
-    return f"{FOLDER}epoch-{epoch:03}"
+    def objects(self) -> dict[str, bytes]:
+        """Return both objects by name."""
+        return {f"{self.name}.txt": self._text().encode(), f"{self.name}.json": encode_json(self)}
 
-
-def read(store: Bucket) -> list[Epoch]:
-    """Those of all epochs so far, in order; InputError, naming the object, where one is damaged."""
-    return [_read(store, name) for name in _names(store)]
-
-
-def last(store: Bucket) -> Epoch | None:
-    """Those of the last epoch alone; None before the first epoch's end."""
-    names = _names(store)
-    return _read(store, names[-1]) if names else None
-
-
-def as_text(samples: Sequence[Sample], *, title: str) -> str:
-    """All samples under a line each with their diversity; a shared prompt once, at the top."""
-    prompts = list(dict.fromkeys(sample.prompt for sample in samples))
-    parts = [title]
-    for prompt in prompts:
-        parts.append(f"prompt:\n{prompt}")
-        parts += [f"diversity {s.diversity:g}:\n{s.text}" for s in samples if s.prompt == prompt]
-    return "\n\n".join(parts) + "\n"
+    def _text(self) -> str:
+        """Return all samples below their diversity. A prompt that several samples share stands once."""
+        parts = [f"epoch {self.epoch}, step {self.step}"]
+        for prompt in dict.fromkeys(sample.prompt for sample in self.samples):
+            parts.append(f"prompt:\n{prompt}")
+            parts += [f"diversity {s.diversity:g}:\n{s.text}" for s in self.samples if s.prompt == prompt]
+        return "\n\n".join(parts) + "\n"
 
 
-def as_json(samples: Sequence[Sample], *, epoch: int, step: int) -> bytes:
-    """One object: epoch, step and the list of samples."""
-    return encode_json(Epoch(epoch, step, tuple(samples)))
+def parse_samples(data: bytes, *, where: str) -> EpochSamples:
+    """Return the samples of a .json object. Raises InputError, which names `where`, otherwise."""
+    return parse_json(EpochSamples, data, what="an epoch's samples", where=where)
 
 
-def from_json(data: bytes, *, where: str) -> Epoch:
-    """Return the epoch that `as_json` wrote. Raises InputError, which names `where`, otherwise."""
-    return parse_json(Epoch, data, what="an epoch's samples", where=where)
+def read_samples(bucket: Bucket) -> list[EpochSamples]:
+    """Return the samples of all epochs so far, in order. Raises InputError, with its name, for a damaged object."""
+    return [_read(bucket, name) for name in _names(bucket)]
 
 
-def _names(store: Bucket) -> list[str]:
-    """The JSON objects in the order of their epochs."""
-    names = [name for name in store.names(FOLDER) if name.endswith(".json")]
-    return sorted(names, key=lambda name: (len(name), name))  # epoch-1000 is after epoch-999
+def read_last_samples(bucket: Bucket) -> EpochSamples | None:
+    """Return the samples of the last epoch; None before the end of the first epoch."""
+    names = _names(bucket)
+    return _read(bucket, names[-1]) if names else None
 
 
-def _read(store: Bucket, name: str) -> Epoch:
-    data, _ = store.read_versioned(name)
-    return from_json(data, where=f"{store.url}/{name}")
+def _names(bucket: Bucket) -> list[str]:
+    names = [name for name in bucket.names(FOLDER) if name.endswith(".json")]
+    return sorted(names, key=lambda name: (len(name), name))  # epoch-1000 comes after epoch-999
+
+
+def _read(bucket: Bucket, name: str) -> EpochSamples:
+    return parse_samples(bucket.read(name), where=f"{bucket.url}/{name}")

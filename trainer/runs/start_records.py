@@ -1,9 +1,10 @@
-"""What each start of a run leaves of itself: starts/NAME.json, written when it begins and again when it ends.
+"""Start records: starts/NAME.json, one for each process that trained the run.
 
-{"began", "step", "machine", "ended", "ended_step", "how", "why"}
+{"began", "step", "machine", "ended", "ended_step", "how", "why", "speeds": [{"time", "step", "chars_per_second"}, ...]}
 
-Times are in seconds since 1970. `how` it ended is one of the words below; a process that was killed wrote none. All
-of it is for people: no run depends on it, and a store that does not take it costs a line in the log.
+A record is written when the process begins, with each save, and when it ends. Times are in seconds since 1970. `how`
+is one of the words below; a process that was killed wrote none. Speed depends on the clock, so it stands here and not
+in metrics.jsonl, whose bytes do not. No run depends on its records: a bucket that refuses one costs a line in the log.
 """
 
 import logging
@@ -18,6 +19,7 @@ from pydantic import with_config
 from preprocessing.errors import InputError, Stopped
 from preprocessing.json_format import FORBID_UNKNOWN_KEYS, encode_json, parse_json
 from preprocessing.storage.bucket import Bucket
+from trainer.runs.speed_curve import Speed, SpeedCurve
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +29,11 @@ FINISHED, STOPPED, EVICTED, STALLED, FAILED = "finished", "stopped", "evicted", 
 
 @with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True)
-class Record:
-    """One start: at which step it began and ended, on which machine (fact by name), how it ended and, in words, why."""
+class StartRecord:
+    """One start: the steps at which it began and ended, its machine (fact by name), its end and the reason, its speed.
+
+    Older versions wrote no speeds.
+    """
 
     began: float
     step: int
@@ -37,59 +42,74 @@ class Record:
     ended_step: int | None = None
     how: str | None = None
     why: str = ""
+    speeds: tuple[Speed, ...] = ()
 
 
-class OwnStart:
-    """This process's, of a run that is at `step`. Its `name` is no other start's, and sorts by time."""
+class StartRecorder:
+    """The writer of this process's start record. Its `name` is unique in the run, and names sort by time."""
 
-    def __init__(self, store: Bucket, *, step: int, machine: Mapping[str, str]) -> None:
-        self._store = store
+    def __init__(self, bucket: Bucket, *, step: int, machine: Mapping[str, str]) -> None:
+        self._bucket = bucket
         began = time.time()
         self.name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(began))}-{secrets.token_hex(3)}"
-        self._record = Record(began, step, machine)
+        self._record, self._curve = StartRecord(began, step, machine), SpeedCurve(step)
         self._step: Callable[[], int] = lambda: step
 
-    @contextmanager
-    def told(self, step: Callable[[], int], *, asked_by: Callable[[], str]) -> Iterator[None]:
-        """Around the run: writes that it began, and how it ended.
+    def add_speed(self, *, step: int, chars_per_second: float) -> None:
+        """Add the speed over the steps since the last metric row, for the next write."""
+        self._curve.add(Speed(round(time.time(), 3), step, chars_per_second))
 
-        `step` tells how far it is, `asked_by` names the signal that stopped it.
+    @contextmanager
+    def recording(self, step: Callable[[], int], *, stop_signal: Callable[[], str]) -> Iterator[None]:
+        """Write the record at the begin and at the end of the block, with how the block ended.
+
+        `step` returns the run's step, `stop_signal` the name of the signal that stopped it.
         """
         self._step = step
-        self._write(self._record)
+        self.write()
         try:
             yield
         except Stopped:
-            self._end(EVICTED if asked_by() == "SIGTERM" else STOPPED, asked_by())
+            self._end(EVICTED if stop_signal() == "SIGTERM" else STOPPED, stop_signal())
             raise
         except BaseException as error:
             self._end(FAILED, " ".join(f"{type(error).__name__}: {error}".split())[:300])
             raise
         self._end(FINISHED)
 
-    def stalled(self) -> None:
-        """To be called shortly before a process that hangs ends itself."""
+    def record_stall(self) -> None:
+        """Write the end of a process that hangs, shortly before the watchdog ends it."""
         self._end(STALLED, "no sign of progress")
 
-    def _end(self, how: str, why: str = "") -> None:
-        self._write(replace(self._record, ended=time.time(), ended_step=self._step(), how=how, why=why))
-
-    def _write(self, record: Record) -> None:
+    def write(self) -> None:
+        """Write the record as it is now. A bucket that refuses it costs a line in the log."""
+        record = replace(self._record, speeds=self._curve.points)
         try:
-            self._store.write(f"{FOLDER}{self.name}.json", encode_json(record, ascii_only=True, end=""))
+            self._bucket.write(f"{FOLDER}{self.name}.json", encode_json(record, ascii_only=True, end=""))
         except (OSError, InputError) as error:
-            log.warning("what is known of this start is not kept: %s", error)
+            log.warning("this start's record is not written: %s", error)
+
+    def _end(self, how: str, why: str = "") -> None:
+        self._record = replace(self._record, ended=time.time(), ended_step=self._step(), how=how, why=why)
+        self.write()
 
 
-def read(store: Bucket) -> dict[str, Record]:
-    """All starts by name, in order; one that is damaged is left out, as nothing depends on it."""
-    found = {}
-    for name in sorted(store.names(FOLDER)):
-        data, _ = store.read_versioned(name)
-        try:
-            record = parse_json(Record, data, what="a record of a start", where=f"{store.url}/{name}")
-        except InputError as error:
-            log.warning("left out: %s", error)
-        else:
-            found[name.removeprefix(FOLDER).removesuffix(".json")] = record
-    return found
+def read_start_records(bucket: Bucket) -> dict[str, StartRecord | None]:
+    """Return all start records by name, in order of time; None for a damaged record, which is logged."""
+    return {
+        name.removeprefix(FOLDER).removesuffix(".json"): _read(bucket, name) for name in sorted(bucket.names(FOLDER))
+    }
+
+
+def read_last_start(bucket: Bucket) -> StartRecord | None:
+    """Return the newest start record; None if there is none or if it is damaged."""
+    names = bucket.names(FOLDER)
+    return _read(bucket, max(names)) if names else None
+
+
+def _read(bucket: Bucket, name: str) -> StartRecord | None:
+    try:
+        return parse_json(StartRecord, bucket.read(name), what="a record of a start", where=f"{bucket.url}/{name}")
+    except InputError as error:
+        log.warning("left out: %s", error)
+        return None

@@ -1,4 +1,4 @@
-"""The samples after an epoch, as objects for the run's folder."""
+"""Samples after an epoch, as objects for the run's folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -10,18 +10,18 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from trainer.config import TrainConfig
 from trainer.data.order import hashed
 from trainer.data.windows import Windows
-from trainer.runs.samples import Sample, as_json, as_text, name_of
+from trainer.runs.samples import EpochSamples, Sample
 from trainer.sampling.sampler import continue_prompts, draws, stepper
 
 
-class Shown(Protocol):
-    """Told the samples of each epoch, as TensorBoard is."""
+class ShowSamples(Protocol):
+    """A display of each epoch's samples, such as TensorBoard."""
 
     def __call__(self, samples: Sequence[Sample], *, step: int) -> None: ...
 
 
 class SampleWriter:
-    """Continues one held-out prompt, another each epoch, at all diversities in one batch."""
+    """Samples one held-out prompt at all diversities in one batch. The prompt changes with each epoch."""
 
     def __init__(
         self,
@@ -31,33 +31,31 @@ class SampleWriter:
         config: TrainConfig,
         should_stop: Callable[[], bool],
         *,
-        show: Shown,
+        show: ShowSamples,
     ) -> None:
         self._model, self._held_out, self._vocabulary = model, held_out, vocabulary
         self._config, self._should_stop, self._show = config, should_stop, show
 
     def __call__(self, epoch: int, step: int) -> Mapping[str, bytes]:
-        seed, sample = self._config.seed, self._config.sample
-        prompt = self._prompt(epoch)[: sample.prompt_chars]
-        rows = len(sample.diversities)
+        """Return the epoch's samples as objects by name. Raises Stopped if asked to stop."""
+        seed, config = self._config.seed, self._config.sample
+        prompt = self._prompt(epoch)[: config.prompt_chars]
+        rows = len(config.diversities)
         ids = continue_prompts(
             *stepper(self._model, rows),
             np.repeat(prompt[None], rows, axis=0),
-            diversities=sample.diversities,
-            drawn=draws(seed, epoch, rows=rows, chars=sample.chars),
+            diversities=config.diversities,
+            drawn=draws(seed, epoch, rows=rows, chars=config.chars),
             should_stop=self._should_stop,
         )
         decode = self._vocabulary.decode
-        samples = [Sample(d, decode(prompt), decode(row)) for d, row in zip(sample.diversities, ids, strict=True)]
+        texts = zip(config.diversities, ids, strict=True)
+        samples = tuple(Sample(diversity, decode(prompt), decode(row)) for diversity, row in texts)
         self._show(samples, step=step)
-        name = name_of(epoch)
-        return {
-            f"{name}.txt": as_text(samples, title=f"epoch {epoch}, step {step}").encode(),
-            f"{name}.json": as_json(samples, epoch=epoch, step=step),
-        }
+        return EpochSamples(epoch, step, samples).objects()
 
     def _prompt(self, epoch: int) -> np.ndarray:
         shards, rows = self._held_out.every(1)
-        chosen = int(hashed((self._config.seed, epoch), 1)[0] % np.uint64(len(rows)))
-        window: np.ndarray = self._held_out.read(shards[chosen : chosen + 1], rows[chosen : chosen + 1])[0]
+        index = int(hashed((self._config.seed, epoch), 1)[0] % np.uint64(len(rows)))
+        window: np.ndarray = self._held_out.read(shards[index : index + 1], rows[index : index + 1])[0]
         return window

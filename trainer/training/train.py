@@ -22,7 +22,7 @@ from trainer.runs.checkpoint_index import Position, Retention, newest_entry
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.folder import build_order, hyperparameters, identity, plan_run
 from trainer.runs.metrics import Metrics
-from trainer.runs.start_records import OwnStart
+from trainer.runs.start_records import StartRecorder
 from trainer.runtime.devices import require_gpus, set_up
 from trainer.runtime.machine import machine
 from trainer.runtime.stop import Stop
@@ -92,7 +92,7 @@ class Network:
 class Recorders:
     """The writers of the run's folder."""
 
-    record: OwnStart
+    record: StartRecorder
     metrics: Metrics
     saver: Saver
 
@@ -179,9 +179,9 @@ def open_checkpoints(job: TrainingJob) -> Checkpoints:
 
 def open_recorders(job: TrainingJob, checkpoints: Checkpoints, start: Position) -> Recorders:
     """Open the writers of the run's folder. A worker that is not the chief writes nothing through them."""
-    record = OwnStart(job.folder, step=start.step, machine=machine())
+    record = StartRecorder(job.folder, step=start.step, machine=machine())
     # Each worker reads the metric rows itself: they change only after a step, which takes all workers.
-    metrics = Metrics(job.folder, step=start.step, scratch=job.scratch, start=record.name)
+    metrics = Metrics(job.folder, step=start.step, scratch=job.scratch, recorder=record)
     metrics.hyperparameters(hyperparameters(job.config))
     saver = Saver(
         *(job.folder, checkpoints, metrics),
@@ -232,10 +232,10 @@ def build_loop(job: TrainingJob, data: Data, net: Network, recorders: Recorders,
 def run_loop(job: TrainingJob, loop: Loop, recorders: Recorders, agreement: Agreement) -> None:
     """Run the loop with its telemetry and its start record. From here on SIGTERM saves before the process exits."""
     job.stop.save_first(loop.is_saved)
-    job.watch.tell(recorders.record.stalled)
+    job.watch.tell(recorders.record.record_stall)
     with (
         serve_run(loop, job.folder, job.watch, port=job.config.metrics_port, saves=job.workers.chief),
-        recorders.record.told(lambda: loop.step, asked_by=lambda: job.stop.signal),
+        recorders.record.recording(lambda: loop.step, stop_signal=lambda: job.stop.signal),
         # No worker leaves before the chief has saved: if the save fails, all must be there to start again.
         agreement.leaving_together(),
     ):

@@ -2,21 +2,23 @@ from typing import Any
 
 import pytest
 
-from jobs.history.events import Speed, Start
-from jobs.history.run_history import RunHistory
+from jobs.history.run_history import Attempt, RunHistory, list_attempts
 from jobs.history.summary import Goodput, format_duration, measure_goodput
 from trainer.data.order import TrainingPlan
+from trainer.runs.speed_curve import Speed
+from trainer.runs.start_records import StartRecord
 
 
-def start(*speeds: tuple[float, int, float], began: float) -> Start:
+def start(*speeds: tuple[float, int, float], began: float) -> Attempt:
     """Make a start with speeds as (time, step, characters per second)."""
-    return Start(began, speeds[-1][0], tuple(Speed(*speed) for speed in speeds), whole=True)
+    [attempt] = list_attempts([StartRecord(began, 0, {}, speeds=tuple(Speed(*speed) for speed in speeds))])
+    return attempt
 
 
-def goodput(*starts: Start, chars_per_step: int) -> Goodput | None:
+def goodput(*attempts: Attempt, chars_per_step: int) -> Goodput | None:
     run: Any = None
     plan = TrainingPlan(steps=100, steps_per_epoch=100, chars_per_step=chars_per_step)
-    return measure_goodput(RunHistory(run, plan, 0, [], [], [], starts, attempts=[], damaged=[]))
+    return measure_goodput(RunHistory(run, plan, 0, [], [], [], attempts, damaged=[]))
 
 
 def test_goodput_counts_the_time_of_steps_between_rows() -> None:

@@ -3,7 +3,7 @@ from rich.console import Console
 
 from jobs.history.status import Status
 from jobs.terminal.status import changes, curve, status_line, status_view
-from trainer.runs.samples import Epoch, Sample
+from trainer.runs.samples import EpochSamples, Sample
 
 UNDER_WAY = Status(
     run="gs://reviews/runs/night",
@@ -18,7 +18,9 @@ UNDER_WAY = Status(
     seconds_left=3725,
     saved_seconds=42,
     restarts=2,
-    samples=Epoch(1, 800, (Sample(0.2, "the food", " was"), Sample(0.5, "the food", " is\nso"), Sample(0.8, "", "x"))),
+    samples=EpochSamples(
+        1, 800, (Sample(0.2, "the food", " was"), Sample(0.5, "the food", " is\nso"), Sample(0.8, "", "x"))
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from preprocessing.errors import InputError
-from trainer.runs.metric_rows import Row, Trained, Validated, parse, to_json
+from trainer.runs.metric_rows import Row, Trained, Validated, encode_metric_rows, parse_metric_rows
 
 # Figures to be told apart by eye: bits are not worked out here.
 ROWS: list[Row] = [
@@ -17,12 +17,12 @@ TEXT = (
 
 
 def test_each_row_is_a_line_with_its_kind_first() -> None:
-    assert to_json(ROWS) == TEXT
+    assert encode_metric_rows(ROWS) == TEXT
 
 
 def test_rows_are_read_back_as_they_were_written() -> None:
-    assert parse(TEXT, where="m") == ROWS
-    assert parse(b"", where="m") == []
+    assert parse_metric_rows(TEXT, where="m") == ROWS
+    assert parse_metric_rows(b"", where="m") == []
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_a_line_that_is_no_row_is_named(damage: bytes) -> None:
     with pytest.raises(
         InputError, match="runs/a/metrics.jsonl: line 3: not a row of metrics: .*: remove the line to go on$"
     ):
-        parse(TEXT + damage + b"\n", where="runs/a/metrics.jsonl")
+        parse_metric_rows(TEXT + damage + b"\n", where="runs/a/metrics.jsonl")

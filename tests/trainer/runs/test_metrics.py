@@ -9,6 +9,7 @@ from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.memory import Memory
 from trainer.runs.metrics import Metrics
+from trainer.runs.start_records import StartRecorder
 
 
 def test_rows_are_kept_up_to_the_step_that_a_run_continues_from(tmp_path: Path) -> None:
@@ -79,17 +80,19 @@ def test_the_row_of_a_validation_that_a_killed_process_made_is_replaced(tmp_path
 def test_of_tensorboard_s_files_those_that_grew_are_written_again_wherever_they_are(tmp_path: Path) -> None:
     names: list[str] = []
     store = Memory(lambda verb, name: names.append(name) if verb == "write" else None)
-    metrics = Metrics(store, step=0, scratch=tmp_path, start="20260102T030405Z-abcdef")
+    recorder = StartRecorder(store, step=0, machine={})
+    metrics = Metrics(store, step=0, scratch=tmp_path, recorder=recorder)
     trace = metrics.folder / "plugins/profile/1/host.xplane.pb"
     trace.parent.mkdir(parents=True)
     trace.write_bytes(b"1")
     metrics.write(metrics.text())
+    record = f"starts/{recorder.name}.json"
     [events] = [name for name in names if "tfevents" in name]
     assert events.startswith("tensorboard/events.out.tfevents.")
-    assert events.endswith(".20260102T030405Z-abcdef")
-    assert sorted(names) == ["metrics.jsonl", events, "tensorboard/plugins/profile/1/host.xplane.pb"]
+    assert events.endswith(f".{recorder.name}")
+    assert sorted(names) == ["metrics.jsonl", record, events, "tensorboard/plugins/profile/1/host.xplane.pb"]
     names.clear()
     trace.write_bytes(b"12")
     metrics.write(metrics.text())
-    assert names == ["metrics.jsonl", "tensorboard/plugins/profile/1/host.xplane.pb"]
+    assert names == ["metrics.jsonl", record, "tensorboard/plugins/profile/1/host.xplane.pb"]
     assert store.objects["tensorboard/plugins/profile/1/host.xplane.pb"] == b"12"

@@ -4,21 +4,22 @@ import pytest
 
 from preprocessing.errors import InputError
 from tests.support.memory import Memory
-from trainer.runs.samples import Epoch, Sample, as_json, as_text, from_json, last, name_of, read
+from trainer.runs.samples import EpochSamples, Sample, parse_samples, read_last_samples, read_samples
 
 # No UTF-8 file can hold it as a symbol, so no sample has it.
 SURROGATE = b'{"epoch": 1, "step": 9, "samples": [{"diversity": 1, "prompt": "", "text": "\\ud800"}]}'
-SAMPLES = [Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}")]
+SAMPLES = (Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}"))
+NAME = "samples/epoch-001"
 
 
 def test_the_text_shows_a_shared_prompt_once_and_each_diversity() -> None:
-    assert as_text(SAMPLES, title="epoch 1, step 9") == (
+    assert EpochSamples(1, 9, SAMPLES).objects()[f"{NAME}.txt"].decode() == (
         "epoch 1, step 9\n\nprompt:\n{a\n\ndiversity 0.2:\n cat}\n\ndiversity 0.8:\n dog}\n"
     )
 
 
 def test_the_json_holds_the_same() -> None:
-    assert json.loads(as_json(SAMPLES, epoch=1, step=9)) == {
+    assert json.loads(EpochSamples(1, 9, SAMPLES).objects()[f"{NAME}.json"]) == {
         "epoch": 1,
         "step": 9,
         "samples": [
@@ -29,8 +30,8 @@ def test_the_json_holds_the_same() -> None:
 
 
 def test_the_json_is_read_back_as_it_was_written() -> None:
-    written = as_json(SAMPLES, epoch=1, step=9)
-    assert from_json(written, where="epoch-001.json") == Epoch(1, 9, tuple(SAMPLES))
+    written = EpochSamples(1, 9, SAMPLES).objects()[f"{NAME}.json"]
+    assert parse_samples(written, where="epoch-001.json") == EpochSamples(1, 9, SAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -38,17 +39,17 @@ def test_the_json_is_read_back_as_it_was_written() -> None:
 )
 def test_what_is_no_epoch_s_samples_is_named(data: bytes) -> None:
     with pytest.raises(InputError, match="s.json: not an epoch's samples: "):
-        from_json(data, where="s.json")
+        parse_samples(data, where="s.json")
 
 
 def test_a_run_s_epochs_are_read_in_order_and_the_last_alone() -> None:
     store = Memory()
-    assert (read(store), last(store)) == ([], None)
+    assert (read_samples(store), read_last_samples(store)) == ([], None)
     for epoch in (1000, 999, 2):
-        store.write(f"{name_of(epoch)}.txt", as_text(SAMPLES, title="").encode())
-        store.write(f"{name_of(epoch)}.json", as_json(SAMPLES, epoch=epoch, step=9))
-    assert [one.epoch for one in read(store)] == [2, 999, 1000]
+        for name, data in EpochSamples(epoch, 9, SAMPLES).objects().items():
+            store.write(name, data)
+    assert [one.epoch for one in read_samples(store)] == [2, 999, 1000]
     store.write("samples/epoch-002.json", b"{}")
-    assert last(store) == Epoch(1000, 9, tuple(SAMPLES))
+    assert read_last_samples(store) == EpochSamples(1000, 9, SAMPLES)
     with pytest.raises(InputError, match="memory/samples/epoch-002.json: not an epoch's samples"):
-        read(store)
+        read_samples(store)

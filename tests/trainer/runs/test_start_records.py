@@ -12,13 +12,24 @@ import pytest
 from preprocessing.errors import InputError, Stopped
 from preprocessing.storage.urls import open_bucket
 from tests.support.memory import Memory
-from trainer.runs.start_records import EVICTED, FAILED, FINISHED, STALLED, STOPPED, OwnStart, Record, read
+from trainer.runs.start_records import (
+    EVICTED,
+    FAILED,
+    FINISHED,
+    STALLED,
+    STOPPED,
+    StartRecord,
+    StartRecorder,
+    read_last_start,
+    read_start_records,
+)
 
 MACHINE = {"host": "a", "CPU": "b"}
 
 
-def record(store: Memory) -> Record:
-    [found] = read(store).values()
+def record(store: Memory) -> StartRecord:
+    [found] = read_start_records(store).values()
+    assert found
     return found
 
 
@@ -43,10 +54,10 @@ def test_a_start_says_where_it_began_and_how_it_ended(
         if ending:
             raise ending
 
-    start = OwnStart(store, step=3, machine=MACHINE)
+    start = StartRecorder(store, step=3, machine=MACHINE)
     with (
         pytest.raises(type(ending)) if ending else nullcontext(),
-        start.told(lambda: next(steps), asked_by=lambda: signal),
+        start.recording(lambda: next(steps), stop_signal=lambda: signal),
     ):
         work()
     ended = record(store)
@@ -57,9 +68,9 @@ def test_a_start_says_where_it_began_and_how_it_ended(
 
 def test_one_that_stalls_says_so_before_it_is_ended() -> None:
     store = Memory()
-    start = OwnStart(store, step=3, machine=MACHINE)
-    with start.told(lambda: 9, asked_by=str):
-        start.stalled()
+    start = StartRecorder(store, step=3, machine=MACHINE)
+    with start.recording(lambda: 9, stop_signal=str):
+        start.record_stall()
         assert (record(store).how, record(store).ended_step) == (STALLED, 9)
     assert record(store).how == FINISHED  # it went on after all
 
@@ -69,16 +80,17 @@ def test_of_a_process_that_hangs_it_is_there_when_the_watch_has_ended_it(tmp_pat
 import threading
 from preprocessing.storage.urls import open_bucket
 from trainer.runtime.watchdog import watched
-from trainer.runs.start_records import OwnStart
+from trainer.runs.start_records import StartRecorder
 
-own = OwnStart(open_bucket({str(tmp_path)!r}), step=3, machine={{}})
-with watched(5) as alive, own.told(lambda: 8, asked_by=str):
-    alive.tell(own.stalled)
+own = StartRecorder(open_bucket({str(tmp_path)!r}), step=3, machine={{}})
+with watched(5) as alive, own.recording(lambda: 8, stop_signal=str):
+    alive.tell(own.record_stall)
     threading.Event().wait()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.splitlines()[0]) == (1, "Timeout (0:00:05)!")
-    [found] = read(open_bucket(str(tmp_path))).values()
+    [found] = read_start_records(open_bucket(str(tmp_path))).values()
+    assert found
     assert (found.how, found.step, found.ended_step) == (STALLED, 3, 8)
 
 
@@ -90,11 +102,11 @@ def test_a_store_that_does_not_take_it_costs_a_line(fault: Exception, caplog: py
 
     done = []
     with caplog.at_level(logging.WARNING):
-        start = OwnStart(Memory(down), step=0, machine={})
-        with start.told(lambda: 1, asked_by=str):
+        start = StartRecorder(Memory(down), step=0, machine={})
+        with start.recording(lambda: 1, stop_signal=str):
             done.append(1)
     assert done
-    assert [line.getMessage() for line in caplog.records] == [f"what is known of this start is not kept: {fault}"] * 2
+    assert [line.getMessage() for line in caplog.records] == [f"this start's record is not written: {fault}"] * 2
 
 
 def test_starts_come_in_order_and_a_damaged_one_is_left_out() -> None:
@@ -102,4 +114,25 @@ def test_starts_come_in_order_and_a_damaged_one_is_left_out() -> None:
     whole = json.dumps({"began": 1.5, "step": 2, "machine": {}})
     for name, data in (("2", whole), ("1", whole), ("3", "{"), ("4", "[]"), ("5", whole.replace("1.5", '"x"'))):
         store.write(f"starts/{name}.json", data.encode())
-    assert read(store) == {"1": Record(1.5, 2, {}), "2": Record(1.5, 2, {})}
+    record = StartRecord(1.5, 2, {})
+    assert read_start_records(store) == {"1": record, "2": record, "3": None, "4": None, "5": None}
+    assert read_last_start(store) is None
+
+
+def test_speeds_are_written_with_each_write_and_at_the_end() -> None:
+    store = Memory()
+    start = StartRecorder(store, step=3, machine=MACHINE)
+    with start.recording(lambda: 9, stop_signal=str):
+        start.add_speed(step=6, chars_per_second=100.25)
+        assert record(store).speeds == ()
+        start.write()
+        [speed] = record(store).speeds
+        assert (speed.step, speed.chars_per_second, record(store).how) == (6, 100.2, None)
+        assert record(store).began - 1 < speed.time < record(store).began + 60
+        start.add_speed(step=9, chars_per_second=50.0)
+    assert [speed.step for speed in record(store).speeds] == [6, 9]
+    assert read_last_start(store) == record(store)
+
+
+def test_run_without_starts_has_no_last_start() -> None:
+    assert read_last_start(Memory()) is None
