@@ -89,11 +89,11 @@ def first_error(error: ValidationError, values: Any) -> str:
         return f"{key}: missing"
     if first["type"] == "value_error":
         return ": ".join([*([key] if key else []), first["msg"].removeprefix("Value error, ")])
-    found = f"{key}={_shortened(first['input'])}" if key else _shortened(first["input"])
+    field = f"{key}={_shortened(first['input'])}" if key else _shortened(first["input"])
     if first["type"] == "unexpected_keyword_argument":
-        return f"{found}: unknown key"
+        return f"{field}: unknown key"
     expected = [_expectation(e["msg"]) for e in errors if _key(e["loc"], values) == key]
-    return f"{found}: expected {' or '.join(expected)}"
+    return f"{field}: expected {' or '.join(expected)}"
 
 
 @cache
@@ -102,9 +102,9 @@ def _adapter(record: type) -> TypeAdapter[Any]:
 
 
 def _refuse_newer(values: Any, newest_format: int) -> None:
-    found = values.get("format") if isinstance(values, dict) else None
-    if type(found) is int and found > newest_format:
-        raise ValueError(f"format {found}, expected at most {newest_format}: written by a newer version")
+    number = values.get("format") if isinstance(values, dict) else None
+    if type(number) is int and number > newest_format:
+        raise ValueError(f"format {number}, expected at most {newest_format}: written by a newer version")
 
 
 def _expectation(message: str) -> str:
