@@ -127,7 +127,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def reviews_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write 300 invented reviews as JSON lines."""
+    """Write 300 synthetic reviews as JSON lines."""
     from jobs import demo_reviews
 
     path = tmp_path_factory.mktemp("reviews") / "reviews.jsonl"

@@ -1,36 +1,76 @@
-"""The table of who may import whom, held against the source."""
+"""The table of rooms: which room may import which, held against the source.
+
+A room is a folder of a package; the files right in a package form a room of that package's name.
+"""
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("jobs", "trainer", "preprocessing")
-ALL = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+SOURCE = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
-# From the top down: a room imports only rooms below it. A module that stands in no room is a room of its own.
-COMMANDS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if path.stem not in ("__init__", "retrain"))
-ROOMS = [
-    *("jobs.retrain", *(f"jobs.{name}" for name in COMMANDS)),
-    *("jobs.pages", "jobs.terminal", "jobs.history", "jobs.promotion", "jobs.cli"),
-    *("trainer.detection", "trainer.export", "trainer.scoring", "trainer.training", "trainer.sampling"),
-    *("trainer.runs", "trainer.model", "trainer.data", "trainer.runtime", "trainer.config"),
-    *("preprocessing.pipeline", "preprocessing.dataset", "preprocessing.sources", "preprocessing.storage"),
-    *("preprocessing.settings", "preprocessing.json_format", "preprocessing.synthetic_reviews"),
-    *("preprocessing.progress", "preprocessing.errors"),
-]
-BEAM = {f"preprocessing/pipeline/{name}.py" for name in ("beam", "graph", "read", "write")}
-BEAM |= {"trainer/scoring/on_beam.py"}
+# Each room, and the rooms that it may import. A room imports only what stands above it in this table.
+GROUND = ("preprocessing",)  # errors, settings, JSON, progress
+STORAGE = (*GROUND, "preprocessing/storage")
+DATASET = (*STORAGE, "preprocessing/sources", "preprocessing/dataset")
+TRAINER_GROUND = (*DATASET, "trainer", "trainer/runtime", "trainer/data")
+RUNS = (*TRAINER_GROUND, "trainer/model", "trainer/runs", "trainer/sampling")
+FEATURES = ("trainer/training", "trainer/scoring", "trainer/detection", "trainer/export")
+HISTORY = (*RUNS, *FEATURES, "jobs/history")
+ROOMS = {
+    "preprocessing": (),
+    "preprocessing/storage": GROUND,
+    "preprocessing/sources": STORAGE,
+    "preprocessing/dataset": (*STORAGE, "preprocessing/sources"),
+    "preprocessing/pipeline": DATASET,
+    "trainer": GROUND,
+    "trainer/runtime": (*STORAGE, "trainer"),
+    "trainer/data": (*DATASET, "trainer", "trainer/runtime"),
+    "trainer/model": TRAINER_GROUND,
+    "trainer/runs": (*TRAINER_GROUND, "trainer/model"),
+    "trainer/sampling": (*TRAINER_GROUND, "trainer/model"),
+    "trainer/training": RUNS,
+    "trainer/scoring": RUNS,
+    "trainer/detection": (*RUNS, "trainer/scoring"),
+    "trainer/export": RUNS,
+    "jobs/cli": (*STORAGE, "trainer", "trainer/runtime"),
+    "jobs/history": RUNS,
+    "jobs/terminal": HISTORY,
+    "jobs/pages": (*HISTORY, "jobs/terminal"),
+    "jobs/promotion": (*HISTORY, "jobs/pages"),
+    "jobs": (*HISTORY, "preprocessing/pipeline", "jobs/cli", "jobs/terminal", "jobs/pages", "jobs/promotion"),
+}
+# Modules that import what their room may not.
+EXCEPTIONS = {"trainer/scoring/on_beam.py": ("preprocessing/pipeline/beam.py",)}
+# Libraries that only these rooms or modules import.
+LIBRARIES = {
+    "apache_beam": ("preprocessing/pipeline", "trainer/scoring/on_beam.py"),
+    "google": ("preprocessing/storage/gcs.py",),
+    "argparse": ("jobs",),
+    "matplotlib": ("jobs/pages", "jobs/describe.py"),
+    "jinja2": ("jobs/pages",),
+    "rich": ("jobs/terminal",),
+    "sklearn": ("trainer/detection", "jobs/pages"),
+    "tensorflow": ("trainer",),
+    "keras": ("trainer",),
+}
+ENVIRONMENT = ("jobs", "trainer/runtime", "trainer/scoring/on_beam.py", "preprocessing/storage/gcs.py")  # may read it
+MOST_FILES = 14  # in a folder, packages' __init__.py not counted
+MOST_FLOORS = 5  # of imports within a folder
 
 
 def name_of(path: Path) -> str:
+    """Return a file's path below the project, with slashes."""
     return path.relative_to(ROOT).as_posix()
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """The dotted names that a module imports, also those inside functions."""
+    """Yield the dotted names that a module imports, also inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -40,16 +80,44 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imported(path: Path) -> set[str]:
-    return set(imports(ast.parse(path.read_text())))
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """Return the dotted names that a file imports."""
+    return frozenset(imports(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def top(names: set[str]) -> set[str]:
-    return {name.partition(".")[0] for name in names}
+def own_files(path: Path) -> set[str]:
+    """Return the project's files that a file imports."""
+    files = set()
+    for name in imported(path):
+        parts = name.split(".")
+        for length in (len(parts), len(parts) - 1):
+            file = ROOT.joinpath(*parts[:length]).with_suffix(".py")
+            if parts[0] in PACKAGES and file.is_file():
+                files.add(name_of(file))
+                break
+    return files
+
+
+def room_of(name: str) -> str:
+    """Return the room of a file."""
+    return name.rpartition("/")[0]
+
+
+def floors(folder: Path) -> int:
+    """Return the length of the longest chain of imports within a folder."""
+    files = {name_of(path): path for path in folder.glob("*.py")}
+
+    @cache
+    def height(name: str) -> int:
+        below = [height(other) for other in own_files(files[name]) & files.keys() if other != name]
+        return 1 + max(below, default=0)
+
+    return max(map(height, files), default=0)
 
 
 def reads_the_environment(tree: ast.AST) -> bool:
-    """Whether a module takes anything from argv or the environment."""
+    """Return whether a module reads arguments or environment variables."""
     names = {"sys.argv", "os.environ", "os.getenv", "os.environb", "os.putenv"}
     used = {
         f"{node.value.id}.{node.attr}"
@@ -59,48 +127,67 @@ def reads_the_environment(tree: ast.AST) -> bool:
     return bool(names & (used | set(imports(tree))))
 
 
+@pytest.mark.parametrize(
+    "source", ["import os\nos.environ['A']", "from os import environ", "import sys\nprint(sys.argv)", "os.getenv('A')"]
+)
+def test_a_read_of_the_environment_is_seen(source: str) -> None:
+    assert reads_the_environment(ast.parse(source))
+
+
+def test_other_uses_of_os_and_sys_are_no_read_of_the_environment() -> None:
+    assert not reads_the_environment(ast.parse("import os, sys\nos.fsync(1)\nsys.stderr.write('argv')"))
+
+
+@pytest.mark.parametrize("path", SOURCE, ids=lambda path: name_of(path))
+def test_arguments_and_environment_are_read_where_the_table_says(path: Path) -> None:
+    name = name_of(path)
+    if reads_the_environment(ast.parse(path.read_text(encoding="utf-8"))):
+        assert any(name == place or name.startswith(f"{place}/") for place in ENVIRONMENT)
+
+
 def test_an_import_is_seen_wherever_it_stands() -> None:
     source = "import a.b\nfrom c import d\ndef f():\n    import e\n    if f:\n        from g.h import i as j\n"
     assert set(imports(ast.parse(source))) == {"a.b", "c.d", "e", "g.h.i"}
 
 
-@pytest.mark.parametrize(
-    "source", ["import os\nos.environ['A']", "from os import environ", "import sys\nprint(sys.argv)", "os.getenv('A')"]
-)
-def test_a_look_at_the_environment_is_seen(source: str) -> None:
-    assert reads_the_environment(ast.parse(source))
+def test_each_folder_of_the_source_is_in_the_table() -> None:
+    assert {room_of(name_of(path)) for path in SOURCE} == set(ROOMS)
 
 
-def test_a_look_elsewhere_is_none() -> None:
-    assert not reads_the_environment(ast.parse("import os, sys\nos.fsync(1)\nsys.stderr.write('argv')"))
+def test_the_table_has_no_arrow_back_up() -> None:
+    order = list(ROOMS)
+    for number, room in enumerate(order):
+        assert set(ROOMS[room]) <= set(order[:number]), room
 
 
-def test_google_cloud_is_imported_in_one_place() -> None:
-    found = [name_of(path) for path in ALL if any(name.startswith("google.cloud") for name in imported(path))]
-    assert found == ["preprocessing/storage/gcs.py"]
+@pytest.mark.parametrize("path", SOURCE, ids=name_of)
+def test_a_room_imports_what_the_table_allows(path: Path) -> None:
+    name = name_of(path)
+    room = room_of(name)
+    allowed = {room, *ROOMS[room]}
+    wrong = {file for file in own_files(path) if room_of(file) not in allowed}
+    assert wrong <= set(EXCEPTIONS.get(name, ()))
 
 
-def room_of(name: str) -> str:
-    """Return the room of a module by its dotted name."""
-    return ".".join(name.split(".")[:2])
+@pytest.mark.parametrize("path", SOURCE, ids=name_of)
+def test_a_library_is_imported_where_the_table_says(path: Path) -> None:
+    name = name_of(path)
+    for library in {dotted.partition(".")[0] for dotted in imported(path)} & LIBRARIES.keys():
+        assert any(name == place or name.startswith(f"{place}/") for place in LIBRARIES[library]), library
 
 
-@pytest.mark.parametrize("path", [path for path in ALL if path.name != "__init__.py"], ids=name_of)
-def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
-    room = room_of(name_of(path).removesuffix(".py").replace("/", "."))
-    rooms = {room_of(name) for name in imported(path) if name.partition(".")[0] in PACKAGES}
-    assert rooms <= {room, *ROOMS[ROOMS.index(room) + 1 :]}
-
-
-def test_beam_is_imported_by_the_pipelines_alone() -> None:
-    assert {name_of(path) for path in ALL if "apache_beam" in top(imported(path))} == BEAM
-
-
-@pytest.mark.parametrize("path", ALL, ids=name_of)
+@pytest.mark.parametrize("path", SOURCE, ids=name_of)
 def test_the_product_imports_no_test(path: Path) -> None:
-    assert not top(imported(path)) & {"tests", "benchmarks", "pytest"}
+    assert not {name.partition(".")[0] for name in imported(path)} & {"tests", "benchmarks", "pytest"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_folder_can_be_taken_in_at_a_glance(room: str) -> None:
+    files = [path for path in (ROOT / room).glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= MOST_FILES
+    assert floors(ROOT / room) <= MOST_FLOORS
 
 
 def test_no_module_is_a_drawer() -> None:
     drawers = {"utils.py", "util.py", "common.py", "helpers.py", "helper.py", "misc.py"}
-    assert [name_of(path) for path in ALL if path.name in drawers] == []
+    assert [name_of(path) for path in SOURCE if path.name in drawers] == []
