@@ -145,7 +145,7 @@ class GoogleBucket(Bucket):
             # A new permission takes minutes to work: in a pod a retry can help.
             raise (OSError if "KUBERNETES_SERVICE_HOST" in os.environ else InputError)(message) from None
         except (*unanswered, GoogleAuthError, DataCorruption) as error:  # GoogleAuthError: the token server is down
-            raise OSError(f"gs://{self._bucket.name}: no answer after two minutes of retries: {error}") from error
+            raise OSError(f"gs://{self._bucket.name}: no answer after retries: {error}") from error
 
 
 def _connect(bucket: str) -> tuple[Any, Any]:
