@@ -7,7 +7,7 @@ import keras
 from benchmarks.lstm_shapes import SYMBOLS, UNITS
 from trainer.model import network
 from trainer.runtime.devices import set_up
-from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy
 from trainer.training.steps import Steps
 
@@ -20,7 +20,7 @@ def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
         net = network.build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
         adam = network.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
-    agreement = Agreement(strategy)
+    agreement = StopAgreement(strategy)
     steps = Steps(
         *(strategy, net, adam), objective="every", clip_norm=5.0, batch_windows=batch_windows, agreement=agreement
     )

@@ -32,9 +32,9 @@ from preprocessing.pipeline.recipe import PreprocessConfig, read_recipe
 from preprocessing.settings import REQUIRED, STRICT, Url, Urls, as_mapping, key, list_differences
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.config import TrainConfig
-from trainer.runs.folder import folder, open_run
+from trainer.runs.folder import open_run, open_run_folder
 from trainer.runtime.stop import stop_at_once
-from trainer.runtime.workers import from_environment
+from trainer.runtime.workers import read_workers
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("--run", required=True, metavar="NAME")
     config, args, beam_options = command.parse_beam_args(parser, RetrainConfig, argv)
-    if from_environment(os.environ).count > 1:
+    if read_workers(os.environ).count > 1:
         raise InputError("jobs.retrain runs alone; with several workers use jobs.preprocess, jobs.train, jobs.promote")
     retrain(config, args.run, beam_options)
 
@@ -66,7 +66,7 @@ def retrain(config: RetrainConfig, name: str, beam_options: Sequence[str]) -> No
     """
     root = absolute(open_bucket(config.bucket).url).rstrip("/")
     runs, models = f"{root}/runs", f"{root}/models"
-    run_folder = folder(runs, name)
+    run_folder = open_run_folder(runs, name)
     begun = open_run(run_folder.url) if manifest.NAME in run_folder.names(recursive=False) else None
     if begun:
         log.info("%s: continuing with its own dataset and initial weights", run_folder.url)

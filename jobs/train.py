@@ -20,10 +20,10 @@ from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer.config import TrainConfig
 from trainer.data.staging import stage
-from trainer.runs import folder as run
-from trainer.runtime.stop import Stop
-from trainer.runtime.watchdog import watched
-from trainer.runtime.workers import from_environment
+from trainer.runs.folder import begin_run
+from trainer.runtime.stop import StopFlag
+from trainer.runtime.watchdog import run_watchdog
+from trainer.runtime.workers import read_workers
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def train(config: TrainConfig, name: str) -> None:
     """Begin or continue the run of this name, to its end. Raises Stopped after SIGTERM or Ctrl-C, with all saved."""
-    stop = Stop(config.grace_seconds)
-    workers = from_environment(os.environ)
+    stop = StopFlag(config.grace_seconds)
+    workers = read_workers(os.environ)
     dataset = open_dataset(config.dataset)
     windows = dataset.manifest.splits["train"]["windows"]
     if config.batch_windows > windows:
         raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
-    folder = run.begin(config.runs, name, config, dataset.manifest, writes=workers.chief)
+    folder = begin_run(config.runs, name, config, dataset.manifest, writes=workers.chief)
 
     reports = ReportWriter(folder.url, config.report)
 
@@ -53,7 +53,7 @@ def train(config: TrainConfig, name: str) -> None:
     # A fetch may still wait for its store at the end. It must not change the exit code.
     with (
         tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
-        watched(config.stall_seconds) as watch,
+        run_watchdog(config.stall_seconds) as watchdog,
         stage(dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=should_stop_waiting) as staging,
     ):
         # TensorFlow takes seconds to import: import it only after everything else is checked.
@@ -62,7 +62,8 @@ def train(config: TrainConfig, name: str) -> None:
 
         train_run(
             TrainingJob(
-                *(config, dataset, staging, folder, Path(scratch), workers, stop, watch), after_save=reports.after_save
+                *(config, dataset, staging, folder, Path(scratch), workers, stop, watchdog),
+                after_save=reports.after_save,
             )
         )
     if workers.chief:

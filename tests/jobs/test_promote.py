@@ -17,7 +17,7 @@ from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import Conflict, InputError
 from tests.jobs.promotion.test_registry import model
 from tests.support.runs import arguments, newest
-from trainer.runs.folder import begin, open_run
+from trainer.runs.folder import begin_run, open_run
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_production_with_other_symbols_is_replaced_only_by_force(
 ) -> None:
     other = open_dataset(str(dataset)).manifest
     other = replace(other, vocabulary=other.vocabulary[::-1])
-    begin(str(tmp_path), "other", open_run(str(runs / "weak")).config, other)
+    begin_run(str(tmp_path), "other", open_run(str(runs / "weak")).config, other)
     models = tmp_path / "models"
     ModelRegistry(str(models)).promote(model(tmp_path, 1, run=str(tmp_path / "other")))
     with pytest.raises(InputError, match="its vocabulary is not the one that .*other was trained on; .*--force"):

@@ -22,7 +22,7 @@ from tests.jobs.promotion.test_registry import model
 from tests.support.inputs import SMALL_WINDOWS, nested, sets
 from tests.support.runs import SMALL, finish, outcome, saved_step, start, wait_until
 from trainer.config import TrainConfig
-from trainer.runs.folder import begin, open_run
+from trainer.runs.folder import begin_run, open_run
 
 PREPROCESS = SMALL_WINDOWS | {"shards": 1}
 
@@ -133,7 +133,7 @@ def test_production_with_other_layers_gives_no_initial_weights_and_with_other_sy
     sets = ["dataset=d", "runs=r"]
     same, other = (load_config(TrainConfig, sets=[*sets, f"model.lstm_units={n}"]) for n in ("[8]", "[9]"))
     assert retrain.production_run(registry, opened, same) == ""
-    begin(str(tmp_path), "run", same, opened.manifest)
+    begin_run(str(tmp_path), "run", same, opened.manifest)
     registry.promote(model(tmp_path, 1, run=str(tmp_path / "run")))
     assert retrain.production_run(registry, opened, same) == str(tmp_path / "run")
     assert retrain.production_run(registry, opened, other) == ""

@@ -31,8 +31,8 @@ from trainer.model.state import restore
 from trainer.runs.checkpoint_index import Position, Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
-from trainer.runtime.stop_agreement import Agreement
-from trainer.runtime.strategy import mirrored
+from trainer.runtime.stop_agreement import StopAgreement
+from trainer.runtime.strategy import mirror_devices
 from trainer.training import loop
 from trainer.training.evaluation import Evaluation
 from trainer.training.saver import Saver
@@ -103,7 +103,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     while the run waits for the next step's shards.
     """
     devices = [device.name for device in tf.config.list_logical_devices("CPU")][:replicas]
-    strategy, seen = mirrored(devices), Seen()
+    strategy, seen = mirror_devices(devices), Seen()
     done, losses, stop_requested = 0, {}, False
     manifest, shards, shard_bytes = dataset()
 
@@ -147,7 +147,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
             objective="every",
             clip_norm=1.0,
             batch_windows=BATCH_WINDOWS,
-            agreement=Agreement(strategy),
+            agreement=StopAgreement(strategy),
         )
         with suppress(Crash, Stopped):
             loop.Loop(

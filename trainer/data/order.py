@@ -1,9 +1,9 @@
-"""Which windows make up the global batch of a step: a pure function of (seed, epoch, step).
+"""The order of windows, a pure function of (seed, epoch, step); the number of steps of a run.
 
-Shards are shuffled and put together into blocks; the windows of a block are shuffled among themselves. So the
-windows of a step come from one block's shards, at most two's, and a resumed run needs only its step's number.
-All shuffles sort by an explicit integer hash, because a library's shuffle may change with its version. The
-number of replicas and workers is no argument: they share a batch out, they do not choose it.
+Shards are shuffled and grouped into blocks; the windows of a block are shuffled among themselves. So a step needs
+the shards of one block, at most of two, and a resumed run needs only its step number. All shuffles sort by an
+explicit integer hash, because the shuffle of a library may change with its version. The order does not depend on the
+number of replicas and workers: they share a batch, they do not choose its windows.
 """
 
 import functools
@@ -22,7 +22,7 @@ GAMMA, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B
 
 
 def hashed(key: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
-    """Hashes [count] of (key, 0), (key, 1), ...; the key's numbers are not negative."""
+    """Return the hashes [count] uint64 of (key, 0), (key, 1), ... The numbers of the key are not negative."""
     state = np.zeros(1, np.uint64)
     for number in key:
         state = _mix(state + np.uint64(number))
@@ -30,12 +30,12 @@ def hashed(key: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
 
 
 def uniform(key: Sequence[int], count: int) -> npt.NDArray[np.float64]:
-    """Numbers [count] in [0, 1), from the upper 53 bits of the hashes."""
+    """Return numbers [count] float64 in [0, 1), from the upper 53 bits of the hashes."""
     return (hashed(key, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def permutation(key: Sequence[int], count: int) -> Integers:
-    """A shuffle of 0 .. count-1."""
+    """Return a shuffle [count] of 0 .. count - 1."""
     return np.argsort(hashed(key, count), kind="stable").astype(np.int64)
 
 
@@ -48,7 +48,7 @@ def _mix(state: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class Block:
-    """Shards whose windows are shuffled together; `start` is the place of its first window in the epoch."""
+    """Shards whose windows are shuffled together. `start` is the position of the first window in the epoch."""
 
     number: int
     start: int
@@ -56,9 +56,9 @@ class Block:
 
 
 class Order:
-    """The order of N windows in shards of `shard_windows`, in global batches of B.
+    """The order of all windows, in global batches of B. `shard_windows` has the number of windows of each shard.
 
-    Each epoch holds each window once; its last batch is as short as what is left.
+    Each epoch holds each window once. The last batch of an epoch may be short.
     """
 
     def __init__(self, shard_windows: Sequence[int], *, batch_windows: int, block_windows: int, seed: int) -> None:
@@ -72,11 +72,11 @@ class Order:
         self._grouped = functools.lru_cache(maxsize=2)(self._group)
 
     def blocks(self, epoch: int) -> tuple[Block, ...]:
-        """The epoch's blocks in order; each has at least one shard and, past that, at most `block_windows`."""
+        """Return the epoch's blocks in order. A block of several shards has at most `block_windows` windows."""
         return self._grouped(epoch)
 
     def batch(self, epoch: int, step: int) -> tuple[Integers, Integers]:
-        """The shard and the record in it of each window, both [B] or, at the epoch's end, shorter."""
+        """Return the shard and the record of each window, both [B] int64, or shorter at the end of the epoch."""
         first = step * self._batch_windows
         last = min(first + self._batch_windows, self.windows)
         if not 0 <= first < last:
@@ -84,12 +84,12 @@ class Order:
         parts = []
         for block in self._spanned(epoch, first, last):
             shards, records = self._shuffled(epoch, block)
-            part = slice(max(first - block.start, 0), last - block.start)
-            parts.append((shards[part], records[part]))
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+            within = slice(max(first - block.start, 0), last - block.start)
+            parts.append((shards[within], records[within]))
+        return np.concatenate([shards for shards, _ in parts]), np.concatenate([records for _, records in parts])
 
     def ahead(self, epoch: int, step: int) -> tuple[int, ...]:
-        """The shards of the step's own blocks, then of the block after them, which may be the next epoch's first."""
+        """Return the shards of the step's blocks, then of the next block, which may be the first of the next epoch."""
         first = step * self._batch_windows
         spanned = self._spanned(epoch, first, min(first + self._batch_windows, self.windows))
         after = self.blocks(epoch)[spanned[-1].number + 1 :][:1] or self.blocks(epoch + 1)[:1]
@@ -97,24 +97,24 @@ class Order:
 
     @property
     def windows_at_once(self) -> int:
-        """The most windows in the blocks of one step: those of two, and of what lies between them in its batch."""
+        """The most windows in the blocks of one step: two blocks, and the small blocks between them in its batch."""
         largest = max(self._block_windows, *self._shard_windows)
         return min(2 * largest + self._batch_windows, self.windows)
 
     def _spanned(self, epoch: int, first: int, last: int) -> tuple[Block, ...]:
-        """The blocks that the epoch's windows first .. last-1 lie in, found without a look at those before."""
+        """Return the blocks of the epoch's windows first .. last - 1."""
         blocks = self.blocks(epoch)
         begin = bisect_right(blocks, first, key=lambda block: block.start) - 1
         return blocks[begin : bisect_left(blocks, last, key=lambda block: block.start)]
 
     def _group(self, epoch: int) -> tuple[Block, ...]:
         groups: list[list[int]] = []
-        held = self._block_windows + 1
+        windows = self._block_windows + 1  # so that the first shard begins a group
         for shard in permutation((self._seed, epoch), len(self._shard_windows)).tolist():
-            held += self._shard_windows[shard]
-            if held > self._block_windows:
+            windows += self._shard_windows[shard]
+            if windows > self._block_windows:
                 groups.append([])
-                held = self._shard_windows[shard]
+                windows = self._shard_windows[shard]
             groups[-1].append(shard)
         sizes = [sum(self._shard_windows[shard] for shard in group) for group in groups]
         starts = np.cumsum([0, *sizes]).tolist()

@@ -1,8 +1,8 @@
-"""Shards on the local disk while they are in use, fetched in the background before they are.
+"""Staging: shards on the local disk while they are in use, fetched in the background ahead of use.
 
-So a dataset may be larger than the disk. A reader says with each shard that it reads which ones it reads next;
-threads fetch those in that order, as far as `max_bytes` goes. Room is made when it is needed: first go the copies
-that nobody asked for any more, the longest unread first, then those asked for that are needed last.
+So a dataset may be larger than the disk. A reader names with each shard the shards that it reads next. Threads fetch
+them in that order, as far as `max_bytes` goes. When room is needed, copies are deleted in this order: first the copies
+that are no longer asked for, the longest unread first; then the copies that are needed last.
 """
 
 import threading
@@ -19,16 +19,17 @@ from preprocessing.dataset.manifest import Shard
 from preprocessing.errors import InputError, Stopped
 
 THREADS = 8
-POLL_SECONDS = 0.5  # how often a reader that waits asks whether to stop
-LEAVE_SECONDS = 1.0  # for a fetch under way at the end; one that asks a dead store again and again takes minutes
+POLL_SECONDS = 0.5  # between two looks at `should_stop` while the reader waits
+EXIT_SECONDS = 1.0  # for fetches under way at the end; a fetch with retries from a dead store takes minutes
 
 
 class Staging:
-    """Shards by need. `fetch` gives a checked local file: a copy under the shard's name in `folder`, or the original.
+    """Shards on the local disk, as they are needed.
 
-    max_bytes: of copies, those under way included; at least the largest shard's. None where there are no copies.
-    Nothing outside `folder` is ever deleted.
-    waited_seconds: how long the reader has waited for shards.
+    `fetch` returns a verified local file: a copy in `folder` under the shard's name, or the original.
+    `max_bytes` limits the copies, also those under way; it is at least the size of the largest shard. None: there are
+    no copies. Nothing outside `folder` is ever deleted.
+    `waited_seconds` is the time that the reader has waited for shards.
     """
 
     def __init__(
@@ -41,23 +42,23 @@ class Staging:
     ) -> None:
         self._fetch, self._folder, self._max_bytes, self._should_stop = fetch, folder, max_bytes, should_stop
         self.waited_seconds = 0.0
-        self._changed = threading.Condition()  # guards all below
+        self._changed = threading.Condition()  # guards all fields below
         self._wanted: dict[Shard, None] = {}  # most urgent first
         self._near: Sequence[Shard] = ()
         self._staged: dict[Shard, npt.NDArray[np.uint8]] = {}  # the longest unread first
-        self._coming: set[Shard] = set()
+        self._fetching: set[Shard] = set()
         self._failed: dict[Shard, Exception] = {}
         self._closed = False
-        # Daemons, because a process that was asked to stop cannot wait for a store that does not answer.
+        # Daemon threads: a process that was asked to stop cannot wait for a store that does not answer.
         self._threads = [threading.Thread(target=self._work, name="staging", daemon=True) for _ in range(THREADS)]
         for thread in self._threads:
             thread.start()
 
     def mapped(self, shard: Shard, near: Sequence[Shard] = ()) -> npt.NDArray[np.uint8]:
-        """The shard's bytes, waited for; meanwhile, and after, the shards `near` are fetched in their order.
+        """Return the shard's bytes, mapped, once it is fetched. Meanwhile and after, the shards `near` are fetched.
 
-        Raises what `fetch` raised for this shard, and Stopped if asked to stop while it waits. What failed for a
-        shard that was not yet needed is tried once more.
+        Raises the exception of `fetch` for this shard, and Stopped if asked to stop while it waits. A shard that could
+        not be fetched ahead of use is fetched once more.
         """
         with self._changed:
             if shard not in self._staged or shard not in self._wanted or near != self._near:
@@ -77,9 +78,9 @@ class Staging:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        leave_at = time.monotonic() + LEAVE_SECONDS
+        exit_at = time.monotonic() + EXIT_SECONDS
         for thread in self._threads:
-            thread.join(max(0, leave_at - time.monotonic()))
+            thread.join(max(0, exit_at - time.monotonic()))
 
     def _wait_for(self, shard: Shard) -> None:
         began = time.monotonic()
@@ -92,57 +93,58 @@ class Staging:
         self.waited_seconds += time.monotonic() - began
 
     def _work(self) -> None:
-        while (shard := self._taken()) is not None:
-            self._bring(shard)
+        while (shard := self._take()) is not None:
+            self._stage(shard)
 
-    def _taken(self) -> Shard | None:
-        """The next shard to fetch, waited for; None at the end."""
+    def _take(self) -> Shard | None:
+        """Wait for the next shard to fetch. Returns None at the end."""
         with self._changed:
             while not self._closed:
                 shard = self._next()
                 if shard is not None:
-                    self._coming.add(shard)
+                    self._fetching.add(shard)
                     return shard
                 self._changed.wait()
         return None
 
-    def _bring(self, shard: Shard) -> None:
-        found: npt.NDArray[np.uint8] | Exception
+    def _stage(self, shard: Shard) -> None:
+        result: npt.NDArray[np.uint8] | Exception
         try:
-            found = np.memmap(self._fetch(shard, self._folder), np.uint8, mode="r")
-        except Exception as error:  # whatever it is, the reader gets it
+            result = np.memmap(self._fetch(shard, self._folder), np.uint8, mode="r")
+        except Exception as error:  # any exception goes to the reader
             self._copy(shard).unlink(missing_ok=True)
-            found = error
+            result = error
         with self._changed:
-            self._coming.remove(shard)
-            if isinstance(found, Exception):
-                self._failed[shard] = found
+            self._fetching.remove(shard)
+            if isinstance(result, Exception):
+                self._failed[shard] = result
             else:
-                self._staged[shard] = found
+                self._staged[shard] = result
             self._changed.notify_all()
 
     def _next(self) -> Shard | None:
-        """The most urgent shard that is not there, once there is room for it."""
-        missing = (s for s in self._wanted if s not in self._staged and s not in self._coming and s not in self._failed)
-        shard = next(missing, None)
-        return shard if shard is not None and self._made_room(shard) else None
+        """Return the most urgent missing shard, if there is room for it."""
+        known = (self._staged, self._fetching, self._failed)
+        shard = next((s for s in self._wanted if not any(s in group for group in known)), None)
+        return shard if shard is not None and self._make_room(shard) else None
 
-    def _made_room(self, shard: Shard) -> bool:
+    def _make_room(self, shard: Shard) -> bool:
+        """Delete copies until the shard fits. Deletes none and returns False if it cannot fit."""
         if self._max_bytes is None:
             return True
         wanted = list(self._wanted)
         later = set(wanted[wanted.index(shard) :])
         spare = [s for s in self._staged if s not in self._wanted]
         spare += [s for s in reversed(wanted) if s in later and s in self._staged]
-        room = self._max_bytes - sum(s.bytes for s in (*self._staged, *self._coming))
+        room = self._max_bytes - sum(s.bytes for s in (*self._staged, *self._fetching))
         if room + sum(s.bytes for s in spare) < shard.bytes:
             return False
-        for one in spare:
+        for copy in spare:
             if room >= shard.bytes:
                 break
-            room += one.bytes
-            del self._staged[one]
-            self._copy(one).unlink(missing_ok=True)
+            room += copy.bytes
+            del self._staged[copy]
+            self._copy(copy).unlink(missing_ok=True)
         return True
 
     def _copy(self, shard: Shard) -> Path:

@@ -18,7 +18,7 @@ from trainer.export.saved_model import Generator
 from trainer.model.network import build_model
 from trainer.model.state import restore
 from trainer.runs.checkpoint_index import CheckpointEntry
-from trainer.runs.checkpoints import digest, read_newest
+from trainer.runs.checkpoints import hash_file, read_newest
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
 from trainer.runtime.machine import utc_now, versions
@@ -99,5 +99,5 @@ def _describe(run: Run, entry: CheckpointEntry, folder: Path) -> dict[str, Any]:
         "model": asdict(run.config.model),
         "versions": dict(versions()),
         "exported": utc_now(),
-        "files": {path.relative_to(folder).as_posix(): digest(path) for path in files},
+        "files": {path.relative_to(folder).as_posix(): hash_file(path) for path in files},
     }

@@ -112,7 +112,7 @@ class Checkpoints:
         local, position = self._scratch / "saving.safetensors", snapshot.position
         try:
             safetensors.numpy.save_file(dict(snapshot.arrays), local)
-            sha256, size = digest(local), local.stat().st_size
+            sha256, size = hash_file(local), local.stat().st_size
             name = f"{FOLDER}step-{position.step:08}-{sha256[:8]}.safetensors"
             if self._unnamed is not None:
                 self._unnamed.add(name)  # before the upload, which may be carried out and yet raise OSError
@@ -136,7 +136,7 @@ class Checkpoints:
             log.warning("old checkpoints are deleted at the next save: %s", error)
 
 
-def not_finite(what: str, *, step: int, epoch: int) -> str:
+def diverged_message(what: str, *, step: int, epoch: int) -> str:
     """Return the message for a run whose loss or weights are no longer finite."""
     return (
         f"{what} at step {step} of epoch {epoch}: lower learning_rate, or clip_norm (0 does not clip), and use "
@@ -167,7 +167,7 @@ def read_checkpoint(bucket: Bucket, file: str, sha256: str, scratch: Path) -> Ar
 def _load(bucket: Bucket, file: str, sha256: str, scratch: Path) -> Arrays:
     """Return a checkpoint's arrays. Raises FileNotFoundError if the file is gone, InputError if it is altered."""
     with local_file(bucket, file, scratch) as path:
-        found = digest(path)
+        found = hash_file(path)
         if found != sha256:
             raise InputError(f"{file}: SHA-256 {found}, expected {sha256}")
         try:
@@ -180,10 +180,10 @@ def _require_finite(snapshot: Snapshot) -> None:
     position = snapshot.position
     for name, array in snapshot.arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InputError(not_finite(f"{name} is not finite", step=position.step, epoch=position.epoch))
+            raise InputError(diverged_message(f"{name} is not finite", step=position.step, epoch=position.epoch))
 
 
-def digest(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

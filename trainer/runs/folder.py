@@ -1,4 +1,4 @@
-"""A run's folder: the effective configuration and the dataset's manifest, written before all else.
+"""A run's folder. The configuration and the dataset's manifest are written first.
 
 config.yaml  manifest.json  checkpoint.json  checkpoints/  samples/  metrics.jsonl  tensorboard/  starts/
 report.html
@@ -25,74 +25,77 @@ from trainer.config import CHANGEABLE, TrainConfig
 from trainer.data.order import Order, TrainingPlan, plan_training
 from trainer.runs.checkpoint_index import CHECKPOINT_INDEX
 
-# A Kubernetes name, which is what a Job has, of at most 63 characters.
-NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+# A Kubernetes name of at most 63 characters, as a Job's name is.
+RUN_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is there to be read."""
+    """A run's folder, opened to read."""
 
     bucket: Bucket
     config: TrainConfig
     manifest: Manifest
 
     def refuse_other_symbols(self, dataset: Dataset) -> None:
-        """InputError if the dataset's ids are not those that the run's model predicts."""
+        """Raise InputError if the dataset has another vocabulary than the run's model."""
         if dataset.manifest.vocabulary != self.manifest.vocabulary:
             raise InputError(
                 f"dataset={dataset.bucket.url}: its vocabulary is not the one that {self.bucket.url} was trained on"
             )
 
 
-def folder(runs: str, name: str) -> Bucket:
-    """That of the run of this name; InputError if no Job could have it."""
-    if not NAME.fullmatch(name):
+def open_run_folder(runs: str, name: str) -> Bucket:
+    """Return the folder of the run of this name. Raises InputError if no Job could have the name."""
+    if not RUN_NAME.fullmatch(name):
         raise InputError(f"--run {name}: expected lower-case letters, digits, - and ., at most 63")
     return open_bucket(f"{runs.rstrip('/')}/{name}")
 
 
-def begin(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, writes: bool = True) -> Bucket:
-    """The folder of a new run, or of one to continue, which is one that has a checkpoint.
+def begin_run(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, writes: bool = True) -> Bucket:
+    """Return the folder of a new run, or of a run with a checkpoint, which continues.
 
-    Unless this process `writes`, nothing in it changes, now or through what is returned.
-    InputError if the run that is there had another dataset or, but for what is CHANGEABLE, another configuration; it
-    says which keys differ. Its config.yaml stays the one that it began with.
+    Unless this process `writes`, it changes nothing in the folder, now or through the returned bucket.
+    A run that continues keeps its config.yaml. Raises InputError, with the keys that differ, if its dataset or a key
+    that is not CHANGEABLE is another.
     """
-    bucket = folder(runs, name)
+    bucket = open_run_folder(runs, name)
     if not writes:
         bucket = ReadOnlyBucket(bucket)
-    if not exists(bucket, CHECKPOINT_INDEX):
-        # A mistake that shows only later, in warm_start say, must not use the name up.
+    if exists(bucket, CHECKPOINT_INDEX):
+        _require_same_run(bucket, config, dataset)
+    else:
+        # Written also over the files of a run without a checkpoint: a wrong configuration must not use up the name.
         bucket.write(CONFIG, as_yaml(config).encode())
         bucket.write(manifest.NAME, dataset.to_json())
-        return bucket
+    return bucket
+
+
+def _require_same_run(bucket: Bucket, config: TrainConfig, dataset: Manifest) -> None:
     try:
-        found = _read_config(bucket)
-        before = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{bucket.url}/{manifest.NAME}")
+        old_config, old_dataset = _read_config(bucket), _read_manifest(bucket)
     except FileNotFoundError as error:
         name = str(error).rpartition("/")[2]
         raise InputError(
             f"{bucket.url}: no {name}, though there is a {CHECKPOINT_INDEX}: put it back, or use another run name"
         ) from None
-    changed = list_differences(_compared(found), _compared(as_mapping(config)))
+    changed = list_differences(_decisive(old_config), _decisive(as_mapping(config)))
     if changed:
         raise InputError(f"{bucket.url}: a run of another configuration: {'; '.join(changed)}: use another run name")
-    if before.fingerprint != dataset.fingerprint:
-        changed = list_differences(before.settings, dataset.settings) or ["its sources differ"]
+    if old_dataset.fingerprint != dataset.fingerprint:
+        changed = list_differences(old_dataset.settings, dataset.settings) or ["its sources differ"]
         raise InputError(f"{bucket.url}: a run on another dataset: {'; '.join(changed)}: use another run name")
-    return bucket
 
 
-def identity(config: TrainConfig, dataset: Manifest) -> str:
-    """SHA-256 of what decides a run's result: its configuration, but for what is CHANGEABLE, and its dataset."""
-    values = _compared(as_mapping(config))
+def hash_identity(config: TrainConfig, dataset: Manifest) -> str:
+    """Return the SHA-256 of all that decides a run's result: the keys that are not CHANGEABLE, and the dataset."""
+    values = _decisive(as_mapping(config))
     return hashlib.sha256(json.dumps([values, dataset.fingerprint]).encode()).hexdigest()
 
 
-def hyperparameters(config: TrainConfig) -> dict[str, bool | int | float | str]:
-    """What decides a run's result, by dotted key."""
-    values = _compared(as_mapping(config))
+def list_hyperparameters(config: TrainConfig) -> dict[str, bool | int | float | str]:
+    """Return the configuration values that decide a run's result, by dotted key."""
+    values = _decisive(as_mapping(config))
     return {key: value if isinstance(value, bool | int | float) else str(value) for key, value in values.items()}
 
 
@@ -118,11 +121,10 @@ def plan_run(config: TrainConfig, dataset: Manifest) -> TrainingPlan:
 
 
 def open_run(url: str) -> Run:
-    """A run's folder as it is; InputError if it is none; the message says if it is a dataset's."""
+    """Open a run's folder to read. Raises InputError if it is not a run; the message says if it is a dataset."""
     bucket = open_bucket(url)
     try:
-        config = _read_config(bucket)
-        dataset = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
+        config, dataset = _read_config(bucket), _read_manifest(bucket)
     except FileNotFoundError:
         if exists(bucket, manifest.NAME) and not exists(bucket, CHECKPOINT_INDEX):
             raise InputError(
@@ -133,31 +135,36 @@ def open_run(url: str) -> Run:
             f"{url}: no {CONFIG} and {manifest.NAME}: not a run: train one with python -m jobs.train"
         ) from None
     try:
-        return Run(bucket, _validated(config), dataset)
+        return Run(bucket, _validate(config), dataset)
     except InputError as error:
         raise InputError(f"{url}/{CONFIG}: {error}") from None
 
 
 def _read_config(bucket: Bucket) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(bucket.read(CONFIG))
+        values = yaml.safe_load(bucket.read(CONFIG))
     except (yaml.YAMLError, UnicodeDecodeError):
-        found = None
-    if not isinstance(found, dict):
+        values = None
+    if not isinstance(values, dict):
         raise InputError(f"{bucket.url}/{CONFIG}: not a run's configuration: a YAML mapping was expected")
-    return found
+    return values
 
 
-def _validated(values: Mapping[str, Any]) -> TrainConfig:
+def _read_manifest(bucket: Bucket) -> Manifest:
+    return manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{bucket.url}/{manifest.NAME}")
+
+
+def _validate(values: Mapping[str, Any]) -> TrainConfig:
     """Build a run's configuration. A CHANGEABLE key that an older version did not write has its default.
 
     Raises InputError for any other missing key: its default may not be the value that the run was trained with.
     """
-    missing = [name for name in _compared(default_values(TrainConfig)) if name not in _compared(values)]
+    missing = [name for name in _decisive(default_values(TrainConfig)) if name not in _decisive(values)]
     if missing:
         raise InputError(f"{missing[0]}: missing")
     return validate_config(TrainConfig, values)
 
 
-def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that decide a run's result, by dotted key."""
     return {key: value for key, value in flatten(config) if key.partition(".")[0] not in CHANGEABLE}

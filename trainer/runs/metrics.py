@@ -60,7 +60,7 @@ class Metrics:
 
     @property
     def due(self) -> bool:
-        """Whether there are rows that are not in the run's folder yet."""
+        """True if there are rows that are not in the run's folder yet."""
         return self.text() != self._written
 
     def write(self, text: bytes) -> None:

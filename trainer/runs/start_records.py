@@ -30,7 +30,7 @@ FINISHED, STOPPED, EVICTED, STALLED, FAILED = "finished", "stopped", "evicted", 
 @with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True)
 class StartRecord:
-    """One start: the steps at which it began and ended, its machine (fact by name), its end and the reason, its speed.
+    """A start: its first and last step, its machine (fact by name), how and why it ended, its speeds.
 
     Older versions wrote no speeds.
     """

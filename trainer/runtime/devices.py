@@ -27,7 +27,7 @@ def set_up(setting: str, *, seed: int, only_reading: bool = False) -> bool:
     """
     gpus = len(tf.config.list_physical_devices("GPU"))  # of this machine alone, without the other workers
     flags = precision.cpu_flags()
-    policy, reason = precision.choose(setting, gpus=gpus, cpu_flags=flags, only_reading=only_reading)
+    policy, reason = precision.choose_precision(setting, gpus=gpus, cpu_flags=flags, only_reading=only_reading)
     log.info("%d GPU(s), precision %s: %s", gpus, policy, reason)
     keras.mixed_precision.set_global_policy(policy)
     keras.utils.set_random_seed(seed)

@@ -5,7 +5,9 @@ from pathlib import Path
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def choose(setting: str, *, gpus: int, cpu_flags: frozenset[str], only_reading: bool = False) -> tuple[str, str]:
+def choose_precision(
+    setting: str, *, gpus: int, cpu_flags: frozenset[str], only_reading: bool = False
+) -> tuple[str, str]:
     """Return a Keras dtype policy and the reason. `auto` takes half precision if the hardware multiplies in it.
 
     With `only_reading`, the run may have been trained on another kind of machine. A GPU's float16 is then replaced on

@@ -12,7 +12,7 @@ from preprocessing.errors import Stopped
 log = logging.getLogger(__name__)
 
 
-class Stop:
+class StopFlag:
     """A flag that SIGTERM or Ctrl-C sets; calling the object returns it. The run then has `grace_seconds` to save.
 
     Before `save_first`, the signal raises Stopped in the main thread. After the grace, or after a second Ctrl-C, the

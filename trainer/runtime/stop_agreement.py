@@ -13,7 +13,7 @@ import tensorflow as tf
 from preprocessing.errors import Stopped
 
 
-class Agreement:
+class StopAgreement:
     """The workers' common decision: calling the object returns whether any worker must stop."""
 
     def __init__(
@@ -30,14 +30,14 @@ class Agreement:
         """Return this worker's flag, which each of its replicas adds to the step's sums."""
         return tf.constant(float(self._should_stop()))
 
-    def told(self, flags: tf.Tensor, *, waited: bool) -> None:
+    def record(self, flags: tf.Tensor, *, waited: bool) -> None:
         """Record the sum of a step's flags. With `waited`, the caller waits for the step's results anyway."""
         self._known, self._newest = (flags if waited else self._newest), flags
 
     def meet(self) -> bool:
         """Wait until every worker calls this method. Return whether any worker must stop."""
         if not self._alone:
-            self.told(self._meet(self.flag()), waited=True)
+            self.record(self._meet(self.flag()), waited=True)
         return self()
 
     @contextmanager

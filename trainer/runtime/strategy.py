@@ -31,12 +31,12 @@ def create_strategy(
         log.info("worker %d of %s", workers.index, ", ".join(workers.hosts))
         wait_for_all(workers, should_stop)
         os.environ["TF_CONFIG"] = workers.tf_config()
-        return over_workers()
+        return mirror_workers()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return mirrored([device.name for device in devices])
+    return mirror_devices([device.name for device in devices])
 
 
-def mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
+def mirror_devices(devices: Sequence[str]) -> tf.distribute.Strategy:
     """Create a strategy with one replica on each device of this machine, for example `GPU:0`.
 
     GPUs sum their gradients with NCCL, CPU devices on one of them. TensorFlow numbers the collectives of CPU devices,
@@ -46,7 +46,7 @@ def mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=on_one)
 
 
-def over_workers() -> tf.distribute.Strategy:
+def mirror_workers() -> tf.distribute.Strategy:
     """Create a strategy with one replica on each GPU, or else the CPU, of each worker that TF_CONFIG names.
 
     Call it before TensorFlow's first operation in the process, which opens the devices. Waits for all workers.

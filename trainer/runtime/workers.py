@@ -58,7 +58,7 @@ class Workers:
 ALONE = Workers()
 
 
-def from_environment(environment: Mapping[str, str]) -> Workers:
+def read_workers(environment: Mapping[str, str]) -> Workers:
     """Read the workers from environment variables. Raises InputError with the variable's name if it is wrong."""
     if environment.get("TF_CONFIG", "").strip():
         workers = _parse_tf_config(environment["TF_CONFIG"])

@@ -1,4 +1,4 @@
-"""How well a model predicts text that it was not trained on."""
+"""Evaluation: the mean loss of a model on the windows of a split."""
 
 import math
 import tempfile
@@ -15,11 +15,11 @@ from trainer.model.network import build_model
 from trainer.model.state import Arrays, restore
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
-from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy
 from trainer.training.steps import Steps
 
-AHEAD_SHARDS = 8  # fetched while one is read
+AHEAD_SHARDS = 8  # shards to fetch while one is read
 
 
 @dataclass(frozen=True)
@@ -31,38 +31,39 @@ class Evaluation:
 
     @property
     def bits_per_char(self) -> float:
-        """The same in bits: divided by ln 2."""
+        """The loss in bits per character."""
         return self.loss / math.log(2)
 
 
-def window_step(objective: str, manifest: Manifest) -> int:
-    """Every how many windows to evaluate, so that no character is predicted twice: all for `last`."""
+def window_stride(objective: str, manifest: Manifest) -> int:
+    """Return the stride at which windows share no predicted character; 1 for the objective `last`."""
     return 1 if objective == "last" else -(-manifest.window_chars // manifest.stride_chars)
 
 
-def evaluate(steps: Steps, windows: Windows, *, step: int, should_stop: Callable[[], bool]) -> Evaluation:
-    """Over each `step`-th window, in order. Raises Stopped between two batches if asked to."""
-    shards, rows = windows.every(step)
+def evaluate_windows(steps: Steps, windows: Windows, *, stride: int, should_stop: Callable[[], bool]) -> Evaluation:
+    """Evaluate each `stride`-th window, in order. Raises Stopped between two batches if asked to stop."""
+    shards, rows = windows.every(stride)
     nats = chars = 0.0
     for first in range(0, len(rows), steps.batch_windows):
         if should_stop():
             raise Stopped
-        part = slice(first, first + steps.batch_windows)
-        here = int(shards[first])
-        ids = windows.read(shards[part], rows[part], range(here, min(here + AHEAD_SHARDS, int(shards[-1]) + 1)))
-        sums = steps.evaluate(pad_batch(ids, steps.batch_windows))
-        nats += float(sums[0])
-        chars += float(sums[1])
+        batch = slice(first, first + steps.batch_windows)
+        shard = int(shards[first])
+        ahead = range(shard, min(shard + AHEAD_SHARDS, int(shards[-1]) + 1))
+        ids = windows.read(shards[batch], rows[batch], ahead)
+        batch_nats, batch_chars = steps.evaluate(pad_batch(ids, steps.batch_windows))
+        nats += float(batch_nats)
+        chars += float(batch_chars)
     return Evaluation(loss=nats / chars, chars=int(chars))
 
 
 def evaluate_split(
     run: Run, arrays: Arrays, dataset: Dataset, *, split: str, batch_windows: int, objective: str
 ) -> Evaluation:
-    """The mean loss of the run's model, with these weights, over each character of the split that `objective`
-    predicts, `batch_windows` at a time.
+    """Evaluate the run's model with the weights in `arrays` on a split of a dataset.
 
-    InputError if the dataset has other symbols or no such split. Sets precision and seed for the process.
+    Each character that the objective predicts counts once. Sets precision and seed for the process.
+    Raises InputError if the dataset has another vocabulary or no such split.
     """
     run.refuse_other_symbols(dataset)
     shards = dataset.shards(split)
@@ -70,21 +71,19 @@ def evaluate_split(
         tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
         stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
     ):
-        windows = Windows(shards, dataset.manifest, staging.mapped)
         strategy = create_strategy()
         cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
         with strategy.scope():
-            net = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
-        restore(arrays, net, None)
-        agreement = Agreement(strategy)
+            model = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
+        restore(arrays, model, None)
+        agreement = StopAgreement(strategy)
         steps = Steps(
-            strategy,
-            net,
-            None,
+            *(strategy, model, None),
             objective=objective,
             clip_norm=0,
             batch_windows=batch_windows,
             agreement=agreement,
         )
-        step = window_step(objective, dataset.manifest)
-        return evaluate(steps, windows, step=step, should_stop=agreement)
+        windows = Windows(shards, dataset.manifest, staging.mapped)
+        stride = window_stride(objective, dataset.manifest)
+        return evaluate_windows(steps, windows, stride=stride, should_stop=agreement)

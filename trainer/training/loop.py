@@ -22,7 +22,7 @@ from trainer.data.order import Order, TrainingPlan
 from trainer.data.windows import Windows, pad_batch
 from trainer.model.state import snapshot
 from trainer.runs.checkpoint_index import Position
-from trainer.runs.checkpoints import Snapshot, not_finite
+from trainer.runs.checkpoints import Snapshot, diverged_message
 from trainer.runs.metrics import Metrics
 from trainer.training.evaluation import Evaluation
 from trainer.training.progress import TrainingProgress
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Loop:
-    """One run, from the position `start` to the end of the plan."""
+    """The loop of a run, from the position `start` to the end of the plan."""
 
     plan: TrainingPlan
     order: Order
@@ -154,5 +154,5 @@ class Loop:
     def _mean(self, losses: Sequence[tf.Tensor | float]) -> float:
         mean = sum(float(loss) for loss in losses) / len(losses)
         if not math.isfinite(mean):
-            raise InputError(not_finite(f"the loss is {mean}", step=self.step, epoch=self._epoch))
+            raise InputError(diverged_message(f"the loss is {mean}", step=self.step, epoch=self._epoch))
         return mean

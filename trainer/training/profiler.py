@@ -1,4 +1,4 @@
-"""A trace of some steps for TensorBoard's profile tab: where their time goes, on the CPU and on GPUs."""
+"""A trace of some steps for TensorBoard's profile tab: the time of each operation, on the CPU and on GPUs."""
 
 import logging
 from pathlib import Path
@@ -8,18 +8,20 @@ import tensorflow as tf
 log = logging.getLogger(__name__)
 
 
-class Profile:
-    """Traces `steps` steps, after the first `first` of this start, into the folder of TensorBoard's events."""
+class Profiler:
+    """Traces `steps` steps, after the first `first` steps of this start, into TensorBoard's folder.
+
+    `left` is the number of steps until the end of the run; the trace ends there at the latest.
+    """
 
     def __init__(self, folder: Path, *, first: int, steps: int, left: int) -> None:
-        """`left`: how many steps the run still has; the trace ends with it."""
         self._folder = folder
         self._first = first
         self._last = min(first + steps, left)
         self._done = 0
 
-    def step(self) -> None:
-        """To be called after each step. What goes wrong with a trace costs the run nothing."""
+    def end_step(self) -> None:
+        """Start or stop the trace after a step, if it is time. An error costs the trace, never the run."""
         self._done += 1
         try:
             if self._done == self._first < self._last:

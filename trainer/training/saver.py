@@ -65,7 +65,7 @@ class Saver:
 
     @property
     def busy(self) -> bool:
-        """Whether a save is under way."""
+        """True while a save is under way."""
         return self._saving is not None and not self._saving.done()
 
     def save(self, snapshot: Snapshot) -> None:

@@ -1,4 +1,4 @@
-"""One training step and one evaluation step over all replicas, compiled once."""
+"""The compiled training step and evaluation step, over all replicas."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ import tensorflow as tf
 from preprocessing.errors import InputError
 from trainer.data.windows import Batch
 from trainer.model.network import losses
-from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.stop_agreement import StopAgreement
 
 
 class Steps:
-    """The two programs of a run. A global batch is shared out evenly; sums and gradients are over all of it."""
+    """Both steps of a run. Replicas share a global batch evenly; sums and gradients are over the global batch."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Steps:
         objective: str,
         clip_norm: float,
         batch_windows: int,
-        agreement: Agreement,
+        agreement: StopAgreement,
     ) -> None:
         replicas = strategy.num_replicas_in_sync
         if batch_windows % replicas:
@@ -37,19 +37,19 @@ class Steps:
         self._evaluate = tf.function(self._evaluate_step)
 
     def train(self, batch: Batch) -> tf.Tensor:
-        """Changes the weights by one step; the loss before it in nats per character, a scalar not waited for."""
+        """Train on a batch. Return the loss before the step, in nats per character, without waiting for the device."""
         windows = tf.constant(float(batch.weights.sum()))
-        loss, flags = self._train(*self._shared_out(batch), windows, self._agreement.flag())
-        self._agreement.told(flags, waited=False)
+        loss, flags = self._train(*self._split(batch), windows, self._agreement.flag())
+        self._agreement.record(flags, waited=False)
         return loss
 
     def evaluate(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """The batch's sum of nats and its count of predicted characters, both scalars."""
-        nats, chars, flags = self._evaluate(*self._shared_out(batch), self._agreement.flag())
-        self._agreement.told(flags, waited=True)
+        """Return the batch's sum of nats and its number of predicted characters, both scalars."""
+        nats, chars, flags = self._evaluate(*self._split(batch), self._agreement.flag())
+        self._agreement.record(flags, waited=True)
         return nats, chars
 
-    def _shared_out(self, batch: Batch) -> tuple[Any, Any]:
+    def _split(self, batch: Batch) -> tuple[Any, Any]:
         share = self.batch_windows // self._strategy.num_replicas_in_sync
 
         def part(array: np.ndarray) -> Any:
@@ -70,10 +70,10 @@ class Steps:
             loss = tf.reduce_sum(nats * weights[:, None]) / (windows * tf.cast(tf.shape(nats)[1], tf.float32))
             scaled = self._optimizer.scale_loss(loss)
         variables = self._model.trainable_variables
-        # An embedding's gradient comes as the rows that were looked up.
+        # The gradient of an embedding is sparse.
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, variables)]
-        # Summed before they are clipped, so that the norm is the global batch's, whatever the replicas; Keras
-        # would clip each replica's own. As it then sums once more, each replica gives its even share.
+        # Sum before clipping, so that the norm is of the global batch. Keras would clip each replica's gradients.
+        # The optimizer sums once more, so each replica passes an even share.
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         if self._clip_norm:
@@ -91,5 +91,5 @@ class Steps:
         return tf.stack([tf.reduce_sum(nats * weights[:, None]), chars, flag])
 
     def _sums(self, values: Any) -> list[tf.Tensor]:
-        """Of each number in a vector over all replicas, in one exchange."""
+        """Sum each number of a vector over all replicas, in one exchange."""
         return tf.unstack(self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))

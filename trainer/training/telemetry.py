@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from preprocessing.storage.bucket import Bucket
 from trainer.runs.metric_rows import Trained, Validated
 from trainer.runs.start_records import FOLDER
-from trainer.runtime.watchdog import Watch
+from trainer.runtime.watchdog import Watchdog
 from trainer.training.loop import Loop
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ PLAIN = [("Content-Type", "text/plain; charset=utf-8")]
 
 
 @contextmanager
-def serve_run(loop: Loop, folder: Bucket, watch: Watch, *, port: int, saves: bool) -> Iterator[None]:
+def serve_run(loop: Loop, folder: Bucket, watchdog: Watchdog, *, port: int, saves: bool) -> Iterator[None]:
     """Serve a run's metrics and health within the block; port 0 serves nothing.
 
     A port that is taken costs a warning, never the run.
@@ -40,7 +40,7 @@ def serve_run(loop: Loop, folder: Bucket, watch: Watch, *, port: int, saves: boo
 
             def health() -> tuple[bool, str]:
                 steps = f"step {loop.step} of {loop.plan.steps}"
-                return watch.regular, f"{steps}, last sign of progress {watch.quiet_seconds:.1f} s ago"
+                return watchdog.healthy, f"{steps}, last sign of progress {watchdog.quiet_seconds:.1f} s ago"
 
             try:
                 stack.enter_context(serve(registry, health, port=port))

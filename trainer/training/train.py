@@ -20,20 +20,20 @@ from trainer.data.windows import Windows
 from trainer.model import network
 from trainer.runs.checkpoint_index import Position, Retention, newest_entry
 from trainer.runs.checkpoints import Checkpoints
-from trainer.runs.folder import build_order, hyperparameters, identity, plan_run
+from trainer.runs.folder import build_order, hash_identity, list_hyperparameters, plan_run
 from trainer.runs.metrics import Metrics
 from trainer.runs.start_records import StartRecorder
 from trainer.runtime.devices import require_gpus, set_up
 from trainer.runtime.machine import machine
-from trainer.runtime.stop import Stop
-from trainer.runtime.stop_agreement import Agreement
+from trainer.runtime.stop import StopFlag
+from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy, no_worker_lost, require_same_run
-from trainer.runtime.watchdog import Watch
+from trainer.runtime.watchdog import Watchdog
 from trainer.runtime.workers import Workers
-from trainer.training.evaluation import evaluate, window_step
+from trainer.training.evaluation import evaluate_windows, window_stride
 from trainer.training.initial_weights import set_initial_weights
 from trainer.training.loop import Loop
-from trainer.training.profiler import Profile
+from trainer.training.profiler import Profiler
 from trainer.training.progress import TrainingProgress
 from trainer.training.sample_writer import SampleWriter
 from trainer.training.saver import Saver
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 class TrainingJob:
     """A run to train, and what this process gives to it.
 
-    `watch` is called at each sign of progress. `after_save` is called after each save of the chief, with whether an
+    `watchdog` is reset at each sign of progress. `after_save` is called after each save of the chief, with whether an
     epoch ended there.
     """
 
@@ -57,13 +57,13 @@ class TrainingJob:
     folder: Bucket
     scratch: Path
     workers: Workers
-    stop: Stop
-    watch: Watch
+    stop: StopFlag
+    watchdog: Watchdog
     after_save: Callable[[bool], None]
 
     def should_stop(self) -> bool:
         """Return whether SIGTERM or Ctrl-C came. Called before each step, batch and sampled character."""
-        self.watch()
+        self.watchdog.reset()
         return self.stop()
 
 
@@ -82,7 +82,7 @@ class Network:
     """The model and its optimizer on this run's devices, with the compiled steps."""
 
     strategy: tf.distribute.Strategy
-    agreement: Agreement
+    agreement: StopAgreement
     model: keras.Model
     optimizer: Any
     steps: Steps
@@ -146,9 +146,9 @@ def build_network(job: TrainingJob, plan: TrainingPlan) -> Network:
     """Build model, optimizer and steps on all replicas, once all workers are there."""
     config, manifest = job.config, job.dataset.manifest
     strategy = create_strategy(job.workers, job.should_stop)
-    agreement = Agreement(strategy, job.should_stop, workers=job.workers.count)
+    agreement = StopAgreement(strategy, job.should_stop, workers=job.workers.count)
     cudnn = set_up(config.precision, seed=config.seed)
-    require_same_run(strategy, job.workers, identity(config, manifest))
+    require_same_run(strategy, job.workers, hash_identity(config, manifest))
     with strategy.scope():
         model = network.build_model(config.model, manifest, cudnn=cudnn)
         optimizer = network.optimizer(
@@ -182,11 +182,11 @@ def open_recorders(job: TrainingJob, checkpoints: Checkpoints, start: Position) 
     record = StartRecorder(job.folder, step=start.step, machine=machine())
     # Each worker reads the metric rows itself: they change only after a step, which takes all workers.
     metrics = Metrics(job.folder, step=start.step, scratch=job.scratch, recorder=record)
-    metrics.hyperparameters(hyperparameters(job.config))
+    metrics.hyperparameters(list_hyperparameters(job.config))
     saver = Saver(
         *(job.folder, checkpoints, metrics),
         give_up_seconds=job.config.checkpoint.give_up_seconds,
-        alive=job.watch,
+        alive=job.watchdog.reset,
         after_save=job.after_save if job.workers.chief else lambda _: None,
     )
     return Recorders(record, metrics, saver)
@@ -202,13 +202,13 @@ def build_loop(job: TrainingJob, data: Data, net: Network, recorders: Recorders,
     samples = SampleWriter(
         *(net.model, data.held_out, manifest.symbols(), config, job.should_stop), show=recorders.metrics.samples
     )
-    profile = Profile(
+    profiler = Profiler(
         recorders.metrics.folder,
         first=config.profile.first,
         steps=config.profile.steps,
         left=plan.steps - start.step,
     )
-    stride = window_step(config.objective, manifest)
+    stride = window_stride(config.objective, manifest)
     return Loop(
         plan=plan,
         order=data.order,
@@ -219,8 +219,8 @@ def build_loop(job: TrainingJob, data: Data, net: Network, recorders: Recorders,
         saver=recorders.saver,
         metrics=recorders.metrics,
         progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
-        profile=profile.step,
-        validate=lambda: evaluate(net.steps, data.held_out, step=stride, should_stop=net.agreement),
+        profile=profiler.end_step,
+        validate=lambda: evaluate_windows(net.steps, data.held_out, stride=stride, should_stop=net.agreement),
         write_samples=samples_of_chief(samples, net.agreement, chief=job.workers.chief),
         should_stop=net.agreement,
         log_every_steps=config.log_every_steps,
@@ -229,12 +229,12 @@ def build_loop(job: TrainingJob, data: Data, net: Network, recorders: Recorders,
     )
 
 
-def run_loop(job: TrainingJob, loop: Loop, recorders: Recorders, agreement: Agreement) -> None:
+def run_loop(job: TrainingJob, loop: Loop, recorders: Recorders, agreement: StopAgreement) -> None:
     """Run the loop with its telemetry and its start record. From here on SIGTERM saves before the process exits."""
     job.stop.save_first(loop.is_saved)
-    job.watch.tell(recorders.record.record_stall)
+    job.watchdog.call_before_exit(recorders.record.record_stall)
     with (
-        serve_run(loop, job.folder, job.watch, port=job.config.metrics_port, saves=job.workers.chief),
+        serve_run(loop, job.folder, job.watchdog, port=job.config.metrics_port, saves=job.workers.chief),
         recorders.record.recording(lambda: loop.step, stop_signal=lambda: job.stop.signal),
         # No worker leaves before the chief has saved: if the save fails, all must be there to start again.
         agreement.leaving_together(),
@@ -243,7 +243,7 @@ def run_loop(job: TrainingJob, loop: Loop, recorders: Recorders, agreement: Agre
 
 
 def samples_of_chief(
-    samples: SampleWriter, agreement: Agreement, *, chief: bool
+    samples: SampleWriter, agreement: StopAgreement, *, chief: bool
 ) -> Callable[[int, int], Mapping[str, bytes]]:
     """Return a writer for every worker to call: the chief samples, the others wait for it and write nothing."""
 

@@ -8,7 +8,7 @@ from jobs.cli.config import load_config
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer.config import TrainConfig
-from trainer.runs.folder import begin, identity, open_run
+from trainer.runs.folder import begin_run, hash_identity, open_run
 from trainer.runs.load import load_model
 
 
@@ -29,11 +29,11 @@ def test_a_configuration_of_other_keys_is_refused(tmp_path: Path, dataset: Path)
 def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Path, tmp_path: Path) -> None:
     made = open_dataset(str(dataset)).manifest
     for seed in (1, 2):
-        begin(str(tmp_path), "name", config(seed), made)
+        begin_run(str(tmp_path), "name", config(seed), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")
     with pytest.raises(InputError, match="a run of another configuration: seed=2, now 3: use another run name"):
-        begin(str(tmp_path), "name", config(3), made)
-    begin(str(tmp_path), "name", config(2), made)
+        begin_run(str(tmp_path), "name", config(3), made)
+    begin_run(str(tmp_path), "name", config(2), made)
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,20 @@ def test_a_run_goes_on_with_other_values_of_what_does_not_change_its_result(
     dataset: Path, tmp_path: Path, change: str
 ) -> None:
     made = open_dataset(str(dataset)).manifest
-    begin(str(tmp_path), "name", config(1), made)
+    begin_run(str(tmp_path), "name", config(1), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")
     before = (tmp_path / "name/config.yaml").read_bytes()
-    begin(str(tmp_path), "name", config(1, change), made)
+    begin_run(str(tmp_path), "name", config(1, change), made)
     assert (tmp_path / "name/config.yaml").read_bytes() == before
 
 
 @pytest.mark.parametrize("change", ["log_every_steps=3", "epochs=9", "model.embedding_units=2", "sample.chars=3"])
 def test_a_run_does_not_go_on_with_another_value_of_what_does(dataset: Path, tmp_path: Path, change: str) -> None:
     made = open_dataset(str(dataset)).manifest
-    begin(str(tmp_path), "name", config(1), made)
+    begin_run(str(tmp_path), "name", config(1), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")
     with pytest.raises(InputError, match=f"{change.split('=')[0]}=.*, now {change.split('=')[1]}"):
-        begin(str(tmp_path), "name", config(1, change), made)
+        begin_run(str(tmp_path), "name", config(1, change), made)
 
 
 def config(seed: int, *changes: str) -> TrainConfig:
@@ -71,7 +71,7 @@ def config(seed: int, *changes: str) -> TrainConfig:
 @pytest.mark.parametrize("key", ["metrics_port", "min_gpus", "report", "profile", "staging"])
 def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Path, tmp_path: Path, key: str) -> None:
     written = config(1)
-    begin(str(tmp_path), "small", written, open_dataset(str(dataset)).manifest)
+    begin_run(str(tmp_path), "small", written, open_dataset(str(dataset)).manifest)
     file = tmp_path / "small/config.yaml"
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if not line.startswith(f"{key}:")))
@@ -80,7 +80,7 @@ def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Pat
 
 @pytest.mark.parametrize("key", ["model.lstm_units", "model", "seed", "runs"])
 def test_a_run_from_before_a_key_that_changes_its_result_is_refused(dataset: Path, tmp_path: Path, key: str) -> None:
-    begin(str(tmp_path), "small", config(1), open_dataset(str(dataset)).manifest)
+    begin_run(str(tmp_path), "small", config(1), open_dataset(str(dataset)).manifest)
     file = tmp_path / "small/config.yaml"
     values = yaml.safe_load(file.read_text())
     section, _, name = key.rpartition(".")
@@ -113,7 +113,7 @@ def test_a_dataset_in_place_of_a_run_is_told_as_one_with_the_next_step(dataset: 
 
 
 def test_a_run_in_place_of_a_dataset_is_told_as_one(dataset: Path, place: str) -> None:
-    run = begin(place, "name", config(1), open_dataset(str(dataset)).manifest)
+    run = begin_run(place, "name", config(1), open_dataset(str(dataset)).manifest)
     with pytest.raises(InputError, match=f"dataset={run.url}: a run, expected a dataset, such as the one that its"):
         open_dataset(run.url)
 
@@ -124,7 +124,7 @@ def test_a_url_of_no_dataset_is_answered_with_the_command_that_makes_one(place: 
 
 
 def test_a_run_without_a_checkpoint_says_what_it_waits_for(dataset: Path, tmp_path: Path) -> None:
-    begin(str(tmp_path), "name", config(1), open_dataset(str(dataset)).manifest)
+    begin_run(str(tmp_path), "name", config(1), open_dataset(str(dataset)).manifest)
     with pytest.raises(InputError, match="name: no checkpoint.json: a run without a checkpoint yet: train on, or wait"):
         load_model(open_run(str(tmp_path / "name")))
 
@@ -132,18 +132,18 @@ def test_a_run_without_a_checkpoint_says_what_it_waits_for(dataset: Path, tmp_pa
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json"])
 def test_a_run_that_lacks_what_it_began_with_is_refused(dataset: Path, tmp_path: Path, name: str) -> None:
     made = open_dataset(str(dataset)).manifest
-    begin(str(tmp_path), "name", config(1), made)
+    begin_run(str(tmp_path), "name", config(1), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")
     (tmp_path / "name" / name).unlink()
     with pytest.raises(
         InputError, match=f"{tmp_path}/name: no {name}, though there is a checkpoint.json: put it back, or use another"
     ):
-        begin(str(tmp_path), "name", config(1), made)
+        begin_run(str(tmp_path), "name", config(1), made)
 
 
 def test_runs_of_one_identity_have_one_result(dataset: Path) -> None:
     made = open_dataset(str(dataset)).manifest
-    own = identity(config(1), made)
-    assert identity(config(1, "runs=elsewhere", "staging.max_bytes=9"), made) == own
-    others = (identity(config(2), made), identity(config(1), replace(made, fingerprint="another")))
+    own = hash_identity(config(1), made)
+    assert hash_identity(config(1, "runs=elsewhere", "staging.max_bytes=9"), made) == own
+    others = (hash_identity(config(2), made), hash_identity(config(1), replace(made, fingerprint="another")))
     assert own not in others

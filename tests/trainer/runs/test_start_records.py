@@ -79,12 +79,12 @@ def test_of_a_process_that_hangs_it_is_there_when_the_watch_has_ended_it(tmp_pat
     script = f"""
 import threading
 from preprocessing.storage.urls import open_bucket
-from trainer.runtime.watchdog import watched
+from trainer.runtime.watchdog import run_watchdog
 from trainer.runs.start_records import StartRecorder
 
 own = StartRecorder(open_bucket({str(tmp_path)!r}), step=3, machine={{}})
-with watched(5) as alive, own.recording(lambda: 8, stop_signal=str):
-    alive.tell(own.record_stall)
+with run_watchdog(5) as alive, own.recording(lambda: 8, stop_signal=str):
+    alive.call_before_exit(own.record_stall)
     threading.Event().wait()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)

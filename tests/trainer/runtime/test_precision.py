@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.runtime.precision import choose
+from trainer.runtime.precision import choose_precision
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from trainer.runtime.precision import choose
 def test_half_precision_is_taken_where_the_hardware_has_it(
     setting: str, gpus: int, flags: set[str], policy: str
 ) -> None:
-    found, reason = choose(setting, gpus=gpus, cpu_flags=frozenset(flags))
+    found, reason = choose_precision(setting, gpus=gpus, cpu_flags=frozenset(flags))
     assert found == policy
     assert reason
 
@@ -29,6 +29,6 @@ def test_half_precision_is_taken_where_the_hardware_has_it(
 def test_a_run_trained_in_a_gpu_s_float16_is_read_in_what_this_machine_has(
     gpus: int, flags: set[str], policy: str
 ) -> None:
-    found, _ = choose("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags), only_reading=True)
+    found, _ = choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags), only_reading=True)
     assert found == policy
-    assert choose("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags))[0] == "mixed_float16"
+    assert choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags))[0] == "mixed_float16"

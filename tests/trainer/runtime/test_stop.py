@@ -10,10 +10,10 @@ import pytest
 SCRIPT = """
 import os, signal, threading, time
 from jobs.cli import command
-from trainer.runtime.stop import Stop
+from trainer.runtime.stop import StopFlag
 
 def main():
-    stop = Stop(grace_seconds={grace})
+    stop = StopFlag(grace_seconds={grace})
     {body}
 
 command.run(main)

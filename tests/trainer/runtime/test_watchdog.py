@@ -4,24 +4,24 @@ import subprocess
 import sys
 import threading
 
-from trainer.runtime.watchdog import watched
+from trainer.runtime.watchdog import run_watchdog
 
 
 def ended(seconds: float, step: str, stalled: str = "None") -> subprocess.CompletedProcess[str]:
     """A process of three steps within the watch."""
     script = f"""
 import threading
-from trainer.runtime.watchdog import watched
+from trainer.runtime.watchdog import run_watchdog
 
 def step():
     {step}
 
-with watched({seconds}) as alive:
+with run_watchdog({seconds}) as alive:
     if {stalled}:
-        alive.tell({stalled})
+        alive.call_before_exit({stalled})
     for _ in range(3):
         step()
-        alive()
+        alive.reset()
 threading.Event().wait({2 * seconds})
 """
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
@@ -50,22 +50,22 @@ def test_one_that_hangs_can_say_so_first_and_one_that_does_not_says_nothing() ->
 
 
 def test_without_a_limit_nothing_is_watched() -> None:
-    with watched(0) as alive:
-        alive()
-        alive.tell(lambda: None)
+    with run_watchdog(0) as alive:
+        alive.reset()
+        alive.call_before_exit(lambda: None)
         assert not [thread for thread in threading.enumerate() if thread.name == "stall"]
 
 
 def test_without_a_sign_for_half_of_the_time_progress_is_no_longer_regular() -> None:
     script = """
 import time
-from trainer.runtime.watchdog import watched
-with watched(2) as watch, watched(0) as blind:
-    regular = [watch.regular]
+from trainer.runtime.watchdog import run_watchdog
+with run_watchdog(2) as watch, run_watchdog(0) as blind:
+    regular = [watch.healthy]
     time.sleep(1.1)
-    regular += [watch.regular, blind.regular, watch.quiet_seconds > 1]
-    watch()
-    print(*regular, watch.regular)
+    regular += [watch.healthy, blind.healthy, watch.quiet_seconds > 1]
+    watch.reset()
+    print(*regular, watch.healthy)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["True", "False", "True", "True", "True"]

@@ -6,7 +6,7 @@ import pytest
 
 from preprocessing.errors import InputError, Stopped
 from tests.support.ports import free_port
-from trainer.runtime.workers import ALONE, Workers, from_environment, wait_for_all
+from trainer.runtime.workers import ALONE, Workers, read_workers, wait_for_all
 
 INDEXED = {"WORKERS": "3", "JOB_COMPLETION_INDEX": "1", "PEERS": "train-{index}.train:2222"}
 
@@ -16,7 +16,7 @@ def tf_config(cluster: object, kind: str = "worker", index: object = 0) -> dict[
 
 
 def test_an_indexed_job_s_environment_names_all_workers_and_this_one() -> None:
-    found = from_environment(INDEXED)
+    found = read_workers(INDEXED)
     assert found == Workers(("train-0.train:2222", "train-1.train:2222", "train-2.train:2222"), 1)
     assert (found.count, found.chief) == (3, False)
     assert json.loads(found.tf_config()) == {
@@ -27,9 +27,9 @@ def test_an_indexed_job_s_environment_names_all_workers_and_this_one() -> None:
 
 def test_tf_config_comes_first_and_its_chief_is_worker_0() -> None:
     two = {"chief": ["a:1"], "worker": ["b:2"]}
-    assert from_environment(INDEXED | tf_config(two, "chief")) == Workers(("a:1", "b:2"), 0)
-    assert from_environment(tf_config(two, "worker", 0)) == Workers(("a:1", "b:2"), 1)
-    assert from_environment(tf_config({"worker": ["a:1", "[::1]:2"]}, index="1")) == Workers(("a:1", "[::1]:2"), 1)
+    assert read_workers(INDEXED | tf_config(two, "chief")) == Workers(("a:1", "b:2"), 0)
+    assert read_workers(tf_config(two, "worker", 0)) == Workers(("a:1", "b:2"), 1)
+    assert read_workers(tf_config({"worker": ["a:1", "[::1]:2"]}, index="1")) == Workers(("a:1", "[::1]:2"), 1)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_tf_config_comes_first_and_its_chief_is_worker_0() -> None:
     [{}, {"TF_CONFIG": ""}, {"JOB_COMPLETION_INDEX": "3"}, {"WORKERS": "1"}, tf_config({"worker": ["a:1"]})],
 )
 def test_without_others_a_worker_is_alone(environment: Mapping[str, str]) -> None:
-    assert from_environment(environment) == ALONE
+    assert read_workers(environment) == ALONE
     assert (ALONE.count, ALONE.chief) == (1, True)
 
 
@@ -62,7 +62,7 @@ def test_an_environment_that_makes_no_sense_is_refused_with_the_variable(
     environment: Mapping[str, str], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        from_environment(environment)
+        read_workers(environment)
 
 
 def test_a_worker_waits_for_a_name_and_a_port_and_says_who_is_missing(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,8 +8,8 @@ import tensorflow as tf
 from preprocessing.errors import Stopped
 from trainer.data.windows import Batch
 from trainer.model import network as model
-from trainer.runtime.stop_agreement import Agreement
-from trainer.runtime.strategy import mirrored
+from trainer.runtime.stop_agreement import StopAgreement
+from trainer.runtime.strategy import mirror_devices
 from trainer.scoring.scorer import CHARS, ROWS, TOLERANCE, Scorer
 from trainer.scoring.scores import Scores
 from trainer.training.steps import Steps
@@ -44,11 +44,13 @@ def test_scores_agree_with_the_model_s_logits_across_chunks(embedding_units: int
 
 
 def test_bits_agree_with_an_evaluation_of_the_same_text() -> None:
-    strategy = mirrored([device.name for device in tf.config.list_logical_devices("CPU")[:1]])
+    strategy = mirror_devices([device.name for device in tf.config.list_logical_devices("CPU")[:1]])
     with strategy.scope():
         net = network()
     (text,) = texts(33)
-    steps = Steps(strategy, net, None, objective="every", clip_norm=0, batch_windows=1, agreement=Agreement(strategy))
+    steps = Steps(
+        strategy, net, None, objective="every", clip_norm=0, batch_windows=1, agreement=StopAgreement(strategy)
+    )
     nats, chars = steps.evaluate(Batch(text[None], np.ones(1, np.float32)))
     (found,) = Scorer(net)([text])
     assert len(found) == chars == 32

@@ -9,7 +9,7 @@ import pytest
 from preprocessing.errors import Stopped
 from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.windows import Batch
-from trainer.training.evaluation import evaluate, window_step
+from trainer.training.evaluation import evaluate_windows, window_stride
 
 
 class FiveWindows:
@@ -35,26 +35,26 @@ def steps(seen: list[list[int]]) -> Any:
 
 def test_every_window_counts_once_and_the_last_batch_is_filled_up() -> None:
     seen: list[list[int]] = []
-    found = evaluate(steps(seen), FiveWindows(), step=1, should_stop=lambda: False)  # type: ignore[arg-type]
+    found = evaluate_windows(steps(seen), FiveWindows(), stride=1, should_stop=lambda: False)  # type: ignore[arg-type]
     assert seen == [[0, 1], [2, 3], [4, 4]]
     assert (found.loss, found.chars) == ((0 + 1 + 2 + 3 + 4) / 10, 10)
 
 
 def test_overlapping_windows_are_left_out() -> None:
     seen: list[list[int]] = []
-    evaluate(steps(seen), FiveWindows(), step=3, should_stop=lambda: False)  # type: ignore[arg-type]
+    evaluate_windows(steps(seen), FiveWindows(), stride=3, should_stop=lambda: False)  # type: ignore[arg-type]
     assert seen == [[0, 3]]
 
 
 def test_evaluation_stops_between_batches_when_asked() -> None:
     asked = iter([False, True])
     with pytest.raises(Stopped):
-        evaluate(steps([]), FiveWindows(), step=1, should_stop=lambda: next(asked))  # type: ignore[arg-type]
+        evaluate_windows(steps([]), FiveWindows(), stride=1, should_stop=lambda: next(asked))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("objective", "stride", "step"), [("every", 256, 1), ("every", 128, 2), ("every", 3, 86), ("last", 3, 1)]
 )
 def test_no_character_is_predicted_twice(objective: str, stride: int, step: int) -> None:
-    assert window_step(objective, replace(MANIFEST, window_chars=256, stride_chars=stride)) == step
+    assert window_stride(objective, replace(MANIFEST, window_chars=256, stride_chars=stride)) == step
     assert objective == "last" or step * stride >= 256

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from trainer.training.profiler import Profile
+from trainer.training.profiler import Profiler
 
 
 def traced(folder: Path) -> list[Path]:
@@ -17,19 +17,19 @@ def traced(folder: Path) -> list[Path]:
 def test_the_trace_is_there_once_its_last_step_or_the_run_s_is_done(
     tmp_path: Path, first: int, steps: int, left: int, expected: int
 ) -> None:
-    profile = Profile(tmp_path, first=first, steps=steps, left=left)
+    profiler = Profiler(tmp_path, first=first, steps=steps, left=left)
     for done in range(1, left + 1):
         tf.constant(1) + 1
-        profile.step()
+        profiler.end_step()
         assert bool(traced(tmp_path)) == (0 < expected <= done)
 
 
 def test_a_trace_that_cannot_be_written_costs_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
-    profile = Profile(tmp_path / "file/folder", first=1, steps=1, left=9)
+    profiler = Profiler(tmp_path / "file/folder", first=1, steps=1, left=9)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            profile.step()
+            profiler.end_step()
     [line] = caplog.records
     assert line.getMessage().startswith("no profile: ")
     test_the_trace_is_there_once_its_last_step_or_the_run_s_is_done(tmp_path / "next", 1, 1, 2, 2)

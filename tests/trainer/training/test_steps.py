@@ -7,8 +7,8 @@ from preprocessing.errors import InputError
 from trainer.data.windows import Batch, pad_batch
 from trainer.model import network
 from trainer.model.state import restore, snapshot
-from trainer.runtime.stop_agreement import Agreement
-from trainer.runtime.strategy import mirrored
+from trainer.runtime.stop_agreement import StopAgreement
+from trainer.runtime.strategy import mirror_devices
 from trainer.training.steps import Steps
 
 IDS = np.random.default_rng(1).integers(0, 7, (40, 13)).astype(np.uint8)
@@ -26,7 +26,7 @@ class Trained:
         policy: str = "float32",
         embedding_units: int = 0,
     ) -> None:
-        strategy = mirrored([f"CPU:{k}" for k in range(replicas)])
+        strategy = mirror_devices([f"CPU:{k}" for k in range(replicas)])
         keras.mixed_precision.set_global_policy(policy)
         try:
             keras.utils.set_random_seed(3)
@@ -43,7 +43,7 @@ class Trained:
             objective="every",
             clip_norm=clip_norm,
             batch_windows=8,
-            agreement=Agreement(strategy),
+            agreement=StopAgreement(strategy),
         )
         self.losses = [float(self.steps.train(batch)) for batch in batches]
 
@@ -101,9 +101,9 @@ def test_evaluation_sums_nats_over_the_characters_that_count() -> None:
 
 
 def test_a_batch_that_replicas_cannot_share_evenly_is_refused() -> None:
-    strategy = mirrored(["CPU:0", "CPU:1"])
+    strategy = mirror_devices(["CPU:0", "CPU:1"])
     with pytest.raises(InputError, match="batch_windows=7 is not divisible by 2 replicas"):
-        Steps(strategy, None, None, objective="every", clip_norm=0, batch_windows=7, agreement=Agreement(strategy))
+        Steps(strategy, None, None, objective="every", clip_norm=0, batch_windows=7, agreement=StopAgreement(strategy))
 
 
 @pytest.mark.parametrize("replicas", [(1, 2), (2, 1)])
@@ -150,7 +150,7 @@ class Counted:
 
 
 def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
-    strategy = mirrored(["CPU:0"])
+    strategy = mirror_devices(["CPU:0"])
     with strategy.scope():
         net = Counted(network.build_lstm(symbols=7, lstm_units=[6], embedding_units=0))
         optimizer = network.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
@@ -160,7 +160,7 @@ def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
         objective="every",
         clip_norm=1.0,
         batch_windows=8,
-        agreement=Agreement(strategy),
+        agreement=StopAgreement(strategy),
     )
     for batch in (*BATCHES, pad_batch(IDS[:3], 8)):
         steps.train(batch)
