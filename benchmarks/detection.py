@@ -33,7 +33,7 @@ from trainer.detection.rates import Numbers, measure_rates
 from trainer.detection.review_scorer import THIS_RUN, ReviewScorer, ReviewSettings, ScoredTexts
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import LengthClassifier
-from trainer.scoring.reviews import TextCodec
+from trainer.scoring.scored_reviews import TextCodec
 
 LENGTHS = (100, 200, 400, 800)
 TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)

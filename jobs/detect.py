@@ -94,7 +94,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     from jobs.terminal.detection import LIMITS, rates_json, rates_note, rates_table
     from trainer.detection.evaluate import evaluate, generate_sources
     from trainer.detection.review_scorer import ReviewScorer
-    from trainer.scoring.reviews import TextCodec
+    from trainer.scoring.scored_reviews import TextCodec
 
     scorer = ReviewScorer(run)
     detector.require_checkpoint(scorer.checkpoint, where=args.detector)

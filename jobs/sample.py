@@ -29,8 +29,9 @@ from preprocessing.errors import InputError
 from preprocessing.settings import Seed
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
-from trainer.sampling.options import StopTexts, Truncation
 from trainer.sampling.prompt import decode_utf8, encode_prompt, encode_stop_texts
+from trainer.sampling.stop_texts import StopTexts
+from trainer.sampling.truncation import Truncation
 
 STDIN = "-"
 MAX_PROMPT_BYTES = 100_000_000  # a larger file was not meant as a prompt

@@ -40,7 +40,14 @@ from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector, read_detector
 from trainer.scoring.review_files import STDIN, find_review_files, read_review_files
-from trainer.scoring.reviews import LineResult, ScoredReview, TextCodec, UnscoredLine, format_json_line, score_reviews
+from trainer.scoring.scored_reviews import (
+    LineResult,
+    ScoredReview,
+    TextCodec,
+    UnscoredLine,
+    format_json_line,
+    score_reviews,
+)
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from trainer.detection.evaluate import EvaluationRow, compute_log_odds
 from trainer.detection.rates import Numbers
 from trainer.detection.review_scorer import GENUINE, THIS_RUN, ScoredTexts
 from trainer.scoring.detector import Detector
-from trainer.scoring.reviews import TextCodec
+from trainer.scoring.scored_reviews import TextCodec
 from trainer.scoring.scores import FEATURES, RANK_NAMES
 
 PLOTTED_CHARS = 400  # or else the detector's smallest length

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jobs.pages.html import render
 from jobs.terminal.ranks import group_by_rank, rank_legend
-from trainer.scoring.reviews import ScoredReview, TextCodec
+from trainer.scoring.scored_reviews import ScoredReview, TextCodec
 
 
 def scores_page(reviews: Sequence[ScoredReview], codec: TextCodec, *, total: int) -> bytes:

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from jobs.promotion.decision import Decision, EvaluatedModel
+from jobs.promotion.decision_report import decision_report
 from jobs.promotion.registry import CURRENT, ModelRegistry, PromotedModel
-from jobs.promotion.report import decision_report
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import absolute

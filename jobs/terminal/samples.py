@@ -13,7 +13,8 @@ from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run
 from trainer.runs.load import load_model
 from trainer.sampling.generate import GeneratedSample, generate_samples, whole_samples
-from trainer.sampling.options import StopTexts, Truncation
+from trainer.sampling.stop_texts import StopTexts
+from trainer.sampling.truncation import Truncation
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from jobs import score
 from preprocessing.errors import InputError
 from tests.support.inputs import gzipped, json_line, reviews, zipped
 from trainer.runs.folder import open_run
-from trainer.scoring.reviews import LINES_AT_ONCE, TextCodec
+from trainer.scoring.scored_reviews import LINES_AT_ONCE, TextCodec
 from trainer.scoring.scores import RANK_NAMES
 
 TEXT = "Good soup, and a good Table!"

@@ -24,7 +24,7 @@ from trainer.runs.folder import Run
 from trainer.sampling.generate import generate_samples, whole_samples
 from trainer.sampling.sampler import draws
 from trainer.scoring.review_files import find_review_files, read_review_files
-from trainer.scoring.reviews import TextCodec
+from trainer.scoring.scored_reviews import TextCodec
 
 Ids = npt.NDArray[Any]
 

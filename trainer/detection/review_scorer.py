@@ -10,7 +10,7 @@ from preprocessing.dataset.folder import Dataset, open_dataset
 from trainer.detection.examples import Ids, read_review_ids, read_split_ids
 from trainer.runs.folder import Run
 from trainer.runs.load import load_checkpoint
-from trainer.scoring.reviews import TextCodec
+from trainer.scoring.scored_reviews import TextCodec
 from trainer.scoring.scorer import Scorer
 from trainer.scoring.scores import Scores
 

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from trainer.sampling.options import NO_TRUNCATION, Truncation
 from trainer.sampling.sampler import GROUP_ROWS, State, Step, choose, draws, stepper, with_rows_of
+from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 
 AT_ONCE = 64  # eight groups of rows: twice as many are hardly faster, and take twice as long to trace
 

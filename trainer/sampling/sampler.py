@@ -11,7 +11,7 @@ import tensorflow as tf
 from preprocessing.errors import Stopped
 from trainer.data.order import uniform
 from trainer.model.network import weights_of
-from trainer.sampling.options import NO_TRUNCATION, Truncation
+from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 
 GROUP_ROWS = 8
 State = Any

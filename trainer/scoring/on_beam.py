@@ -25,7 +25,14 @@ from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector
 from trainer.scoring.review_files import ReviewLine
-from trainer.scoring.reviews import LINES_AT_ONCE, LineResult, TextCodec, UnscoredLine, format_json_line, score_reviews
+from trainer.scoring.scored_reviews import (
+    LINES_AT_ONCE,
+    LineResult,
+    TextCodec,
+    UnscoredLine,
+    format_json_line,
+    score_reviews,
+)
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.sources.review import Review
 from tests.support.datasets import make_dataset
 from trainer.scoring.review_files import ReviewLine
-from trainer.scoring.reviews import ScoredReview, TextCodec
+from trainer.scoring.scored_reviews import ScoredReview, TextCodec
 from trainer.scoring.scores import Scores
 
 SYMBOLS = "<&u>{}"

@@ -7,8 +7,8 @@ import pytest
 
 from trainer.model import network
 from trainer.sampling.generate import AT_ONCE, Conversation, generate_samples, whole_samples
-from trainer.sampling.options import NO_TRUNCATION, Truncation
 from trainer.sampling.sampler import GROUP_ROWS, continue_prompts, draws, stepper
+from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 
 ROWS, CHARS = AT_ONCE + 13, 12
 
