@@ -11,7 +11,7 @@ from trainer.runs.folder import Run, plan_run
 from trainer.runs.metric_rows import Trained, Validated, read_metric_rows
 from trainer.runs.samples import EpochSamples, read_samples
 from trainer.runs.speed_curve import Speed
-from trainer.runs.start_records import StartRecord, read_start_records
+from trainer.runs.start_records import StartRecord, count_restarts, read_start_records
 
 LOST, OPEN = "lost", "under way, or lost"
 # A gap between two speeds is a pause if it is longer than both: so many seconds, and so many times the median gap.
@@ -60,6 +60,7 @@ class RunHistory:
     validated: Sequence[Validated]
     samples: Sequence[EpochSamples]
     attempts: Sequence[Attempt]
+    restarts: int
     damaged: Sequence[str]
 
     def chars_trained(self, steps: int) -> int:
@@ -87,6 +88,7 @@ def read_run_history(run: Run) -> RunHistory:
         validated=[row for row in rows if isinstance(row, Validated)],
         samples=read_samples(bucket),
         attempts=list_attempts([record for record in records.values() if record]),
+        restarts=count_restarts(bucket),
         damaged=[name for name, record in records.items() if record is None],
     )
 

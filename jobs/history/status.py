@@ -10,7 +10,7 @@ from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, newest_entry
 from trainer.runs.folder import Run, plan_run
 from trainer.runs.metric_rows import Trained, Validated, read_metric_rows
 from trainer.runs.samples import EpochSamples, read_last_samples
-from trainer.runs.start_records import FOLDER, StartRecord, read_last_start
+from trainer.runs.start_records import StartRecord, count_restarts, read_last_start
 
 RECENT_ROWS = 10  # the rate is the mean of the last speeds, each of one metric row or more
 LATE_SAVES = 5  # intervals without a save after which a run is silent: it may be stopped, or in a long validation
@@ -66,7 +66,7 @@ def read_status(run: Run) -> Status:
         chars_per_second=rate,
         seconds_left=(plan.steps - step) * plan.chars_per_step / rate if rate else None,
         saved_seconds=saved_seconds,
-        restarts=max(0, len(bucket.names(FOLDER)) - 1),
+        restarts=count_restarts(bucket),
         samples=read_last_samples(bucket),
     )
 

@@ -32,7 +32,7 @@ def report_page(run: Run) -> bytes:
         validated=[_validated(row) for row in history.validated],
         time_plots=list(_time_plots(history)),
         damaged=history.damaged,
-        restarts=len(history.attempts) - 1,
+        restarts=history.restarts,
         goodput=_goodput(measure_goodput(history)),
         starts=[_start(number, attempt) for number, attempt in enumerate(history.attempts, start=1)],
         epochs=list(reversed(history.samples)),

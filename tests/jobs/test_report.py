@@ -17,12 +17,14 @@ import numpy as np
 import pytest
 
 from jobs import report, train
+from jobs.history.status import read_status
 from jobs.pages import write
 from jobs.pages.write import ReportWriter
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.page import Page, curve, marked, written
 from tests.support.runs import arguments, outcome, rows
+from trainer.runs.folder import open_run
 
 CHARS_PER_STEP = 64 * 16
 HOSTILE = '</div></table><script>alert("1")</script>&amp;\n  <img src=http://a.example/x>'
@@ -205,6 +207,8 @@ def test_damaged_start_record_is_named_and_the_rest_is_reported(run: Path, capsy
     (run / "starts/2.json").write_text('{"began": 200')
     page = page_of(run, capsys)
     assert "starts/2.json: damaged. This start is left out." in page.text
+    assert "Restarts: 1." in page.text
+    assert read_status(open_run(str(run))).restarts == 1
     assert "Goodput" not in page.text
     assert SPEEDS in page.plots
     assert len(curve(page, BITS, "training")) == 4

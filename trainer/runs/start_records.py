@@ -101,6 +101,11 @@ def read_start_records(bucket: Bucket) -> dict[str, StartRecord | None]:
     }
 
 
+def count_restarts(bucket: Bucket) -> int:
+    """Count the starts of a run after its first. A damaged record counts as well."""
+    return max(0, len(bucket.names(FOLDER)) - 1)
+
+
 def read_last_start(bucket: Bucket) -> StartRecord | None:
     """Return the newest start record; None if there is none or if it is damaged."""
     names = bucket.names(FOLDER)

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from preprocessing.storage.bucket import Bucket
 from trainer.runs.metric_rows import Trained, Validated
-from trainer.runs.start_records import FOLDER
+from trainer.runs.start_records import count_restarts
 from trainer.runtime.watchdog import Watchdog
 from trainer.training.loop import Loop
 
@@ -31,12 +31,13 @@ PLAIN = [("Content-Type", "text/plain; charset=utf-8")]
 def serve_run(loop: Loop, folder: Bucket, watchdog: Watchdog, *, port: int, saves: bool) -> Iterator[None]:
     """Serve a run's metrics and health within the block; port 0 serves nothing.
 
+    The process must have written its start record before, or its restart is not counted.
     A port that is taken costs a warning, never the run.
     """
     with ExitStack() as stack:
         if port:
-            restarts = len(folder.names(FOLDER))  # this process writes its own record when the run begins
-            registry = run_metrics(loop, run=folder.url.rpartition("/")[2], restarts=restarts, saves=saves)
+            name, restarts = folder.url.rpartition("/")[2], count_restarts(folder)
+            registry = run_metrics(loop, run=name, restarts=restarts, saves=saves)
 
             def health() -> tuple[bool, str]:
                 steps = f"step {loop.step} of {loop.plan.steps}"

@@ -234,8 +234,8 @@ def run_loop(job: TrainingJob, loop: Loop, recorders: Recorders, agreement: Stop
     job.stop.save_first(loop.is_saved)
     job.watchdog.call_before_exit(recorders.record.record_stall)
     with (
-        serve_run(loop, job.folder, job.watchdog, port=job.config.metrics_port, saves=job.workers.chief),
         recorders.record.recording(lambda: loop.step, stop_signal=lambda: job.stop.signal),
+        serve_run(loop, job.folder, job.watchdog, port=job.config.metrics_port, saves=job.workers.chief),
         # No worker leaves before the chief has saved: if the save fails, all must be there to start again.
         agreement.leaving_together(),
     ):
