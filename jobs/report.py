@@ -20,13 +20,12 @@ import json
 from collections.abc import Sequence
 
 from jobs.cli import command
-from jobs.pages.write import COMPARISON, REPORT, needed_packages, write_comparison, write_report
+from jobs.pages.write import COMPARISON, REPORT, write_comparison, write_report
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
 
 
-@needed_packages()
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+")

@@ -16,7 +16,7 @@ COMPARISON = "comparison.html"
 
 
 @contextmanager
-def needed_packages() -> Iterator[None]:
+def _needed_packages() -> Iterator[None]:
     """Raise InputError for an ImportError: a page needs packages that training does not need."""
     try:
         yield
@@ -26,7 +26,7 @@ def needed_packages() -> Iterator[None]:
         ) from None
 
 
-@needed_packages()
+@_needed_packages()
 def write_report(run: Run, url: str | None = None) -> str:
     """Write the report of a run to `url`, or into its folder, and return its URL.
 
@@ -41,7 +41,7 @@ def write_report(run: Run, url: str | None = None) -> str:
     return f"{run.bucket.url}/{REPORT}"
 
 
-@needed_packages()
+@_needed_packages()
 def write_comparison(urls: Sequence[str], url: str) -> str:
     """Write the comparison of the runs at `urls` to `url`, and return `url`. Raises InputError as write_report does."""
     from jobs.pages.comparison import comparison_page
