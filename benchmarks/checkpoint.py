@@ -24,7 +24,7 @@ from benchmarks.lstm_shapes import SYMBOLS, WINDOW_CHARS
 from benchmarks.lstm_steps import seed_steps
 from preprocessing.storage.urls import open_bucket
 from trainer.data.windows import Batch
-from trainer.model.state import snapshot
+from trainer.model.state import copy_state
 from trainer.runs.checkpoint_index import Position, Retention
 from trainer.runs.checkpoints import Checkpoints, Snapshot
 from trainer.runs.metrics import Metrics
@@ -75,7 +75,7 @@ def main() -> None:
             for number in range(1, args.rounds + 1):
                 alone = statistics.median(step() for _ in range(3))
                 began = time.perf_counter()
-                arrays = snapshot(net, adam)
+                arrays = copy_state(net, adam)
                 saver.save(Snapshot(Position(step=number, epoch=1), arrays))
                 stall = time.perf_counter() - began
                 beside = []

@@ -18,7 +18,7 @@ def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
     cudnn = set_up("auto", seed=1)
     with strategy.scope():
         net = network.build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
-        adam = network.optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
+        adam = network.build_optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
     agreement = StopAgreement(strategy)
     steps = Steps(

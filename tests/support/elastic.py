@@ -27,7 +27,7 @@ from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.order import Order, plan_training
 from trainer.data.windows import Windows
 from trainer.model import network
-from trainer.model.state import restore
+from trainer.model.state import restore_state
 from trainer.runs.checkpoint_index import Position, Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
@@ -119,7 +119,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     keras.utils.set_random_seed(1)
     with strategy.scope():
         net = Observed(network.build_lstm(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
-        optimizer = network.optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
+        optimizer = network.build_optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
         optimizer.build(net.trainable_variables)
 
     def step(after: int) -> None:
@@ -139,7 +139,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
         position = Position()
         if restored := checkpoints.restore():
             position, arrays = restored
-            restore(arrays, net, optimizer)
+            restore_state(arrays, net, optimizer)
         start = position.step
         metrics = Metrics(bucket, step=start, scratch=Path(scratch))
         steps = Steps(
@@ -156,8 +156,6 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
                 ),
                 order=order,
                 windows=windows,
-                model=net,
-                optimizer=optimizer,
                 steps=steps,
                 saver=Saver(bucket, checkpoints, metrics, give_up_seconds=60),
                 metrics=metrics,

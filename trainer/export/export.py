@@ -16,7 +16,7 @@ from preprocessing.storage.urls import absolute
 from trainer.export.folder import KERAS, NAME, SAVED_MODEL, ExportFolder
 from trainer.export.saved_model import Generator
 from trainer.model.network import build_model
-from trainer.model.state import restore
+from trainer.model.state import restore_state
 from trainer.runs.checkpoint_index import CheckpointEntry
 from trainer.runs.checkpoints import hash_file, read_newest
 from trainer.runs.folder import Run
@@ -43,7 +43,7 @@ def export_model(run: Run, target: ExportFolder) -> str:
         cudnn = set_up("float32", seed=run.config.seed)
         native, plain = (build_model(run.config.model, run.manifest, cudnn=kind) for kind in (cudnn, "auto"))
         for model in (native, plain):
-            restore(arrays, model, None)
+            restore_state(arrays, model, None)
         folder = Path(scratch, "export")
         write_export(folder, run, native, plain)
         compare_export(folder, run, native)

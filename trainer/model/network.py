@@ -55,7 +55,7 @@ def lstm_layers(model: keras.Model) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
 
 
-def optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: int) -> Any:
+def build_optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: int) -> Any:
     """Build Adam with a constant rate, or with a cosine decay to a tenth of the rate at the last of `steps`.
 
     The rate first rises from 0 over `warmup_steps`. With float16 the loss is scaled, because of its small range.
@@ -76,7 +76,7 @@ def optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: 
     return adam
 
 
-def losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
+def character_losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
     """Return nats per predicted character [B, P] of ids [B, L + 1]. P is L, or 1 for the objective `last`."""
     targets = tf.cast(ids[:, 1:], tf.int32)
     if objective == "last":
@@ -84,7 +84,7 @@ def losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
 
 
-def weights_of(model: keras.Model) -> Weights:
+def inference_weights(model: keras.Model) -> Weights:
     """Return the current weights of a model from `build_lstm`, in the dtype that the model computes in."""
     layers, logits = lstm_layers(model), model.get_layer(LOGITS)
     dtype = layers[0].compute_dtype

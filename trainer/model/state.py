@@ -14,12 +14,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
 
 
-def snapshot(model: keras.Model, optimizer: Any) -> dict[str, npt.NDArray[Any]]:
+def copy_state(model: keras.Model, optimizer: Any) -> dict[str, npt.NDArray[Any]]:
     """Copy the weights and the optimizer's variables to the host. A later step does not change the copies."""
     return {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in _variables(model, optimizer).items()}
 
 
-def restore(arrays: Arrays, model: keras.Model, optimizer: Any | None) -> None:
+def restore_state(arrays: Arrays, model: keras.Model, optimizer: Any | None) -> None:
     """Set the variables to the arrays; without an optimizer, only the weights.
 
     Raises InputError with the name and both shapes if an array is missing or does not fit.

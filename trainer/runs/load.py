@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from trainer.model.network import build_model
-from trainer.model.state import restore
+from trainer.model.state import restore_state
 from trainer.runs.checkpoint_index import CheckpointEntry
 from trainer.runs.checkpoints import read_newest
 from trainer.runs.folder import Run
@@ -27,5 +27,5 @@ def load_checkpoint(run: Run) -> tuple[CheckpointEntry, keras.Model]:
     with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
         entry, arrays = read_newest(run.bucket, Path(scratch))
     model = build_model(run.config.model, run.manifest, cudnn=cudnn)
-    restore(arrays, model, None)
+    restore_state(arrays, model, None)
     return entry, model

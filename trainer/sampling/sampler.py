@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from preprocessing.errors import Stopped
 from trainer.data.order import uniform
-from trainer.model.network import weights_of
+from trainer.model.network import inference_weights
 from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 
 GROUP_ROWS = 8
 State = Any
-# The weights of trainer.model.network.weights_of, with both kernels of a layer joined into one.
+# The weights of trainer.model.network.inference_weights, with both kernels of a layer joined into one.
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 # ids [B] int32 and the state before them -> logits [B, V] float32 of the next character, and the state after them.
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]
@@ -111,7 +111,7 @@ def with_rows_of(source: State, state: State, rows: npt.NDArray[np.bool_]) -> St
 
 def step_weights(model: keras.Model) -> Weights:
     """Return a model's weights as `next_logits` takes them. A step does little more than read them."""
-    table, layers, logits = weights_of(model)
+    table, layers, logits = inference_weights(model)
     gates = []
     for kernel, recurrent, bias in layers:
         below = [] if kernel is None else [kernel]

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from preprocessing.errors import Stopped
 from trainer.model.lstm import steps_from
-from trainer.model.network import Weights, weights_of
+from trainer.model.network import Weights, inference_weights
 from trainer.scoring.scores import Scores
 
 # oneDNN's kernels take 6 rows (AVX2), 8 or 16 at once, and round what is left over differently. 48 leaves nothing over.
@@ -29,7 +29,7 @@ class Scorer:
     """A model, with its current weights, that scores texts."""
 
     def __init__(self, model: keras.Model) -> None:
-        self._weights = weights_of(model)
+        self._weights = inference_weights(model)
 
     def __call__(
         self, texts: Sequence[npt.NDArray[Any]], *, should_stop: Callable[[], bool] = lambda: False

@@ -12,7 +12,7 @@ from preprocessing.errors import Stopped
 from trainer.data.staging import stage
 from trainer.data.windows import Windows, pad_batch
 from trainer.model.network import build_model
-from trainer.model.state import Arrays, restore
+from trainer.model.state import Arrays, restore_state
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
 from trainer.runtime.stop_agreement import StopAgreement
@@ -75,7 +75,7 @@ def evaluate_split(
         cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
         with strategy.scope():
             model = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
-        restore(arrays, model, None)
+        restore_state(arrays, model, None)
         agreement = StopAgreement(strategy)
         steps = Steps(
             *(strategy, model, None),

@@ -3,20 +3,18 @@
 import logging
 import math
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from preprocessing.dataset.manifest import Manifest
 from trainer.config import TrainConfig
-from trainer.model.state import restore, snapshot
+from trainer.model.state import copy_state, restore_state
 from trainer.runs.checkpoint_index import Position
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runtime.strategy import broadcast_from_chief
 from trainer.runtime.workers import Workers
+from trainer.training.steps import Steps
 from trainer.training.warm_start import warm_start
 
 log = logging.getLogger(__name__)
@@ -25,15 +23,7 @@ POSITION = "position"  # beside the arrays of weights and optimizer that the chi
 
 
 def set_initial_weights(
-    model: keras.Model,
-    optimizer: Any,
-    checkpoints: Checkpoints,
-    config: TrainConfig,
-    manifest: Manifest,
-    *,
-    strategy: tf.distribute.Strategy,
-    workers: Workers,
-    scratch: Path,
+    steps: Steps, checkpoints: Checkpoints, config: TrainConfig, manifest: Manifest, *, workers: Workers, scratch: Path
 ) -> Position:
     """Set weights and optimizer to the newest checkpoint, else to `warm_start`, and return the run's position.
 
@@ -42,23 +32,24 @@ def set_initial_weights(
     """
     position = Position()
     if workers.chief:
-        position = _restore(model, optimizer, checkpoints) or position
+        position = _restore_checkpoint(steps, checkpoints) or position
         if not position.step and config.warm_start:
-            warm_start(model, config, manifest, scratch)
+            warm_start(steps.model, config, manifest, scratch)
             log.info("initial weights from %s", config.warm_start)
     if workers.count == 1:
         return position
-    arrays = broadcast_from_chief(strategy, snapshot(model, optimizer) | {POSITION: _as_array(position)})
-    restore(arrays, model, optimizer)
+    state = copy_state(steps.model, steps.optimizer) | {POSITION: _as_array(position)}
+    arrays = broadcast_from_chief(steps.strategy, state)
+    restore_state(arrays, steps.model, steps.optimizer)
     return _from_array(arrays[POSITION], losses=position.losses)
 
 
-def _restore(model: keras.Model, optimizer: Any, checkpoints: Checkpoints) -> Position | None:
+def _restore_checkpoint(steps: Steps, checkpoints: Checkpoints) -> Position | None:
     restored = checkpoints.restore()
     if restored is None:
         return None
     entry, arrays = restored
-    restore(arrays, model, optimizer)
+    restore_state(arrays, steps.model, steps.optimizer)
     log.info("continuing after step %d", entry.step)
     return entry
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,11 +19,12 @@ import tensorflow as tf
 from preprocessing.errors import InputError, Stopped
 from trainer.data.order import Order, TrainingPlan
 from trainer.data.windows import Windows, pad_batch
-from trainer.model.state import snapshot
+from trainer.model.state import copy_state
 from trainer.runs.checkpoint_index import Position
 from trainer.runs.checkpoints import Snapshot, diverged_message
 from trainer.runs.metrics import Metrics
 from trainer.training.evaluation import Evaluation
+from trainer.training.profiler import Profiler
 from trainer.training.progress import TrainingProgress
 from trainer.training.saver import Saver
 from trainer.training.steps import Steps
@@ -39,8 +39,6 @@ class Loop:
     plan: TrainingPlan
     order: Order
     windows: Windows
-    model: keras.Model
-    optimizer: Any
     steps: Steps
     saver: Saver
     metrics: Metrics
@@ -51,7 +49,7 @@ class Loop:
     log_every_steps: int
     checkpoint_every_seconds: float
     start: Position
-    profile: Callable[[], None] = lambda: None  # called after each step
+    profiler: Profiler | None = None
 
     def __post_init__(self) -> None:
         self.step = self.start.step
@@ -110,7 +108,8 @@ class Loop:
         self._losses.append(self.steps.train(pad_batch(ids, self.steps.batch_windows)))
         self.step, self._validation = self.step + 1, None
         self.progress.end_step(self.step)
-        self.profile()
+        if self.profiler:
+            self.profiler.end_step()
 
     def _add_row(self, *, chars: int, seconds: float) -> None:
         loss = self._mean(self._losses)
@@ -119,7 +118,7 @@ class Loop:
             step=self.step,
             epoch=self._epoch,
             loss=loss,
-            learning_rate=float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
+            learning_rate=float(keras.ops.convert_to_numpy(self.steps.optimizer.learning_rate)),
             chars_per_second=chars / seconds,
         )
         self.progress.end_row(self.step, epoch=self._epoch, loss=loss)
@@ -149,7 +148,7 @@ class Loop:
         if losses:
             self._mean(losses)
         position = Position(step=self.step, epoch=self._epoch, losses=losses, validation=self._validation)
-        return Snapshot(position, snapshot(self.model, self.optimizer))
+        return Snapshot(position, copy_state(self.steps.model, self.steps.optimizer))
 
     def _mean(self, losses: Sequence[tf.Tensor | float]) -> float:
         mean = sum(float(loss) for loss in losses) / len(losses)

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 
 from preprocessing.dataset.vocabulary import Vocabulary
+from preprocessing.errors import Stopped
 from trainer.config import TrainConfig
 from trainer.data.order import hashed
 from trainer.data.windows import Windows
 from trainer.runs.samples import EpochSamples, Sample
+from trainer.runtime.stop_agreement import StopAgreement
 from trainer.sampling.sampler import continue_prompts, draws, stepper
 
 
@@ -21,7 +23,10 @@ class ShowSamples(Protocol):
 
 
 class SampleWriter:
-    """Samples one held-out prompt at all diversities in one batch. The prompt changes with each epoch."""
+    """Samples one held-out prompt at all diversities in one batch. The prompt changes with each epoch.
+
+    `agreement` is the workers', `should_stop` this worker's own.
+    """
 
     def __init__(
         self,
@@ -29,15 +34,27 @@ class SampleWriter:
         held_out: Windows,
         vocabulary: Vocabulary,
         config: TrainConfig,
-        should_stop: Callable[[], bool],
+        agreement: StopAgreement,
         *,
+        chief: bool,
+        should_stop: Callable[[], bool],
         show: ShowSamples,
     ) -> None:
-        self._model, self._held_out, self._vocabulary = model, held_out, vocabulary
-        self._config, self._should_stop, self._show = config, should_stop, show
+        self._model, self._held_out, self._vocabulary, self._config = model, held_out, vocabulary, config
+        self._agreement, self._chief, self._should_stop, self._show = agreement, chief, should_stop, show
 
     def __call__(self, epoch: int, step: int) -> Mapping[str, bytes]:
-        """Return the epoch's samples as objects by name. Raises Stopped if asked to stop."""
+        """Return the epoch's samples as objects by name. Only the chief samples; the other workers wait for it.
+
+        Raises Stopped if any worker must stop.
+        """
+        with self._agreement.leaving_together():
+            objects = self._sample(epoch, step) if self._chief else {}
+        if self._agreement():
+            raise Stopped
+        return objects
+
+    def _sample(self, epoch: int, step: int) -> Mapping[str, bytes]:
         seed, config = self._config.seed, self._config.sample
         prompt = self._prompt(epoch)[: config.prompt_chars]
         rows = len(config.diversities)

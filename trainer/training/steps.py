@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from trainer.data.windows import Batch
-from trainer.model.network import losses
+from trainer.model.network import character_losses
 from trainer.runtime.stop_agreement import StopAgreement
 
 
@@ -30,46 +30,45 @@ class Steps:
         if batch_windows % replicas:
             raise InputError(f"batch_windows={batch_windows} is not divisible by {replicas} replicas")
         self.batch_windows = batch_windows
-        self._strategy, self._model, self._optimizer = strategy, model, optimizer
+        self.strategy, self.model, self.optimizer, self.agreement = strategy, model, optimizer, agreement
         self._objective, self._clip_norm = objective, clip_norm
-        self._agreement = agreement
         self._train = tf.function(self._train_step)
         self._evaluate = tf.function(self._evaluate_step)
 
     def train(self, batch: Batch) -> tf.Tensor:
         """Train on a batch. Return the loss before the step, in nats per character, without waiting for the device."""
         windows = tf.constant(float(batch.weights.sum()))
-        loss, flags = self._train(*self._split(batch), windows, self._agreement.flag())
-        self._agreement.record(flags, waited=False)
+        loss, flags = self._train(*self._split(batch), windows, self.agreement.flag())
+        self.agreement.record(flags, waited=False)
         return loss
 
     def evaluate(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the batch's sum of nats and its number of predicted characters, both scalars."""
-        nats, chars, flags = self._evaluate(*self._split(batch), self._agreement.flag())
-        self._agreement.record(flags, waited=True)
+        nats, chars, flags = self._evaluate(*self._split(batch), self.agreement.flag())
+        self.agreement.record(flags, waited=True)
         return nats, chars
 
     def _split(self, batch: Batch) -> tuple[Any, Any]:
-        share = self.batch_windows // self._strategy.num_replicas_in_sync
+        share = self.batch_windows // self.strategy.num_replicas_in_sync
 
         def part(array: np.ndarray) -> Any:
             def of(context: tf.distribute.ReplicaContext) -> tf.Tensor:
                 first = context.replica_id_in_sync_group * share
                 return tf.constant(array[first : first + share])
 
-            return self._strategy.experimental_distribute_values_from_function(of)
+            return self.strategy.experimental_distribute_values_from_function(of)
 
         return part(batch.ids), part(batch.weights)
 
     def _train_step(self, ids: Any, weights: Any, windows: tf.Tensor, flag: tf.Tensor) -> list[tf.Tensor]:
-        return self._sums(self._strategy.run(self._train_replica, args=(ids, weights, windows, flag)))
+        return self._sums(self.strategy.run(self._train_replica, args=(ids, weights, windows, flag)))
 
     def _train_replica(self, ids: tf.Tensor, weights: tf.Tensor, windows: tf.Tensor, flag: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            nats = losses(self._model(ids[:, :-1], training=True), ids, self._objective)
+            nats = character_losses(self.model(ids[:, :-1], training=True), ids, self._objective)
             loss = tf.reduce_sum(nats * weights[:, None]) / (windows * tf.cast(tf.shape(nats)[1], tf.float32))
-            scaled = self._optimizer.scale_loss(loss)
-        variables = self._model.trainable_variables
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.model.trainable_variables
         # The gradient of an embedding is sparse.
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, variables)]
         # Sum before clipping, so that the norm is of the global batch. Keras would clip each replica's gradients.
@@ -77,19 +76,19 @@ class Steps:
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         if self._clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self._optimizer.scale_loss(self._clip_norm))
+            gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.scale_loss(self._clip_norm))
         replicas = context.num_replicas_in_sync
-        self._optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        self.optimizer.apply([gradient / replicas for gradient in gradients], variables)
         return tf.stack([loss, flag])
 
     def _evaluate_step(self, ids: Any, weights: Any, flag: tf.Tensor) -> list[tf.Tensor]:
-        return self._sums(self._strategy.run(self._evaluate_replica, args=(ids, weights, flag)))
+        return self._sums(self.strategy.run(self._evaluate_replica, args=(ids, weights, flag)))
 
     def _evaluate_replica(self, ids: tf.Tensor, weights: tf.Tensor, flag: tf.Tensor) -> tf.Tensor:
-        nats = losses(self._model(ids[:, :-1], training=False), ids, self._objective)
+        nats = character_losses(self.model(ids[:, :-1], training=False), ids, self._objective)
         chars = tf.reduce_sum(weights) * tf.cast(tf.shape(nats)[1], tf.float32)
         return tf.stack([tf.reduce_sum(nats * weights[:, None]), chars, flag])
 
     def _sums(self, values: Any) -> list[tf.Tensor]:
         """Sum each number of a vector over all replicas, in one exchange."""
-        return tf.unstack(self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
+        return tf.unstack(self.strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))

@@ -1,23 +1,19 @@
-"""Wiring of a training run: data, model, recorders and loop, built from the configuration in this order."""
+"""Wiring of a training run: data, steps, initial weights, recorders and loop, built from the configuration."""
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import keras
-import tensorflow as tf
 
 from preprocessing.dataset.folder import Dataset
-from preprocessing.errors import InputError, Stopped
+from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket
 from trainer.config import TrainConfig
 from trainer.data.order import Order, TrainingPlan
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
-from trainer.model import network
+from trainer.model.network import build_model, build_optimizer
 from trainer.runs.checkpoint_index import Position, Retention, newest_entry
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.folder import build_order, hash_identity, list_hyperparameters, plan_run
@@ -54,7 +50,7 @@ class TrainingJob:
     config: TrainConfig
     dataset: Dataset
     staging: Staging
-    folder: Bucket
+    bucket: Bucket
     scratch: Path
     workers: Workers
     stop: StopFlag
@@ -77,47 +73,25 @@ class Data:
     held_out: Windows
 
 
-@dataclass(frozen=True)
-class Network:
-    """The model and its optimizer on this run's devices, with the compiled steps."""
-
-    strategy: tf.distribute.Strategy
-    agreement: StopAgreement
-    model: keras.Model
-    optimizer: Any
-    steps: Steps
-
-
-@dataclass(frozen=True)
-class Recorders:
-    """The writers of the run's folder."""
-
-    record: StartRecorder
-    metrics: Metrics
-    saver: Saver
-
-
 def train(job: TrainingJob) -> None:
-    """Begin or continue the run in the job's folder, and train it to its end.
+    """Begin or continue the run in the job's bucket, and train it to its end.
 
-    Raises Stopped, with all saved, after SIGTERM or Ctrl-C, and what Loop.run raises.
+    Raises Stopped, with all saved, after SIGTERM or Ctrl-C, and the exceptions of Loop.run.
     """
     data = open_data(job)
-    if job.workers.count > 1 and is_complete(job.folder, data.plan):
-        log.info("%s: complete", job.folder.url)  # the other workers may be gone for good, and would be waited for
+    newest = newest_entry(job.bucket)
+    if job.workers.count > 1 and newest and newest.ends(data.plan.steps):
+        log.info("%s: complete", job.bucket.url)  # the other workers may be gone for good, and would be waited for
         return
     require_gpus(job.config.min_gpus)
     with no_worker_lost():
-        net = build_network(job, data.plan)
+        steps = build_steps(job, data.plan)
         checkpoints = open_checkpoints(job)
         start = set_initial_weights(
-            *(net.model, net.optimizer, checkpoints, job.config, job.dataset.manifest),
-            strategy=net.strategy,
-            workers=job.workers,
-            scratch=job.scratch,
+            *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
-        recorders = open_recorders(job, checkpoints, start)
-        run_loop(job, build_loop(job, data, net, recorders, start), recorders, net.agreement)
+        recorder = StartRecorder(job.bucket, step=start.step, machine=machine())
+        run_loop(job, build_loop(job, data, steps, checkpoints, recorder, start), recorder)
 
 
 def open_data(job: TrainingJob) -> Data:
@@ -136,36 +110,29 @@ def open_data(job: TrainingJob) -> Data:
     return Data(plan_run(config, manifest), order, training, held_out)
 
 
-def is_complete(folder: Bucket, plan: TrainingPlan) -> bool:
-    """Return whether the run is at its end, with all that it writes in its folder."""
-    entry = newest_entry(folder)
-    return entry is not None and entry.ends(plan.steps)
-
-
-def build_network(job: TrainingJob, plan: TrainingPlan) -> Network:
-    """Build model, optimizer and steps on all replicas, once all workers are there."""
+def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
+    """Build the steps with their model and optimizer on all replicas, once all workers are there."""
     config, manifest = job.config, job.dataset.manifest
     strategy = create_strategy(job.workers, job.should_stop)
     agreement = StopAgreement(strategy, job.should_stop, workers=job.workers.count)
     cudnn = set_up(config.precision, seed=config.seed)
     require_same_run(strategy, job.workers, hash_identity(config, manifest))
     with strategy.scope():
-        model = network.build_model(config.model, manifest, cudnn=cudnn)
-        optimizer = network.optimizer(
+        model = build_model(config.model, manifest, cudnn=cudnn)
+        optimizer = build_optimizer(
             learning_rate=config.learning_rate,
             schedule=config.schedule,
             warmup_steps=config.warmup_steps,
             steps=plan.steps,
         )
         optimizer.build(model.trainable_variables)
-    steps = Steps(
+    return Steps(
         *(strategy, model, optimizer),
         objective=config.objective,
         clip_norm=config.clip_norm,
         batch_windows=config.batch_windows,
         agreement=agreement,
     )
-    return Network(strategy, agreement, model, optimizer, steps)
 
 
 def open_checkpoints(job: TrainingJob) -> Checkpoints:
@@ -174,84 +141,65 @@ def open_checkpoints(job: TrainingJob) -> Checkpoints:
     if not job.workers.chief:
         logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)
     retention = Retention(config.keep, every_epochs=config.keep_every_epochs)
-    return Checkpoints(job.folder, retention=retention, scratch=job.scratch)
+    return Checkpoints(job.bucket, retention=retention, scratch=job.scratch)
 
 
-def open_recorders(job: TrainingJob, checkpoints: Checkpoints, start: Position) -> Recorders:
-    """Open the writers of the run's folder. A worker that is not the chief writes nothing through them."""
-    record = StartRecorder(job.folder, step=start.step, machine=machine())
-    # Each worker reads the metric rows itself: they change only after a step, which takes all workers.
-    metrics = Metrics(job.folder, step=start.step, scratch=job.scratch, recorder=record)
-    metrics.hyperparameters(list_hyperparameters(job.config))
-    saver = Saver(
-        *(job.folder, checkpoints, metrics),
-        give_up_seconds=job.config.checkpoint.give_up_seconds,
-        alive=job.watchdog.reset,
-        after_save=job.after_save if job.workers.chief else lambda _: None,
-    )
-    return Recorders(record, metrics, saver)
+def build_loop(
+    job: TrainingJob, data: Data, steps: Steps, checkpoints: Checkpoints, recorder: StartRecorder, start: Position
+) -> Loop:
+    """Build the loop, from `start` to the end of the plan, with the writers of the run's folder.
 
-
-def build_loop(job: TrainingJob, data: Data, net: Network, recorders: Recorders, start: Position) -> Loop:
-    """Build the loop, from `start` to the end of the plan."""
-    config, plan, manifest = job.config, data.plan, job.dataset.manifest
+    A worker that is not the chief has the same parts, but its bucket is read-only.
+    """
+    config, plan, manifest, chief = job.config, data.plan, job.dataset.manifest, job.workers.chief
     log.info(
         "%d parameters, %d steps of %d characters, %d done",
-        *(net.model.count_params(), plan.steps, plan.chars_per_step, start.step),
+        *(steps.model.count_params(), plan.steps, plan.chars_per_step, start.step),
     )
+    # Each worker reads the metric rows itself: they change only after a step, which takes all workers.
+    metrics = Metrics(job.bucket, step=start.step, scratch=job.scratch, recorder=recorder)
+    metrics.hyperparameters(list_hyperparameters(config))
     samples = SampleWriter(
-        *(net.model, data.held_out, manifest.symbols(), config, job.should_stop), show=recorders.metrics.samples
+        *(steps.model, data.held_out, manifest.symbols(), config, steps.agreement),
+        chief=chief,
+        should_stop=job.should_stop,
+        show=metrics.samples,
     )
     profiler = Profiler(
-        recorders.metrics.folder,
-        first=config.profile.first,
-        steps=config.profile.steps,
-        left=plan.steps - start.step,
+        metrics.folder, first=config.profile.first, steps=config.profile.steps, left=plan.steps - start.step
     )
     stride = window_stride(config.objective, manifest)
     return Loop(
         plan=plan,
         order=data.order,
         windows=data.training,
-        model=net.model,
-        optimizer=net.optimizer,
-        steps=net.steps,
-        saver=recorders.saver,
-        metrics=recorders.metrics,
+        steps=steps,
+        saver=Saver(
+            *(job.bucket, checkpoints, metrics),
+            give_up_seconds=config.checkpoint.give_up_seconds,
+            alive=job.watchdog.reset,
+            after_save=job.after_save if chief else lambda _: None,
+        ),
+        metrics=metrics,
         progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
-        profile=profiler.end_step,
-        validate=lambda: evaluate_windows(net.steps, data.held_out, stride=stride, should_stop=net.agreement),
-        write_samples=samples_of_chief(samples, net.agreement, chief=job.workers.chief),
-        should_stop=net.agreement,
+        profiler=profiler,
+        validate=lambda: evaluate_windows(steps, data.held_out, stride=stride, should_stop=steps.agreement),
+        write_samples=samples,
+        should_stop=steps.agreement,
         log_every_steps=config.log_every_steps,
-        checkpoint_every_seconds=config.checkpoint.every_seconds if job.workers.chief else math.inf,
+        checkpoint_every_seconds=config.checkpoint.every_seconds if chief else math.inf,
         start=start,
     )
 
 
-def run_loop(job: TrainingJob, loop: Loop, recorders: Recorders, agreement: StopAgreement) -> None:
+def run_loop(job: TrainingJob, loop: Loop, recorder: StartRecorder) -> None:
     """Run the loop with its telemetry and its start record. From here on SIGTERM saves before the process exits."""
     job.stop.save_first(loop.is_saved)
-    job.watchdog.call_before_exit(recorders.record.record_stall)
+    job.watchdog.call_before_exit(recorder.record_stall)
     with (
-        recorders.record.recording(lambda: loop.step, stop_signal=lambda: job.stop.signal),
-        serve_run(loop, job.folder, job.watchdog, port=job.config.metrics_port, saves=job.workers.chief),
+        recorder.recording(lambda: loop.step, stop_signal=lambda: job.stop.signal),
+        serve_run(loop, job.bucket, job.watchdog, port=job.config.metrics_port, saves=job.workers.chief),
         # No worker leaves before the chief has saved: if the save fails, all must be there to start again.
-        agreement.leaving_together(),
+        loop.steps.agreement.leaving_together(),
     ):
         loop.run()
-
-
-def samples_of_chief(
-    samples: SampleWriter, agreement: StopAgreement, *, chief: bool
-) -> Callable[[int, int], Mapping[str, bytes]]:
-    """Return a writer for every worker to call: the chief samples, the others wait for it and write nothing."""
-
-    def write(epoch: int, step: int) -> Mapping[str, bytes]:
-        with agreement.leaving_together():
-            written = samples(epoch, step) if chief else {}
-        if agreement():
-            raise Stopped
-        return written
-
-    return write

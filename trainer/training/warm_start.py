@@ -16,7 +16,7 @@ from preprocessing.errors import InputError
 from preprocessing.storage.bucket import local_file
 from preprocessing.storage.urls import split_url
 from trainer.config import TrainConfig
-from trainer.model.state import WEIGHTS, Arrays, restore
+from trainer.model.state import WEIGHTS, Arrays, restore_state
 from trainer.runs.checkpoints import read_newest
 from trainer.runs.folder import open_run
 
@@ -38,7 +38,9 @@ def warm_start(model: keras.Model, config: TrainConfig, manifest: Manifest, scra
         source = run.manifest.symbols()
         _, arrays = read_newest(run.bucket, scratch)
     shapes = {variable.path: tuple(variable.shape) for variable in model.weights}
-    restore(match_symbols(arrays, source=source, target=manifest.symbols(), shapes=shapes, where=url), model, None)
+    restore_state(
+        match_symbols(arrays, source=source, target=manifest.symbols(), shapes=shapes, where=url), model, None
+    )
 
 
 def match_symbols(

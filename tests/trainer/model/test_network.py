@@ -32,7 +32,7 @@ def test_a_position_s_logits_do_not_see_the_characters_after_it() -> None:
 
 def rates(**changes: Any) -> list[float]:
     settings: dict[str, Any] = {"learning_rate": 0.01, "schedule": "constant", "warmup_steps": 0, "steps": 10}
-    adam = network.optimizer(**(settings | changes))
+    adam = network.build_optimizer(**(settings | changes))
     adam.build([keras.Variable(0.0)])
     found = []
     for step in range(11):
@@ -69,17 +69,17 @@ UNIFORM_BUT_LAST = np.array([[[0.0, 0, 0], [np.log(2), np.log(6), 0]]], np.float
 
 @pytest.mark.parametrize(("objective", "nats"), [("every", [np.log(3), np.log(9 / 6)]), ("last", [np.log(9 / 6)])])
 def test_the_objective_chooses_which_positions_count(objective: str, nats: list[float]) -> None:
-    np.testing.assert_allclose(network.losses(UNIFORM_BUT_LAST, IDS, objective), [nats], rtol=1e-6)
+    np.testing.assert_allclose(network.character_losses(UNIFORM_BUT_LAST, IDS, objective), [nats], rtol=1e-6)
 
 
 def test_float16_scales_the_loss() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
-    scaled = network.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
+    scaled = network.build_optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
     assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
 
 
 def test_float16_s_variables_have_the_same_names_in_each_run_of_a_process() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
-    made = [network.optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
+    made = [network.build_optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
     first, second = ([variable.path for variable in one.variables] for one in made)
     assert first == second

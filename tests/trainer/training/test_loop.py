@@ -75,9 +75,12 @@ class Counted:
 
         fakes: Any = {
             "windows": SimpleNamespace(read=lambda *_: np.zeros((10, 2), np.uint8)),
-            "model": SimpleNamespace(weights=[self.weight]),
-            "optimizer": SimpleNamespace(variables=[], learning_rate=0.1),
-            "steps": SimpleNamespace(batch_windows=10, train=train),
+            "steps": SimpleNamespace(
+                batch_windows=10,
+                train=train,
+                model=SimpleNamespace(weights=[self.weight]),
+                optimizer=SimpleNamespace(variables=[], learning_rate=0.1),
+            ),
             "progress": SimpleNamespace(end_step=lambda _: None, end_row=lambda *_, **__: None),
         }
         self.loop = Loop(

@@ -6,7 +6,7 @@ import tensorflow as tf
 from preprocessing.errors import InputError
 from trainer.data.windows import Batch, pad_batch
 from trainer.model import network
-from trainer.model.state import restore, snapshot
+from trainer.model.state import copy_state, restore_state
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import mirror_devices
 from trainer.training.steps import Steps
@@ -32,7 +32,7 @@ class Trained:
             keras.utils.set_random_seed(3)
             with strategy.scope():
                 self.model = network.build_lstm(symbols=7, lstm_units=[6, 5], embedding_units=embedding_units)
-                self.optimizer = network.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
+                self.optimizer = network.build_optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
                 self.optimizer.build(self.model.trainable_variables)
         finally:
             keras.mixed_precision.set_global_policy("float32")
@@ -48,7 +48,7 @@ class Trained:
         self.losses = [float(self.steps.train(batch)) for batch in batches]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return snapshot(self.model, self.optimizer)
+        return copy_state(self.model, self.optimizer)
 
 
 BATCHES = [pad_batch(IDS[first : first + 8], 8) for first in (0, 8, 16)]
@@ -96,7 +96,7 @@ def test_evaluation_sums_nats_over_the_characters_that_count() -> None:
     nats, chars = trained.steps.evaluate(pad_batch(IDS[:5], 8))
     assert float(chars) == 5 * 12
     logits = trained.model(IDS[:5, :-1].astype(np.int32))
-    expected = tf.reduce_sum(network.losses(logits, tf.constant(IDS[:5]), "every"))
+    expected = tf.reduce_sum(network.character_losses(logits, tf.constant(IDS[:5]), "every"))
     np.testing.assert_allclose(float(nats), float(expected), rtol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_a_batch_that_replicas_cannot_share_evenly_is_refused() -> None:
 def test_a_snapshot_taken_on_some_replicas_continues_on_others(replicas: tuple[int, int]) -> None:
     first, second = replicas
     whole, half, rest = Trained(first, BATCHES), Trained(first, BATCHES[:2]), Trained(second, [])
-    restore(half.arrays(), rest.model, rest.optimizer)
+    restore_state(half.arrays(), rest.model, rest.optimizer)
     loss = float(rest.steps.train(BATCHES[2]))
     np.testing.assert_allclose(loss, whole.losses[2], rtol=1e-5)
     np.testing.assert_allclose(
@@ -131,10 +131,10 @@ def test_arrays_that_do_not_fit_are_named() -> None:
     trained = Trained(1, [])
     arrays = trained.arrays() | {"weights/logits/bias": np.zeros(3)}
     with pytest.raises(ValueError, match=r"weights/logits/bias has shape \(3,\), expected \(7,\)"):
-        restore(arrays, trained.model, None)
+        restore_state(arrays, trained.model, None)
     del arrays["weights/logits/bias"]
     with pytest.raises(ValueError, match="weights/logits/bias .* not in the checkpoint"):
-        restore(arrays, trained.model, None)
+        restore_state(arrays, trained.model, None)
 
 
 class Counted:
@@ -153,7 +153,7 @@ def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
     strategy = mirror_devices(["CPU:0"])
     with strategy.scope():
         net = Counted(network.build_lstm(symbols=7, lstm_units=[6], embedding_units=0))
-        optimizer = network.optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
+        optimizer = network.build_optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
         optimizer.build(net.trainable_variables)
     steps = Steps(
         *(strategy, net, optimizer),

@@ -8,7 +8,7 @@ import pytest
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from trainer.model import network
-from trainer.model.state import WEIGHTS, restore
+from trainer.model.state import WEIGHTS, restore_state
 from trainer.training.warm_start import match_symbols, read_keras2
 
 THEIRS = Vocabulary("{}abc")
@@ -72,7 +72,7 @@ def test_the_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path
     arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), where="w.h5")
     ours = Vocabulary("ba}{")  # another order, and without c
     net = network.build_lstm(symbols=4, lstm_units=[8, 6], embedding_units=0)
-    restore(match_symbols(arrays, source=THEIRS, target=ours, shapes=shapes(net), where="w.h5"), net, None)
+    restore_state(match_symbols(arrays, source=THEIRS, target=ours, shapes=shapes(net), where="w.h5"), net, None)
     text = "{abba}"
     expected = numpy_lstm(layers, np.array([THEIRS.symbols.index(symbol) for symbol in text]))
     found = net(np.array([[ours.symbols.index(symbol) for symbol in text]])).numpy()[0]
