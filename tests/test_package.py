@@ -1,4 +1,4 @@
-"""The package that Beam carries to its workers: complete, and without TensorFlow."""
+"""The package that Beam sends to its workers: complete, and without TensorFlow."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ PACKAGES = ("jobs", "preprocessing", "trainer")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the packages, with a source distribution and a wheel of them in `dist`."""
+    """Copy the packages to a new folder, and build a source distribution and a wheel in its `dist`."""
     folder = tmp_path_factory.mktemp("project")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""What the documentation tells a reader to type, typed: in order, after `make demo` on a few reviews."""
+"""The commands in the documentation, run in order after `make demo` on a few reviews."""
 
 import json
 import os
@@ -15,9 +15,10 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-# A block of code is commands if it begins with one of these, after its comments; else it is a tree or a file.
+# A code block holds commands if its first line after comments starts with one of these words.
+# Every other code block shows a folder tree or a file.
 FIRST = re.compile(r"(make|python|export|echo|printf|kubectl|gcloud|docker|\.venv/bin/\w+)\b")
-# Not here: what needs a cluster or a cloud does nothing, and what takes long is only looked up.
+# Commands for a cluster or a cloud do nothing here. make is a dry run, because many targets take long.
 FUNCTIONS = f"""
 set -e
 gcloud() {{ :; }}; kubectl() {{ :; }}; docker() {{ :; }}; kind() {{ :; }}
@@ -48,14 +49,14 @@ PLACES = {
     "gs://BUCKET": "demo",
     "BUCKET": "demo",
 }
-# Of the documentation's trainings only that they begin and end.
+# A short configuration, because these tests check only that each training command starts and ends.
 SHORT = "--set epochs=1 --set model.lstm_units=[8] --set batch_windows=16 --set sample.chars=20"
 
 
 def blocks(text: str) -> Iterator[list[str]]:
-    """The lines of each block of commands in a document, and each command in a sentence or a table.
+    """Yield the lines of each block of commands in a document, and each command in a sentence or a table.
 
-    A block in Python is a command too, of an interpreter that does not see this project.
+    A Python block becomes a command too. Its interpreter is isolated from this project.
     """
     for token in MarkdownIt().enable("table").parse(text):
         if token.type == "fence" and token.info == "python":
@@ -70,21 +71,22 @@ def blocks(text: str) -> Iterator[list[str]]:
 
 
 def script(lines: list[str]) -> str:
-    """What bash is to run of a block."""
+    """Return the bash script that runs the commands of a block."""
     text = "\n".join(lines).replace("\\\n", "")
     for name, place in PLACES.items():
         text = re.sub(rf"(?<![\w-]){re.escape(name)}(?!\w)", place, text)
     text = re.sub(r"^(.*jobs\.train .*?)( &)?$", rf"\1 {SHORT}\2", text, flags=re.M)
-    text = re.sub(r"^(.*/tensorboard .*)$", r"timeout 5 \1 || [ $? = 124 ]", text, flags=re.M)  # it serves for ever
-    text = re.sub(r"^(.*--rollback)$", r"\1 || [ $? = 2 ]", text, flags=re.M)  # there may be nothing to go back to
-    # Beam's other runners, each with a worker or a service, are test_runners.py's.
+    # TensorBoard serves until it is killed: `timeout` ends it with 124.
+    text = re.sub(r"^(.*/tensorboard .*)$", r"timeout 5 \1 || [ $? = 124 ]", text, flags=re.M)
+    text = re.sub(r"^(.*--rollback)$", r"\1 || [ $? = 2 ]", text, flags=re.M)  # exit code 2: nothing to roll back
+    # test_runners.py tests Beam's other runners, because each needs a worker or a service.
     text = "\n".join(line for line in text.split("\n") if "--runner=" not in line and "worker_pool_main" not in line)
     return f"{FUNCTIONS}\n{text}\nwait\n"
 
 
 @pytest.fixture(scope="module")
 def reader(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a reader who has run `make demo`."""
+    """Build the folder of a reader who has run `make demo`."""
     if not (ROOT / ".venv/installed").exists():
         pytest.skip("needs the .venv that make test makes")
     folder = tmp_path_factory.mktemp("reader")
@@ -100,7 +102,7 @@ def reader(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def environment() -> dict[str, str]:
-    """That in which `python` is the one of .venv."""
+    """Return the environment variables, with the `python` of .venv first in PATH."""
     return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 

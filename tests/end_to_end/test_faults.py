@@ -1,7 +1,7 @@
-"""The world's faults while a dataset is made: killed, out of disk, out of store, or not alone.
+"""Faults during a dataset build: a kill, a full disk, a store outage, or a second build of one output.
 
-Whatever happens, the output is a whole dataset or none, the next run gives the bytes that an undisturbed one
-gives, and nothing else is left. `make test-all` goes more rounds.
+After each fault the output is a complete dataset, or no dataset at all. The next run writes the bytes of an
+undisturbed run, and leaves no other files. `make test-all` runs more rounds.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from tests.support.inputs import json_line, reviews, sets
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20,000 short reviews and some lines that are none; two seconds' work."""
+    """Write 20,000 short reviews, an invalid line and a duplicate. A build of the file takes two seconds."""
     path = tmp_path_factory.mktemp("source") / "reviews.json"
     path.write_bytes(b"".join([*reviews(20_000), b"bad\n", json_line("Visit 0001: the soup was hot, so good.")]))
     return path
@@ -48,7 +48,7 @@ def started(source: Path | str, output: Path | str, **changes: object) -> "subpr
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Each file's SHA-256, hidden ones too, and each folder."""
+    """Return the SHA-256 of each file below a folder, hidden files too, and "/" for each subfolder."""
     paths = sorted(folder.rglob("*"))
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "/"
@@ -58,7 +58,7 @@ def files(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What an undisturbed run leaves."""
+    """Return the SHA-256 of each file that an undisturbed run writes."""
     output = tmp_path_factory.mktemp("undisturbed")
     preprocess.main(arguments(source, output))
     return files(output)
@@ -66,14 +66,14 @@ def undisturbed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.fixture(scope="module")
 def other(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of other settings; not to be changed."""
+    """Build a dataset with different settings. Tests must not change it."""
     output = tmp_path_factory.mktemp("other")
     preprocess.main(arguments(source, output, stride_chars=8))
     return output
 
 
 def whole(output: Path) -> bool:
-    """Whether the output is a dataset; if it is one, it has to be whole."""
+    """Return whether the output is a dataset. Raises InputError if the dataset is incomplete."""
     if not (output / manifest.NAME).exists():
         return False
     verify.verify(open_dataset(str(output)))
@@ -99,7 +99,7 @@ def test_killed_at_any_moment_the_output_is_whole_or_none_and_the_next_run_gives
         if before != "nothing":
             shutil.copytree(other, output)
         process = started(source, output)
-        # Most of the time goes to imports, before which nothing can happen.
+        # The first part of a run only imports modules, so a kill during that part tests nothing.
         time.sleep(seconds * numbers.uniform(0.3, 1.0))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
@@ -157,7 +157,7 @@ def test_a_full_disk_ends_the_command_with_1_and_a_line_that_says_so(
 
 
 def copied(url: str, folder: Path) -> dict[str, str]:
-    """What lies under a URL, as files."""
+    """Copy all objects below a URL into a folder, and return the SHA-256 of each file."""
     bucket = open_bucket(url)
     for name in bucket.names():
         path = folder / name
@@ -189,7 +189,7 @@ def test_a_source_in_the_store_is_known_without_reading_it(source: Path, store: 
     before = FaultyStore.count
     preprocess.main(arguments(f"{store}/in/reviews.json", f"{store}/output"))
     shards = len(open_dataset(f"{store}/output").manifest.shards)
-    # A request or two for the source and each shard, for the manifest and for the list of all.
+    # One or two requests for the source, for each shard, for the manifest and for the listing.
     assert FaultyStore.count - before < 2 * shards + 20
 
 
@@ -242,7 +242,8 @@ def test_of_two_runs_into_one_output_at_once_one_set_of_bytes_is_left(
             assert codes == [0, 0], errors
             assert files(output) == undisturbed
         else:
-            assert sorted(codes) in ([0, 0], [0, 1]), errors  # both, if the second began after the first had ended
+            # Both succeed if the second run starts after the first run ends.
+            assert sorted(codes) in ([0, 0], [0, 1]), errors
             found = files(output)
             expected = undisturbed if undisturbed.keys() & found.keys() - {manifest.NAME, "rejected"} else files(other)
             assert found == expected
@@ -332,7 +333,7 @@ def test_only_what_a_build_wrote_may_be_deleted(name: str, ours: bool) -> None:
     assert bool(BUILD_FILES.fullmatch(name)) == ours
 
 
-@pytest.mark.slow  # asks a dead store for four minutes
+@pytest.mark.slow  # retries a dead store for four minutes
 def test_a_store_that_stays_down_is_a_clear_stop(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with emulator(bucket="reviews") as url:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)

@@ -1,4 +1,4 @@
-"""Training on a dataset ten times as large as what the disk may hold, out of a store."""
+"""Training from a store, on a dataset ten times as large as the disk limit."""
 
 import resource
 import signal
@@ -29,7 +29,7 @@ CHANGES: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def sharded(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small dataset in 60 training shards."""
+    """Build the small dataset with 60 training shards."""
     folder = tmp_path_factory.mktemp("sharded") / "dataset"
     small_dataset(reviews_file, folder, shards=60)
     return folder
@@ -37,7 +37,7 @@ def sharded(reviews_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def far(sharded: Path, store: str) -> str:
-    """The URL of a copy of it in a store."""
+    """Copy the dataset into a store, and return the URL of the copy."""
     there = open_bucket(f"{store}/dataset")
     for name in open_bucket(str(sharded)).names():
         there.upload(sharded / name, name)
@@ -45,7 +45,7 @@ def far(sharded: Path, store: str) -> str:
 
 
 def tenth(dataset: Dataset) -> int:
-    """A tenth of the training shards, in bytes."""
+    """Return a tenth of the size of the training shards, in bytes."""
     return sum(shard.bytes for shard in dataset.manifest.shards_of("train")) // 10
 
 
@@ -55,7 +55,7 @@ def started(dataset: str, runs: Path, scratch: Path, max_bytes: int) -> JobProce
 
 
 def watched(scratch: Path, ended: threading.Event, sizes: list[int]) -> None:
-    """Notes how many bytes of shards lie in the scratch folder, again and again."""
+    """Append the total bytes of the shards in the scratch folder to `sizes`, every 2 ms until `ended` is set."""
     while not ended.wait(0.002):
         size = 0
         for path in scratch.glob("train-*/shards/*"):
@@ -74,7 +74,7 @@ def test_a_run_on_a_disk_of_a_tenth_of_the_dataset_ends_with_the_bits_of_one_tha
     ended, sizes = threading.Event(), [0]
     watch = threading.Thread(target=watched, args=(tmp_path / "scratch", ended, sizes))
     watch.start()
-    FaultyStore.flaky = 11  # and the store fails now and then
+    FaultyStore.flaky = 11  # every eleventh request fails
     try:
         finish(started(far, tmp_path / "tenth", tmp_path / "scratch", limit))
     finally:
@@ -92,7 +92,7 @@ def test_asked_to_stop_while_the_store_is_down_it_saves_and_stops_and_goes_on_la
     process = started(far, tmp_path / "stopped", tmp_path / "scratch", limit)
     wait_until(lambda: saved_step(tmp_path / "stopped/small") > 0, process)
     FaultyStore.outage = 10**9
-    wait_until(lambda: FaultyStore.outage < 10**9 - 6, process)  # asked again after seconds: what was there is used up
+    wait_until(lambda: FaultyStore.outage < 10**9 - 6, process)  # several retries: no staged shard is left
     process.send_signal(signal.SIGTERM)
     finish(process, code=143)
     FaultyStore.outage = 0
@@ -126,7 +126,7 @@ def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(far: str, tm
 
 
 def test_a_disk_that_is_full_is_an_error_and_leaves_nothing(far: str, tmp_path: Path) -> None:
-    """A limit on the size of a file stands in for it, which needs no disk of its own."""
+    """Simulate a full disk with a limit on file size, which needs no separate disk."""
     dataset = open_dataset(far)
     shard = dataset.manifest.shards_of("train")[0]
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,4 +1,4 @@
-"""The real command as two processes on loopback, undisturbed, killed and stopped."""
+"""The training command as two worker processes on loopback: undisturbed, killed and stopped."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ STARTED: Processes = []
 
 @pytest.fixture(scope="module", autouse=True)
 def _ended() -> Iterator[None]:
-    """A worker that a failed test left waits for the other's return."""
+    """Kill workers that a failed test left behind. Each would wait for its peer to return."""
     yield
     for process in STARTED:
         process.kill()
@@ -32,8 +32,8 @@ def _ended() -> Iterator[None]:
 
 
 def two_workers(dataset: Path, runs: Path, of_the_second: Mapping[str, Any] | None = None, **changes: Any) -> Processes:
-    """`of_the_second`: what its configuration has in place of the first's."""
-    with ExitStack() as held:  # both at once, or the second may get the first's
+    """Start two workers. `of_the_second` overrides configuration keys of the second worker."""
+    with ExitStack() as held:  # both ports open at once, or the two workers may get the same port
         servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
         hosts = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
     processes = []
@@ -65,7 +65,8 @@ def test_two_workers_train_as_two_replicas_of_one_process_do(dataset: Path, tmp_
 
 
 def test_one_worker_alone_writes(undisturbed: Path) -> None:
-    # Two that wrote metrics or checkpoints would have been told of a conflict; events have a name for each process.
+    # A second writer of metrics or checkpoints would have raised Conflict.
+    # Each process names its own events file, so a second file would show a second writer of events.
     assert len(list((undisturbed / "tensorboard").iterdir())) == 1
 
 
@@ -97,7 +98,7 @@ def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
 
 
 def test_a_worker_of_a_complete_run_waits_for_none_of_the_others(dataset: Path, undisturbed: Path) -> None:
-    # As where a chief was killed after the others had ended, and they are not started again.
+    # The case: the chief is killed after all other workers finished, so only the chief restarts.
     chief, other = two_workers(dataset, undisturbed.parent)
     other.kill()
     assert f"{undisturbed}: complete" in finish(chief)
@@ -107,7 +108,8 @@ def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Pa
     run = tmp_path / "small"
     largest = max(path.stat().st_size for path in dataset.glob("*.tfrecord"))
     never: dict[str, Any] = {"checkpoint__every_seconds": 9999, "grace_seconds": 60, "epochs": 100}
-    never |= {"block_windows": 1, "staging__max_bytes": 2 * largest + 64 * 60}  # each epoch is fetched anew
+    # Too little space for a whole epoch, so each epoch downloads the shards again.
+    never |= {"block_windows": 1, "staging__max_bytes": 2 * largest + 64 * 60}
     with emulator(bucket="reviews") as url, pytest.MonkeyPatch.context() as environment:
         environment.setenv("STORAGE_EMULATOR_HOST", url)
         bucket = open_bucket("gs://reviews/dataset")
@@ -118,7 +120,7 @@ def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Pa
             wait_until(lambda: saved_step(run) > 0, processes[0])
             before = saved_step(run)
             FaultyStore.outage = 10**9
-            time.sleep(5)  # some 200 steps, were there windows for them
+            time.sleep(5)  # time for about 200 steps, if windows were available
             for process in processes:
                 process.send_signal(signal.SIGTERM)
             time.sleep(1)

@@ -1,7 +1,7 @@
-"""Inputs that nobody would write, through the real pipeline, many files a run.
+"""Fuzz tests: mutated and generated input files in the real pipeline, many files per run.
 
-Whatever a file holds, no worker raises, each line read ends as kept, duplicate or rejected, and rejected/ names
-those that were not kept. `make test-all` runs 40,000 files, `make test` 2,000.
+No content of a file makes a worker raise. Each line read ends as kept, duplicate or rejected, and rejected/ names
+each line that was not kept. `make test-all` runs 40,000 files, `make test` 2,000.
 """
 
 import bz2
@@ -24,17 +24,17 @@ from tests.support.inputs import gzipped, json_line, kaggle_zip, reviews, yelp_t
 
 SETTINGS = WindowSettings(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)
 FULL, FACTOR, BATCH = 40_000, 20, 500
-MUTATED = FULL * 4 // 5  # the others are hypothesis'
+MUTATED = FULL * 4 // 5  # hypothesis generates the other files
 
 
 def outcome(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
-    """What the pipeline made of the files, after a look at what must be so of any."""
+    """Run the pipeline on the files, check the rules that hold for every input, and return the summary."""
     (folder / "in").mkdir(parents=True)
     parts = []
     for number, (name, data) in enumerate(files.items()):
         path = folder / "in" / name
         path.write_bytes(data)
-        # Small parts, so that lines of one file meet the workers in pieces.
+        # Small parts, so that several workers share the lines of each file.
         parts += split_file(number, url=str(path), name=name, size=len(data), part_bytes=200)
     pipeline_settings = graph.PipelineSettings(
         parts=parts,
@@ -68,7 +68,7 @@ MARKS = [b"\n", b'"', b"{", b"}", b"\\", b"\x00", b"\xff", b'{"text": ', b","]
 
 
 def mutated(data: bytes, numbers: random.Random) -> bytes:
-    """The data with some of its bytes changed, cut out, doubled or put in, up to five times."""
+    """Return the data after one to five mutations, which change, delete, repeat or insert bytes."""
     out = bytearray(data)
     for _ in range(numbers.randint(1, 5)):
         start = numbers.randrange(len(out) + 1)
@@ -86,7 +86,7 @@ def mutated(data: bytes, numbers: random.Random) -> bytes:
                 del out[start:]
             case 5:
                 out[start:start] = numbers.randbytes(stop - start)
-    return bytes(out) or b"\n"  # an empty file is refused before the pipeline
+    return bytes(out) or b"\n"  # jobs.preprocess rejects an empty file before the pipeline runs
 
 
 LINES = b"".join([*reviews(6), json_line("caf\u00e9 {x}"), json_line("caf\u00e9  {X}"), b"bad\n", json_line(5)])
@@ -103,7 +103,7 @@ BASES: dict[str, bytes] = {
     "csv.gz": gzipped(CSV),
     "txt": b"{Good soup.}{Bad soup. {really}}\n{caf\xc3\xa9}",
 }
-# Most of what is mutated is plain or Kaggle's zip, as most of what is read.
+# Plain JSON lines, gzip and Kaggle's zip are the most frequent, because users read mostly these formats.
 WEIGHTS = [6, 3, 3, 2, 1, 1, 1, 2, 1, 1]
 
 
@@ -132,7 +132,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 KEYS = st.sampled_from(["text", "review_id", "stars", "Text", ""])
-TEXTS = st.text(alphabet=st.characters(), max_size=60)  # half surrogate pairs among them
+TEXTS = st.text(alphabet=st.characters(), max_size=60)  # lone surrogates included
 RECORDS = st.builds(
     lambda text, more: json.dumps({"text": text} | more), TEXTS, st.dictionaries(KEYS, VALUES, max_size=3)
 )

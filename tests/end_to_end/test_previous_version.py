@@ -37,7 +37,7 @@ from tests.support.runs import finish, newest, outcome, start
 
 STORED = Path(__file__).parents[1] / "support/previous_version"
 EXPECTED = STORED / "expected"
-PREVIOUS_FOLDER = "/previous"  # stands in the stored files for the folder in which they were written
+PREVIOUS_FOLDER = "/previous"  # placeholder in the stored files for the folder where the previous version wrote them
 
 FINGERPRINT = "1b6970cfdbd44b5f45d49691913368587bffbf802ac00f3b375f3511fe4863ea"
 SHARD_SHA256 = {
@@ -60,7 +60,7 @@ DETECTOR_SETTINGS = ("--reviews", "reviews.jsonl", "more.jsonl", "--lengths", "4
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the stored folder, as the current directory, with its own absolute URLs."""
+    """Copy the stored folder, set the absolute URLs in its files to the copy, and change the directory to the copy."""
     copy = tmp_path / "copy"
     shutil.copytree(STORED / "data", copy)
     for path in [copy / "export/export.json", copy / "models/current.json", *(copy / "models/reports").iterdir()]:
@@ -82,9 +82,10 @@ def json_lines(text: str) -> list[Any]:
 def assert_close(
     found: Any, expected: Any, *, tolerance: float = 1e-4, ignored: Sequence[str] = (), printed: bool = False
 ) -> None:
-    """Check for equal values, but for the tolerance of floats.
+    """Check that two JSON values are equal, with a tolerance for floats.
 
-    ignored: keys whose values may differ. printed: later versions may print more keys, a file has the expected ones.
+    ignored: keys whose values may differ.
+    printed: whether a command printed the value. Later versions may print more keys, but a file's keys are fixed.
     """
     if isinstance(expected, dict):
         assert [key for key in found if key in expected or not printed] == list(expected)
@@ -101,14 +102,17 @@ def assert_close(
 
 
 def cpu_flags() -> str:
-    """Return the line of the CPU's instruction sets, as expected/cpu_flags.txt holds it; empty outside Linux."""
+    """Return the line of the CPU's instruction sets, in the form of expected/cpu_flags.txt. Empty outside Linux."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     return next((line for line in lines if line.startswith("flags")), "")
 
 
 def same_bits_expected(run: Path) -> bool:
-    """Whether the run's starts had one kind of CPU and one version of the packages, so that they give the same bits."""
+    """Return whether the run's result must be bit-identical to the stored result.
+
+    The result is bit-identical if all starts had the same kind of CPU and the same package versions.
+    """
     records = [json.loads(path.read_text()) for path in (run / "starts").iterdir()]
     decisive = ("CPU", "cores", "GPUs", "tensorflow", "keras", "numpy")
     machines = {tuple(record["machine"][fact] for fact in decisive) for record in records}
@@ -156,11 +160,14 @@ def test_rebuilt_dataset_has_the_same_bytes(folder: Path) -> None:
     assert json.loads(rebuilt["manifest.json"])["fingerprint"] == FINGERPRINT
     shards = {name: hashlib.sha256(data).hexdigest() for name, data in rebuilt.items() if name in SHARD_SHA256}
     assert shards == SHARD_SHA256
-    assert rebuilt == files(folder / "dataset")  # manifest.json and rejected/ as well
+    assert rebuilt == files(folder / "dataset")  # includes manifest.json and rejected/
 
 
 def test_stopped_run_continues_to_the_expected_result(folder: Path) -> None:
-    """The process has one CPU device, as the commands that wrote the run: with two, sums differ in their last bits."""
+    """Continue with one CPU device, as in the commands that wrote the run.
+
+    With two devices, sums differ in their last bits.
+    """
     moved = sets(dataset=folder / "dataset", runs=folder / "runs")
     log = finish(start(["--config", str(folder / "train.yaml"), "--run", "stopped", *moved]))
     assert f"continuing after step {STOPPED_STEP}" in log
@@ -195,7 +202,7 @@ def test_new_run_has_the_stored_files_and_configuration(folder: Path) -> None:
     for name in ("config.yaml", "manifest.json", "samples/epoch-001.json"):
         assert name in new
     keys = stored["config.yaml"].splitlines()
-    assert [line for line in new["config.yaml"].splitlines() if line in keys] == keys  # later versions may have more
+    assert [line for line in new["config.yaml"].splitlines() if line in keys] == keys  # later versions may add keys
     assert new["manifest.json"] == stored["manifest.json"]
     assert_close(json_lines(new["metrics.jsonl"].decode()), json_lines(stored["metrics.jsonl"].decode()))
     pointers = [json.loads(run["checkpoint.json"]) for run in (new, stored)]
@@ -262,10 +269,10 @@ def test_new_detector_has_the_stored_format_and_numbers(folder: Path) -> None:
 def test_reports_and_status_show_the_stored_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watch.main(["runs/stopped", "--once", "--json"])
     status = json.loads(capsys.readouterr().out)
-    # The previous version kept speeds in TensorBoard's events alone, which are no longer read.
+    # The previous version wrote speeds only to TensorBoard's events. This version does not read events.
     expected = json.loads((EXPECTED / "watch.json").read_text()) | {"chars_per_second": None, "seconds_left": None}
     assert_close(status, expected, ignored=["state", "saved_seconds"], printed=True)
-    assert status["state"] in ("under way", "silent")  # by the age of the copy
+    assert status["state"] in ("under way", "silent")  # depends on the age of the copy
     report.main(["runs/weak", "runs/stopped", "--json"])
     comparison = json.loads(capsys.readouterr().out)
     expected = json.loads((EXPECTED / "comparison.json").read_text())

@@ -1,4 +1,4 @@
-"""A run's report and a comparison of runs, as a real browser shows them."""
+"""The report of a run and the comparison of two runs, in a real browser."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ PLOTS = {
 
 @pytest.fixture(scope="module")
 def pages(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The report of a run that was evicted once and has a hostile sample, and its comparison with another."""
+    """Write a report and a comparison of two runs. The first run was evicted once and has a hostile sample."""
     runs = tmp_path_factory.mktemp("runs")
     short: dict[str, Any] = {"max_chars": 10 * 64 * 16, "log_every_steps": 3}
     for name, rate in (("one", 0.01), ("two", 0.02)):
@@ -85,7 +85,7 @@ def test_on_a_phone_nothing_is_wider_than_the_page_but_what_scrolls_by_itself(
     with shown(browser, pages[name], size="phone") as seen:
         seen.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert seen.page.evaluate("document.documentElement.scrollWidth") == 375
-        # What is cut off would be as wrong as what sticks out.
+        # Text that is cut off at the edge is as wrong as text that overflows the page.
         beyond = "[...document.querySelectorAll('h1, p, .card, .sample, img')].filter(one => one.scrollWidth > 375)"
         assert seen.page.evaluate(f"{beyond}.length") == 0
 

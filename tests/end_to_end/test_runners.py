@@ -1,8 +1,8 @@
-"""The real command on other Beam runners: the same bytes, from workers that have only what the job brings them.
+"""The preprocess command on other Beam runners: same bytes, from workers that have only the files of the job.
 
-Prism and Beam's worker pool are programs of their own. The services of Dataflow and of Flink cannot run here:
-local HTTP servers stand in for their two APIs, take the job that Beam's own clients send, and give it to workers
-whose only copy of this project is the setup package that came with it.
+Prism and Beam's worker pool run as separate programs. Dataflow and Flink cannot run in a test, so local HTTP servers
+simulate their APIs. A server receives the job from Beam's own client, and runs the job on workers. The workers' only
+copy of this project is the setup package from the job.
 """
 
 import io
@@ -55,9 +55,9 @@ SETTINGS = {"vocabulary": "auto", "shards": 3}
 
 @contextmanager
 def program(*command: str | Path, port: int, folder: Path) -> Iterator[None]:
-    """Runs a program that listens on a port; at the end neither it nor any process it started is left."""
+    """Run a program that listens on a port. At the end, kill the program and all its child processes."""
     log = folder / f"{port}.log"
-    # Beam's worker pool starts its workers with the `python` it finds.
+    # Beam's worker pool starts its workers with the first `python` in PATH.
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -72,7 +72,7 @@ def program(*command: str | Path, port: int, folder: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # a session of its own, so that all its children are in it
+            os.killpg(process.pid, signal.SIGKILL)  # the new session of the program holds all its child processes
         process.wait()
 
 
@@ -86,7 +86,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def workers(folder: Path) -> Iterator[str]:
-    """The address of a pool whose workers import this project from `folder`, the one they are started in."""
+    """Start a worker pool in `folder`, and yield its address. The workers import this project from `folder`."""
     port = free_port()
     pool = (sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}")
     with program(*pool, port=port, folder=folder):
@@ -95,7 +95,7 @@ def workers(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is packaged, as a build of the package writes into the folder that it is built in."""
+    """Copy the packaged files to a new folder, because a build of the package writes into its own folder."""
     folder = tmp_path_factory.mktemp("project")
     for package in ("jobs", "preprocessing", "trainer"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -106,7 +106,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def package(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a worker has of this project: the setup package, unpacked."""
+    """Unpack the setup package into a folder. A worker has no other files of this project."""
     made = tmp_path_factory.mktemp("made")
     subprocess.run(
         [sys.executable, "setup.py", "sdist", f"--dist-dir={made}"], cwd=project, capture_output=True, check=True
@@ -115,7 +115,7 @@ def package(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unpacked(archive: bytes, folder: Path) -> Path:
-    """The one folder in a setup package."""
+    """Unpack a setup package, and return the only folder in the package."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
     (one,) = folder.iterdir()
@@ -124,7 +124,7 @@ def unpacked(archive: bytes, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two files of JSON lines and Kaggle's zip, with bad lines and with duplicates within and between them."""
+    """Write two JSON lines files and Kaggle's zip, with bad lines and with duplicates within and between files."""
     folder = tmp_path_factory.mktemp("source")
     for name, data in INPUTS.items():
         write(folder / name, data)
@@ -133,14 +133,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def expected(project: Path, source: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The SHA-256 of each file that FnApiRunner in its default mode leaves."""
+    """Return the SHA-256 of each file that FnApiRunner writes in its default mode."""
     output = tmp_path_factory.mktemp("expected") / "dataset"
     preprocess(project, source, output)
     return checked(output)
 
 
 def preprocess(folder: Path, source: str, output: Path | str, *options: str, **environment: str) -> None:
-    """Runs the command as a user does, in a folder with the project."""
+    """Run jobs.preprocess as a user does, in a folder that holds the project."""
     done = subprocess.run(
         [sys.executable, "-m", "jobs.preprocess", *arguments(source, output, **SETTINGS), *options],
         cwd=folder,
@@ -154,7 +154,10 @@ def preprocess(folder: Path, source: str, output: Path | str, *options: str, **e
 
 
 def checked(output: Path) -> dict[str, str]:
-    """Each file's SHA-256, once it is clear that they are the manifest, what it names and rejected lines."""
+    """Return the SHA-256 of each file of a dataset.
+
+    Checks that the files are the manifest, the shards in the manifest, and the rejected lines.
+    """
     found = files(output)
     dataset = read(output)
     counts = dataset.counts
@@ -180,7 +183,7 @@ def test_workers_beside_one_another_write_the_same_bytes(
 
 @pytest.fixture(scope="module")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of Prism's job service."""
+    """Start Prism, and yield the address of its job service."""
     if not PRISM.is_file():
         pytest.skip("needs Beam's Prism runner in ../shared/beam/prism.xz, which is not part of the project")
     folder = tmp_path_factory.mktemp("prism")
@@ -199,7 +202,7 @@ def test_prism_with_the_command_as_the_worker_writes_the_same_bytes(
     assert checked(tmp_path / "dataset") == expected
 
 
-# FlinkRunner with an endpoint is a client of a job service like PortableRunner, but for options of its own.
+# With a job endpoint, FlinkRunner differs from PortableRunner only in its options.
 @pytest.mark.parametrize("runner", ["PortableRunner", "FlinkRunner"])
 def test_prism_with_workers_that_have_only_the_setup_package_writes_the_same_bytes(
     runner: str, prism: str, package: Path, project: Path, source: str, expected: dict[str, str], tmp_path: Path
@@ -245,18 +248,18 @@ def test_reviews_are_scored_by_workers_that_have_only_the_setup_package(
 
 
 def execute(pipeline: Any, package: Path) -> None:
-    """Runs a pipeline that was made for containers on workers that have only the setup package."""
+    """Run a pipeline for containers on workers that have only the setup package."""
     with workers(package) as address:
         payload = beam_runner_api_pb2.ExternalPayload(endpoint=endpoints_pb2.ApiServiceDescriptor(url=address))
         for environment in pipeline.components.environments.values():
             environment.urn = common_urns.environments.EXTERNAL.urn
             environment.payload = payload.SerializeToString()
-            del environment.dependencies[:]  # they are there
+            del environment.dependencies[:]  # the workers have them already
         FnApiRunner().run_via_runner_api(pipeline, PipelineOptions([])).wait_until_finish()
 
 
 def containers(pipeline: Any) -> set[tuple[str, str]]:
-    """Kind and image of the environments that a pipeline's steps run in."""
+    """Return the (kind, image) pair of each environment that the steps of a pipeline run in."""
     used = {step.environment_id for step in pipeline.components.transforms.values() if step.environment_id}
     environments = [pipeline.components.environments[name] for name in used]
     parse = beam_runner_api_pb2.DockerPayload.FromString
@@ -264,7 +267,7 @@ def containers(pipeline: Any) -> set[tuple[str, str]]:
 
 
 def steps(pipeline: Any) -> set[str]:
-    """The names of a pipeline's outermost steps."""
+    """Return the names of the outermost steps of a pipeline."""
     return {step.unique_name for step in pipeline.components.transforms.values() if "/" not in step.unique_name}
 
 
@@ -275,7 +278,7 @@ def cloud(store: str) -> Bucket:
 
 @dataclass(frozen=True)
 class Job:
-    """What arrived at Dataflow: the job's description, the pipeline that it names and the files staged with it."""
+    """A job as Dataflow receives it: the description, the pipeline in the description, and the staged files."""
 
     description: Mapping[str, Any]
     pipeline: Any
@@ -283,7 +286,7 @@ class Job:
 
 
 def on_dataflow(cloud: Bucket, project: Path, package: Path, source: str, *options: str) -> Job:
-    """Runs the command with gs:// in and out on a service that speaks Dataflow's API."""
+    """Run jobs.preprocess from gs:// to gs:// on a simulated Dataflow API, and return the received job."""
     jobs: list[Job] = []
     for path in sorted(Path(source).parent.iterdir()):
         cloud.upload(path, f"in/{path.name}")
@@ -351,7 +354,7 @@ def test_dataflow_gets_the_setup_package_and_its_workers_write_the_same_bytes(
 
     ((kind, image),) = containers(job.pipeline)
     assert kind == common_urns.environments.DOCKER.urn
-    assert "beam_python" in image  # Beam's own, in which the setup package is then installed
+    assert "beam_python" in image  # Beam's own image, where the worker then installs the setup package
     assert [each["containerImage"] for each in pool["sdkHarnessContainerImages"]] == [image]
     assert len(steps(job.pipeline)) > 5
 
@@ -370,7 +373,8 @@ def test_dataflow_takes_the_projects_image_instead(
 def test_flink_gets_the_image_and_its_workers_write_the_same_bytes(
     project: Path, package: Path, source: str, expected: dict[str, str], tmp_path: Path
 ) -> None:
-    # With --flink_submit_uber_jar Beam adds the pipeline to the job server's jar, here an empty one, and uploads it.
+    # With --flink_submit_uber_jar, Beam adds the pipeline to the job server's jar and uploads the jar.
+    # Here the job server's jar is empty.
     write(tmp_path / "server.jar", b"PK\x05\x06" + bytes(18))
     pipelines: list[Any] = []
 

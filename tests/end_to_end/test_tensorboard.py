@@ -1,4 +1,4 @@
-"""A run as TensorBoard shows it, its own server and its own readers."""
+"""Runs in TensorBoard, read with its own server and its own event reader."""
 
 import json
 import re
@@ -21,7 +21,7 @@ SHORT: dict[str, Any] = {"max_chars": 10 * 64 * 16, "log_every_steps": 3}
 
 @pytest.fixture(scope="module")
 def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of ten steps, the second with another rate and a profile."""
+    """Train two runs of ten steps. The second has a different learning rate and records a profile."""
     folder = tmp_path_factory.mktemp("runs")
     train.main(arguments(dataset, folder, "one", **SHORT))
     traced: dict[str, Any] = {"profile__first": 2, "profile__steps": 3}
@@ -31,7 +31,7 @@ def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(runs: Path) -> Iterator[str]:
-    """The URL of a TensorBoard on the folder of both."""
+    """Start TensorBoard on the folder of both runs, and yield its URL."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(runs), "--port", "0", "--host", "localhost"]
     command += ["--load_fast", "false", "--reload_interval", "1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -53,7 +53,7 @@ def asked(url: str, **query: str) -> Any:
 
 
 def until(url: str, key: str, **query: str) -> Any:
-    """What the server answers, once it has loaded both runs."""
+    """Poll a URL until the JSON answer has `key` for both runs, and return the answer."""
     for _ in range(300):
         found = asked(url, **query)
         if {"one/tensorboard", "two/tensorboard"} <= set(found) and all(key in str(found[run]) for run in found):

@@ -1,4 +1,4 @@
-"""The real command on a small dataset, undisturbed, killed and continued."""
+"""The training command on a small dataset: undisturbed, killed and resumed."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ def test_validation_improves_with_each_epoch(undisturbed: Path) -> None:
     bits = [row["bits_per_char"] for row in rows(undisturbed, "validation")]
     assert len(bits) == 3
     assert bits == sorted(bits, reverse=True)
-    assert bits[-1] < 4.5  # of log2(61) = 5.9 at the start
+    assert bits[-1] < 4.5  # uniform over 61 symbols is log2(61) = 5.9
 
 
 def test_rows_of_metrics_come_at_their_steps(undisturbed: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_run_stopped_by_sigterm_saves_first_and_ends_with_the_same_bits_also_a
 
 
 def kept(run: Path) -> list[tuple[str | None, str, int, int | None]]:
-    """How each start of the run ended and why, and from which step to which it went."""
+    """Return (how it ended, reason, first step, last step) of each start of the run."""
     found = filter(None, start_records.read_start_records(open_bucket(str(run))).values())
     return [(one.how, one.why, one.step, one.ended_step) for one in found]
 
@@ -106,7 +106,7 @@ def test_of_two_processes_with_one_run_name_one_stops_and_the_run_ends_as_undist
     stopped = [text for process, text in zip(both, errors, strict=True) if process.returncode == 1]
     assert stopped, errors
     assert all("another process was first, nothing of its work was changed" in text for text in stopped)
-    finish(start(arguments(dataset, tmp_path)))  # had each stopped the other, a retry would go on
+    finish(start(arguments(dataset, tmp_path)))  # a retry finishes the run if each process stopped the other
     assert outcome(tmp_path / "small") == outcome(undisturbed)
 
 

@@ -1,4 +1,4 @@
-"""The real command: what it makes of good input, of bad input, and of what already lies in its output."""
+"""The preprocess command: on good input, on bad input, and with existing files in its output folder."""
 
 import gzip
 import hashlib
@@ -70,24 +70,27 @@ def write(path: Path, data: bytes | list[bytes]) -> Path:
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Each file's SHA-256, hidden ones too."""
+    """Return the SHA-256 of each file below a folder, hidden files too."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def rejected(output: Path) -> list[tuple[str, int, str]]:
-    """Source, line number and reason, as they stand."""
+    """Return (source, line number, reason) of each rejected line, in the order of the files."""
     lines = [line for path in sorted((output / "rejected").glob("*")) for line in path.read_text().splitlines()]
     return [(row["source"], row["line"], row["reason"]) for row in map(json.loads, lines)]
 
 
 def shards(dataset: Manifest) -> list[tuple[str, int, int, str]]:
-    """What must not depend on the run: split, number, records and SHA-256 of each shard, without the name's tag."""
+    """Return (split, number, records, SHA-256) of each shard.
+
+    These values must not depend on the run. The tag in the name is left out: it is the start of the fingerprint.
+    """
     return [(s.split, int(s.name.split("-")[1]), s.records, s.sha256) for s in dataset.shards]
 
 
 def texts(output: Path) -> list[str]:
-    """Each shard's text put together again from windows that follow on one another, sorted."""
+    """Return the text of each shard, joined from its consecutive windows. Texts are sorted."""
     dataset = read(output)
     found = []
     for shard in dataset.shards:
@@ -100,7 +103,7 @@ def texts(output: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of 60 reviews and its source beside it; not to be changed."""
+    """Build a dataset of 60 reviews beside its source file. Tests must not change it."""
     folder = tmp_path_factory.mktemp("good")
     run(write(folder / "reviews.json", GOOD), folder / "dataset")
     return folder
@@ -108,13 +111,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def existing(good: Path, tmp_path: Path) -> Path:
-    """A copy of the good dataset, to be changed."""
+    """Copy the good dataset, for tests that change a dataset."""
     return Path(shutil.copytree(good, tmp_path / "existing")) / "dataset"
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of 61 reviews out of 72 lines; not to be changed."""
+    """Build a dataset of 61 reviews from 72 lines. Tests must not change it."""
     folder = tmp_path_factory.mktemp("mixed")
     run(write(folder / "reviews.json", MIXED), folder / "dataset")
     return folder / "dataset"
@@ -135,7 +138,7 @@ def test_the_shards_hold_the_reviews_in_braces_and_in_lower_case(good: Path) -> 
         assert text.startswith("{")
         *whole, last = text[1:].split("}{")
         found += whole if not text.endswith("}") else [*whole, last[:-1]]
-    assert len(found) >= 60 - 6  # a shard's last review may be cut
+    assert len(found) >= 60 - 6  # the last review of a shard may be cut
     assert len(set(found)) == len(found)
     assert set(found) <= expected
 
@@ -157,9 +160,9 @@ def test_the_splits_add_up_to_what_was_kept(good: Path) -> None:
     assert sum(split["reviews"] for split in splits.values()) == dataset.counts["kept"] == 60
     for name, split in splits.items():
         own = dataset.shards_of(name)
-        assert split["characters"] == split["reviews"] * 40  # 38 and two braces
+        assert split["characters"] == split["reviews"] * 40  # 38 characters and two braces
         assert split["windows"] == sum(shard.records for shard in own)
-        # A shard of n windows that follow on one another reaches n * 8 + 1 characters.
+        # A shard of n consecutive windows covers n * 8 + 1 characters.
         assert split["characters"] == split["windows"] * 8 + len(own) + split["tail"]
 
 
@@ -191,14 +194,14 @@ def test_each_line_read_is_accounted_for(mixed: Path) -> None:
 
 def test_each_rejected_line_stands_once_with_its_number_and_reason(mixed: Path) -> None:
     found = rejected(mixed)
-    (copy,) = [row for row in found if row[1] in (4, 41)]  # which of the two stays is decided by a hash
+    (copy,) = [row for row in found if row[1] in (4, 41)]  # a hash decides which of the two duplicates stays
     assert copy[2] == f"same text as reviews.json line {45 - copy[1]}"
     assert [row for row in found if row != copy] == [
         ("reviews.json", 31, "not JSON"),
         ("reviews.json", 32, "not JSON"),
         ("reviews.json", 33, "not a JSON object"),
         ("reviews.json", 34, "no text"),
-        ("reviews.json", 35, "no symbol of the vocabulary"),  # found last, in its shard, but stands in its place
+        ("reviews.json", 35, "no symbol of the vocabulary"),  # rejected last, by its shard, but listed in line order
         ("reviews.json", 36, "text is empty"),
         ("reviews.json", 37, "text is not a string"),
         ("reviews.json", 38, "text has a lone surrogate"),
@@ -384,7 +387,7 @@ def nothing_is_there(output: Path) -> bool:
     return files(output) == {}
 
 
-# What a source may be, and how the error begins: {source} stands for its path.
+# File name -> content and start of the error message. {source} stands for the path of the file.
 BAD_SOURCES: dict[str, tuple[bytes | None, str]] = {
     "absent.json": (None, "input={source}: no such file"),
     "empty.json": (b"", "input={source}: empty.json is empty"),
@@ -521,7 +524,7 @@ def test_a_dataset_is_opened_with_its_shards_as_local_files(good: Path, tmp_path
 
 
 def open_error(dataset: Path) -> str:
-    """Of opening it or, if that goes well, of taking its training shards."""
+    """Return the error of opening a dataset or of fetching its training shards."""
 
     def take() -> None:
         opened = open_dataset(str(dataset))
@@ -638,7 +641,7 @@ def test_a_mistake_found_on_the_way_is_the_last_line_and_exit_code_2(tmp_path: P
     source = write(tmp_path / "cut.json.gz", BAD_SOURCES["cut.json.gz"][0] or b"")
     code, out, lines = command(*arguments(source, tmp_path / "out"))
     assert (code, out) == (2, "")
-    # Before it only the log, each line of which begins with the time; no traceback.
+    # All lines before the error are log lines, which start with the time. There is no traceback.
     assert [line.startswith("preprocess: ") for line in lines] == [False] * (len(lines) - 1) + [True]
     assert all(line[:2].isdigit() and line[2] == ":" for line in lines[:-1])
     assert lines[-1].startswith("preprocess: cut.json.gz: damaged or truncated")
@@ -738,7 +741,7 @@ def test_near_misses_stay_and_repeats_go_and_no_text_is_on_both_sides(tmp_path: 
 
 
 def test_a_vocabulary_of_the_data_does_not_depend_on_what_stands_beside_what(tmp_path: Path) -> None:
-    # Python makes the last sigma of a word another letter: which is the last depends on what follows.
+    # str.lower() writes a sigma at the end of a word as another letter, so the result depends on the text that follows.
     texts = ["X {} \u039f\u0394\u039f\u03a3", "food {} was good", "1{} ok"]
     sources = []
     for order in ([0, 1, 2], [0, 2, 1]):

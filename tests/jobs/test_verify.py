@@ -1,4 +1,4 @@
-"""`python -m jobs.verify`, and readers that know nothing of this project."""
+"""`python -m jobs.verify`, and TFRecord readers that are independent of this project."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from tests.support.inputs import small_dataset
 
 @pytest.fixture
 def copy(dataset: Path, tmp_path: Path) -> Path:
-    """The small dataset, to be damaged."""
+    """Copy the small dataset, for tests that damage a dataset."""
     return Path(shutil.copytree(dataset, tmp_path / "copy"))
 
 
@@ -46,7 +46,7 @@ def test_the_first_of_several_faults_is_named_with_shard_record_and_byte(copy: P
     for shard, record in ((of(copy).shards[4], 1), (of(copy).shards[2], 7), (of(copy).shards[2], 3)):
         path = copy / shard.name
         data = bytearray(path.read_bytes())
-        data[(record + 1) * size - 10] ^= 1  # one of its ids
+        data[(record + 1) * size - 10] ^= 1  # one id of the record
         path.write_bytes(data)
     assert error(copy) == f"{copy}/{of(copy).shards[2].name}: record 3 at byte {3 * size}: wrong CRC"
 
@@ -90,7 +90,7 @@ def test_a_dataset_in_cloud_storage_is_verified(
 
 
 def ours(folder: Path, shard: Shard) -> list[bytes]:
-    """The ids of each record as this project reads them."""
+    """Return the ids of each record of a shard, read with this project's code."""
     data = np.frombuffer((folder / shard.name).read_bytes(), np.uint8).reshape(-1, of(folder).record_bytes)
     return [row.tobytes() for row in records.payload(data, of(folder).id_dtype(), of(folder).window_chars + 1)]
 
@@ -116,7 +116,7 @@ print(json.dumps([[bytes(record["ids"]).hex() for record in shard] for shard in 
 
 
 def test_a_package_that_reads_tfrecords_without_tensorflow_reads_every_record_as_we_do(dataset: Path) -> None:
-    # In a process of its own: it declares tf.train.Example anew, which TensorFlow does not suffer beside its own.
+    # A separate process, because the package declares tf.train.Example again, which conflicts with TensorFlow's.
     paths = [str(dataset / shard.name) for shard in of(dataset).shards]
     done = subprocess.run([sys.executable, "-c", READ, *paths], capture_output=True, text=True, check=True)
     expected = [[ids.hex() for ids in ours(dataset, shard)] for shard in of(dataset).shards]

@@ -12,7 +12,7 @@ from preprocessing.dataset.records import cut_windows, frame, masked_crc, payloa
 
 
 def example(ids: npt.NDArray[Any]) -> bytes:
-    """What TensorFlow writes for these ids."""
+    """Return the serialized tf.train.Example that TensorFlow writes for these ids."""
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[ids.tobytes()]))
     written: bytes = tf.train.Example(features=tf.train.Features(feature={"ids": feature})).SerializeToString()
     return written
@@ -23,7 +23,8 @@ def windows(count: int, ids: int, dtype: str) -> npt.NDArray[Any]:
 
 
 def test_the_checksum_is_crc32c() -> None:
-    # RFC 3720, B.4: 32 bytes of zeros, of ones, and 0 to 31; the last, "123456789", is every catalogue's.
+    # RFC 3720, B.4: 32 zero bytes, 32 bytes 0xFF, and the bytes 0 to 31.
+    # "123456789" is the check value in CRC catalogues.
     assert google_crc32c.value(bytes(32)) == 0x8A9136AA
     assert google_crc32c.value(b"\xff" * 32) == 0x62A8AB43
     assert google_crc32c.value(bytes(range(32))) == 0x46DD794E
@@ -31,7 +32,7 @@ def test_the_checksum_is_crc32c() -> None:
 
 
 def test_the_mask_is_the_one_of_tfrecord() -> None:
-    # 0xE3069283 turned right by 15 bits is 0x2507C60D; plus 0xA282EAD8 that is 0xC78AB0E5.
+    # 0xE3069283 rotated right by 15 bits is 0x2507C60D. 0x2507C60D + 0xA282EAD8 = 0xC78AB0E5.
     assert masked_crc(b"123456789") == 0xC78AB0E5
 
 
@@ -44,7 +45,7 @@ def test_a_record_stands_byte_by_byte() -> None:
     assert record[-4:] == masked_crc(body).to_bytes(4, "little")
 
 
-# 127 and 128 bytes, 16383 and 16384: where a length takes one byte more in the Example's head.
+# A length in the head of the Example takes one more byte from 128 bytes on, and again from 16384 bytes on.
 @pytest.mark.parametrize("ids", [1, 3, 100, 115, 116, 117, 118, 119, 120, 121, 127, 128, 129, 257, 16_370, 16_384])
 @pytest.mark.parametrize("dtype", ["uint8", "<u2"])
 def test_a_record_holds_what_tensorflow_would_write(ids: int, dtype: str) -> None:

@@ -18,7 +18,7 @@ from preprocessing.storage.checksum import crc32c
 ROWS = np.array([[0, 1, 2], [2, 1, 0], [3, 0, 4], [4, 3, 2]], np.uint8)
 DATA = records.frame(ROWS).tobytes()
 SIZE = records.record_bytes(3)
-HEAD = SIZE - 4 - 3  # the bytes of a record before its ids
+HEAD = SIZE - 4 - 3  # bytes in a record before its ids
 SHARD = Shard(
     name="t.tfrecord",
     split="train",
@@ -55,7 +55,7 @@ def error(check: Callable[[], None]) -> str:
 
 
 def shard_of(data: bytes) -> Shard:
-    """What a manifest would say of it: only its records can be wrong."""
+    """Return the manifest entry that matches the data, so that only the records can be wrong."""
     return dataclasses.replace(SHARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), crc32c=crc32c([data]))
 
 
@@ -168,7 +168,7 @@ def test_a_fault_far_into_a_shard_has_its_own_number() -> None:
 
 
 COUNTS = {"read": 9, "kept": 5, "duplicate": 3, "rejected": {"not JSON": 1}, "dropped": {}}
-# 4 records of 2 + 1 characters, each 2 after the one before, hold 9.
+# 4 records of 2 + 1 characters with a stride of 2 hold 4 * 2 + 1 = 9 characters.
 SPLITS = {
     "train": {"reviews": 4, "characters": 10, "tail": 1, "windows": 4},
     "validation": {"reviews": 1, "characters": 2, "tail": 2, "windows": 0},
@@ -179,7 +179,7 @@ SETTINGS = {"window_chars": 2, "stride_chars": 2, "vocabulary": "abc{}"}
 
 
 def told(**changes: Any) -> Manifest:
-    """A manifest that agrees with itself but for the changes."""
+    """Return a consistent manifest, with the changes applied."""
     fields: dict[str, Any] = {"settings": SETTINGS, "counts": COUNTS, "splits": SPLITS} | changes
     fields = {"fingerprint": fingerprint_of(fields["settings"], ())} | fields
     return dataset(shards=fields.pop("shards", (dataclasses.replace(SHARD, name="train-0"),)), **fields)

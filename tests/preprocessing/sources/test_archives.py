@@ -1,4 +1,4 @@
-"""What stands around a file of reviews, and what is refused there."""
+"""Archives and compression around a file of reviews, and the archives that are rejected."""
 
 import bz2
 import io
@@ -127,7 +127,7 @@ def test_nothing_is_extracted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def bomb(kind: str, size: int) -> bytes:
-    """A file that grows to `size` bytes of nothing."""
+    """Build a decompression bomb: a small file that unpacks to `size` zero bytes."""
     buffer = io.BytesIO()
     zeros = io.BufferedReader(Endless(size, b"\0"), 1 << 20)
     if kind == "y.zip":
@@ -199,9 +199,9 @@ def test_what_is_not_what_its_name_says_is_an_error(name: str) -> None:
 def test_a_zip_whose_directory_points_before_its_start_is_an_error(tmp_path: Path) -> None:
     data = bytearray(kaggle_zip(LINES))
     end = data.rindex(b"PK\x05\x06")
-    data[end + 16 : end + 20] = (2**31).to_bytes(4, "little")  # where the directory is said to begin
+    data[end + 16 : end + 20] = (2**31).to_bytes(4, "little")  # the offset of the zip directory
     (tmp_path / "y.zip").write_bytes(data)
-    # A file on disk, where such a seek is an OSError; in memory it is a ValueError.
+    # A file on disk, because a seek before its start raises OSError. In memory, the seek raises ValueError.
     with (
         pytest.raises(InputError, match=r"y\.zip: damaged or truncated"),
         (tmp_path / "y.zip").open("rb") as file,
@@ -228,7 +228,7 @@ def test_an_error_of_the_disk_is_none_of_the_users() -> None:
 def test_damage_behind_a_tars_end_is_found_wherever_it_stands() -> None:
     for padding in range(1_000_000, 1_060_000, 1_500):
         data = bytearray(gzipped(tarred({YELP: LINES, "padding": bytes(padding)})))
-        data[-6] ^= 1  # of gzip's own checksum
+        data[-6] ^= 1  # a byte of gzip's own checksum
         assert error(bytes(data), "y.tgz").startswith("y.tgz: damaged or truncated")
 
 

@@ -8,7 +8,7 @@ from tests.support.inputs import json_line, kaggle_zip
 
 
 def reason(line: bytes, name: str = "reviews.json") -> str:
-    """Why the second of three lines is rejected; its neighbours must not suffer."""
+    """Return the reason why the second of three lines is rejected. Checks that the first and third are accepted."""
     lines = json_line("first") + line + json_line("last")
     first, found, last = read(kaggle_zip(lines) if name.endswith(".zip") else lines, name)
     assert isinstance(first, Review)
@@ -91,7 +91,7 @@ def test_a_missing_id_is_derived_from_the_text_alone(identity: dict[str, object]
     same, other = json_line("Good soup.", **identity), json_line("Bad soup.", **identity)
     found = [f.id for f in read(same + other + same, "r.json") if isinstance(f, Review)]
     assert found[0] == found[2] != found[1]
-    assert found[0] == "text:09708a681e881f2838a8d7103e7bdeb1"  # of printf "Good soup." | b2sum -l 128
+    assert found[0] == "text:09708a681e881f2838a8d7103e7bdeb1"  # printf "Good soup." | b2sum -l 128
 
 
 def test_a_text_with_every_kind_of_character_comes_through() -> None:

@@ -17,7 +17,7 @@ TWO_REVIEWS = [Review(1, "a", "Good soup."), Review(2, "b", "Bad soup.")]
 
 
 def read(data: bytes, name: str, *, part_bytes: int = PART_BYTES) -> list[Review | Rejected]:
-    """All parts of a file, one after the other."""
+    """Read all parts of a file, in order."""
     parts = split_file(0, url=name, name=name, size=len(data), part_bytes=part_bytes)
     return [found for part in parts for found in read_part(io.BytesIO(data), part)]
 
@@ -38,7 +38,7 @@ def test_the_reviews_of_kaggles_zip_are_read_from_among_its_members() -> None:
 
 
 def padded(size: int) -> bytes:
-    """A review's line of `size` bytes, its newline not counted."""
+    """Return a line with a review, of `size` bytes without the newline."""
     start, end = b'{"text": "', b'"}'
     return start + b"x" * (size - len(start) - len(end)) + end
 
@@ -121,7 +121,7 @@ def test_a_file_whose_lines_are_told_from_its_start_is_one_part(name: str) -> No
 
 @contextmanager
 def memory_below(limit: int) -> Iterator[None]:
-    """Of what Python allocates in the block."""
+    """Check that Python's peak allocation in the block stays below `limit` bytes."""
     tracemalloc.start()
     try:
         yield

@@ -15,7 +15,7 @@ def ids(of: Order, epoch: int) -> list[tuple[int, int]]:
 
 
 def test_the_hash_is_splitmix64() -> None:
-    # The first three outputs for seed 0 in the authors' reference code.
+    # Expected: the first three outputs for seed 0 of the authors' reference code.
     state = np.uint64(0)
     gamma = np.uint64(0x9E3779B97F4A7C15)
     from trainer.data.order import _mix
@@ -79,7 +79,7 @@ def test_a_shard_larger_than_a_block_is_a_block_of_its_own() -> None:
 
 
 def test_a_late_step_costs_nothing_for_the_blocks_before_it() -> None:
-    """The first block could not be shuffled: no machine holds its windows."""
+    """Read a step after a first block of 10**15 windows, which no machine could shuffle in memory."""
     seed = next(seed for seed in range(9) if permutation((seed, 0), 2)[0] == 0)
     found = Order([10**15, 24], batch_windows=8, block_windows=1, seed=seed)
     last = [found.batch(0, 10**15 // 8 + step) for step in range(3)]
@@ -88,7 +88,7 @@ def test_a_late_step_costs_nothing_for_the_blocks_before_it() -> None:
 
 
 def test_windows_of_one_block_are_well_mixed() -> None:
-    """Neighbours in a shard are not neighbours in the order: of 1000 windows about one pair stays together."""
+    """Check that windows next to each other in a shard are apart in the order. About 1 pair of 1000 stays together."""
     found = Order([1000], batch_windows=10, block_windows=10_000, seed=3)
     rows = np.array([row for _, row in ids(found, 0)])
     assert (np.abs(np.diff(rows)) == 1).sum() < 10

@@ -1,4 +1,4 @@
-"""Shards on their way to a reader: in which order, how many at once, and what becomes of a fetch that fails."""
+"""Staging of shards for a reader: fetch order, disk limit, and failed fetches."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ SHARDS = [Shard(name=f"{k}", split="train", records=1, bytes=BYTES, sha256="", c
 
 
 class Store:
-    """A place far away that notes what is fetched, in which order, and how full the folder then is."""
+    """A fake remote store that records the fetched shards in order, and the peak size of the folder."""
 
     def __init__(self, fail: Callable[[Shard], None] = lambda _: None) -> None:
         self.fetched: list[int] = []
@@ -39,7 +39,7 @@ class Store:
 
 
 def staging(store: Store, folder: Path, shards: int | None, stop: Callable[[], bool] = lambda: False) -> Staging:
-    """One that has room for so many shards."""
+    """Build a Staging with room for `shards` shards, or without a limit if None."""
     return Staging(store.fetch, folder, max_bytes=None if shards is None else shards * BYTES, should_stop=stop)
 
 
@@ -48,7 +48,7 @@ def there(folder: Path) -> list[int]:
 
 
 def settled(staged: Staging, near: list[int], first: int) -> list[int]:
-    """Reads `first`, and then each of `near`, which waits for them."""
+    """Read shard `first`, then each shard of `near`. Each read waits for its shard."""
     wanted = tuple(SHARDS[k] for k in near)
     return [int(staged.mapped(SHARDS[k], wanted)[0]) for k in (first, *near)]
 
@@ -123,7 +123,7 @@ def test_a_local_file_is_read_where_it_is_and_never_deleted(tmp_path: Path) -> N
             raise OSError("the disk")
         return originals / shard.name
 
-    for limit in (None, BYTES):  # had somebody set a limit after all
+    for limit in (None, BYTES):  # a limit must not delete local files either
         with Staging(fetch, tmp_path / "copies", max_bytes=limit) as staged:
             for shard in SHARDS:
                 if shard is SHARDS[3]:
@@ -152,7 +152,7 @@ def test_a_fetch_that_fails_is_an_error_for_the_reader_that_needs_it_and_no_othe
         staged.mapped(SHARDS[3], near)
         with pytest.raises(type(error), match=str(error)):
             staged.mapped(SHARDS[2], near)
-        assert there(tmp_path) == [1, 3]  # nothing of what failed
+        assert there(tmp_path) == [1, 3]  # no partial file of the failed shard
         staged.mapped(SHARDS[1], near)
 
 
@@ -168,7 +168,7 @@ def test_what_failed_ahead_of_its_time_is_tried_again_when_it_is_needed(tmp_path
 
     with staging(Store(fail), tmp_path, 2) as staged:
         staged.mapped(SHARDS[1], (SHARDS[2], SHARDS[3]))
-        assert after.wait(60)  # there is room for this one only once the other has failed
+        assert after.wait(60)  # shard 3 has room only after shard 2 has failed
         assert staged.mapped(SHARDS[2], ()).tolist() == [2] * BYTES
 
 
@@ -224,4 +224,5 @@ def test_the_shards_fetched_before_the_first_step_do_not_grow_with_the_dataset(t
             windows = Windows(shards, MANIFEST, staged.mapped)
             assert windows.read(*order.batch(0, step), order.ahead(0, step)).shape == (4, 3)
         assert set(fetched) <= {shards[k].name for k in order.ahead(0, step)}
-        assert len(set(fetched)) == len(fetched) <= 6  # of three blocks where a step lies in two, and one comes next
+        # At most three blocks of two shards: a step spans two blocks, and one block is next.
+        assert len(set(fetched)) == len(fetched) <= 6

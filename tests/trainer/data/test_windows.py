@@ -24,7 +24,7 @@ MANIFEST = Manifest(
 
 
 def windows(*shards: np.ndarray, manifest: Manifest = MANIFEST) -> Windows:
-    """The windows of shards that hold these ids."""
+    """Build Windows over shards that hold these ids."""
     named = [
         Shard(name=str(number), split="train", records=len(rows), bytes=0, sha256="", crc32c="")
         for number, rows in enumerate(shards)

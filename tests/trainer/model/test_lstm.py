@@ -1,4 +1,4 @@
-"""The layer for CPUs beside Keras' own, of the same weights."""
+"""The LSTM layer for CPUs, compared with the Keras layer with equal weights."""
 
 from typing import Any
 
@@ -13,7 +13,10 @@ SEQUENCES = np.random.default_rng(1).normal(size=(5, 9, 3)).astype(np.float32)  
 
 
 def outcome(layer: Any, sequences: np.ndarray) -> list[np.ndarray]:
-    """The outputs, and the gradients by the sequences and each weight of a loss that all of them matter to."""
+    """Return the outputs, then the gradients of a loss with respect to the sequences and each weight.
+
+    The loss depends on all outputs.
+    """
     inputs = tf.constant(sequences)
 
     @tf.function
@@ -32,7 +35,7 @@ def both(dtype: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     ours, keras_own = (layer(4, return_sequences=True, dtype=dtype) for layer in (LSTM, keras.layers.LSTM))
     ours.build((9, 5, 3))
     keras_own.build((5, 9, 3))
-    for weight in ours.weights:  # not the first ones, of which the bias is 0 and 1
+    for weight in ours.weights:  # random weights, because the initial bias holds only 0 and 1
         weight.assign(np.random.default_rng(2).normal(size=weight.shape))
     keras_own.set_weights(ours.get_weights())
     found = outcome(ours, SEQUENCES.transpose(1, 0, 2))

@@ -97,7 +97,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(params=["folder", "gs"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty folder, on the disk and in Cloud Storage."""
+    """Return the URL of an empty folder, once on disk and once in Cloud Storage."""
     return str(tmp_path) if request.param == "folder" else f"{request.getfixturevalue('store')}/place"
 
 

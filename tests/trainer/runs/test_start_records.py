@@ -1,4 +1,4 @@
-"""What each start leaves of itself, whatever becomes of it."""
+"""The record that each start of a run leaves, for every kind of ending."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def record(store: Memory) -> StartRecord:
         (None, "", FINISHED, ""),
         (Stopped(), "SIGTERM", EVICTED, "SIGTERM"),
         (Stopped(), "SIGINT", STOPPED, "SIGINT"),
-        (Stopped(), "", STOPPED, ""),  # another worker was asked to
+        (Stopped(), "", STOPPED, ""),  # another worker received the signal
         (OSError("no\nroom"), "", FAILED, "OSError: no room"),
     ],
 )
@@ -72,7 +72,7 @@ def test_one_that_stalls_says_so_before_it_is_ended() -> None:
     with start.recording(lambda: 9, stop_signal=str):
         start.record_stall()
         assert (record(store).how, record(store).ended_step) == (STALLED, 9)
-    assert record(store).how == FINISHED  # it went on after all
+    assert record(store).how == FINISHED  # the run continued after the stall
 
 
 def test_of_a_process_that_hangs_it_is_there_when_the_watch_has_ended_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How a run ends when it is asked to, as its caller sees it."""
+"""Exit codes and last messages of a run that is stopped by a signal."""
 
 import signal
 import subprocess
@@ -22,7 +22,10 @@ FOREVER = "threading.Event().wait()"
 
 
 def ended(body: Sequence[str], *, grace: float = 60, signals: Sequence[int] = (signal.SIGTERM,)) -> tuple[int, str]:
-    """Exit code and last line of a run that does this and says `ready`, and of one signal each time it does."""
+    """Run `body`, and return its exit code and its last line on stderr.
+
+    Each time `body` prints `ready`, the next signal is sent.
+    """
     script = SCRIPT.format(grace=grace, body="\n    ".join(body))
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

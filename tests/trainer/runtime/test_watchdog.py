@@ -1,4 +1,4 @@
-"""A real process whose step hangs."""
+"""A process with a step that hangs, under the watchdog."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from trainer.runtime.watchdog import run_watchdog
 
 
 def ended(seconds: float, step: str, stalled: str = "None") -> subprocess.CompletedProcess[str]:
-    """A process of three steps within the watch."""
+    """Run a process of three steps under a watchdog of `seconds` seconds."""
     script = f"""
 import threading
 from trainer.runtime.watchdog import run_watchdog

@@ -1,4 +1,4 @@
-"""The order of a run that moves between machines: the same windows in the same order on any number of replicas."""
+"""Elastic runs: the windows and their order are the same on any number of replicas."""
 
 import json
 import os
@@ -18,7 +18,7 @@ STEPS = EPOCHS * STEPS_PER_EPOCH
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What was seen of runs on 1, 2, 4 and 8 replicas, and of the parts of one that moved from 4 to 2 to 1."""
+    """Train on 1, 2, 4 and 8 replicas, and in parts on 4, then 2, then 1. Return the recorded windows and losses."""
     folder = tmp_path_factory.mktemp("elastic")
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.elastic", str(folder)],
@@ -33,7 +33,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def expected() -> dict[str, list[int]]:
-    """By step, counted from 1: the windows of the global batch in order, those that only fill it up at its end."""
+    """Return step -> windows of the global batch in order. Steps count from 1.
+
+    Padding at the end of a batch repeats the first window.
+    """
     order = Order(COUNTS, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
     starts = np.cumsum([0, *COUNTS])
     batches = {}
@@ -62,7 +65,7 @@ def test_a_run_that_is_stopped_and_crashes_and_moves_to_fewer_replicas_trains_on
 ) -> None:
     moved = runs["moved"]
     assert [(part["replicas"], part["start"]) for part in moved] == [(4, 0), (2, 5), (2, 5), (1, 11), (1, 13)]
-    # What counts of a part is what came before the next one's start: the rest was lost and was done again.
+    # A part counts up to the start of the next part. Its later steps were lost, and the next part repeated them.
     ends = [part["start"] for part in moved[1:]] + [STEPS]
     counted = [
         (step, part["windows"][str(step)])

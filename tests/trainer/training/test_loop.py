@@ -1,4 +1,4 @@
-"""What happens between two steps, of a model whose one weight counts them."""
+"""The training loop between steps, with a fake model that has one weight: the number of steps."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from trainer.training.evaluation import Evaluation
 from trainer.training.loop import Loop
 from trainer.training.saver import Saver
 
-ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps an epoch
+ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps per epoch
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_plan_that_ends_with_an_epoch_ends_it_once() -> None:
 
 
 class Counted:
-    """A run of 6 steps in epochs of 3; a later one on the same store and folder continues it."""
+    """A run of 6 steps in epochs of 3. A later instance with the same store and folder resumes the run."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Counted:
         return self
 
     def outcome(self) -> dict[str, Any]:
-        """All but TensorBoard's events and the files' names."""
+        """Return the samples, metrics, weights and step of a run. TensorBoard's events and file names are left out."""
         saved = self.store.checkpoints()[0]
         newest = safetensors.numpy.load(self.store.objects[saved["file"]])
         texts = {name: data for name, data in self.store.objects.items() if name.startswith(("samples/", "metrics"))}
@@ -198,7 +198,7 @@ def test_of_a_save_that_failed_before_an_evaluation_the_one_after_it_makes_up(tm
 @pytest.mark.parametrize("at", [1, 2, 3, 5, 6])
 def test_weights_that_a_step_poisons_are_never_saved(tmp_path: Path, at: int) -> None:
     def step(run: Counted) -> float:
-        loss = 1 / run.count  # still finite: it is from before the weights were changed
+        loss = 1 / run.count  # still finite, because the loss is computed before the weights change
         if run.count == at:
             run.weight.assign([at, np.nan])
         return loss

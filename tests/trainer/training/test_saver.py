@@ -1,4 +1,4 @@
-"""What is due is written in its order, or stays due."""
+"""The saver: it writes pending files in a fixed order, and keeps them pending if a write fails."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def validated(step: int, loss: float | None) -> Snapshot:
 
 
 class Saving:
-    """A saver with its metrics, on a store."""
+    """A saver and its metrics on a store."""
 
     def __init__(self, store: Memory, scratch: Path, *, give_up_seconds: float = 1000) -> None:
         self.metrics = Metrics(store, step=0, scratch=scratch)
@@ -39,7 +39,7 @@ class Saving:
 
 
 def failing(times: int, verb: str, name: str) -> Callable[[str, str], None]:
-    """For a store that fails so many times in this."""
+    """Return a hook for a store. The first `times` calls of `verb` on names that start with `name` raise OSError."""
     left = [times]
 
     def before(what: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""What Prometheus reads of a run, and the queries that the documentation makes of it."""
+"""The Prometheus metrics of a run, and the PromQL queries in the documentation."""
 
 import json
 import math
@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def numbers(text: str) -> dict[str, float]:
-    """Each sample's value by its name, with the split behind it where it has one."""
+    """Return sample name -> value. The split, if any, follows the name after a space."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {" ".join(filter(None, [one.name, one.labels.get("split")])): one.value for one in samples}
 
@@ -106,7 +106,7 @@ def test_a_run_is_scraped_while_it_trains(dataset: Path, tmp_path: Path) -> None
         try:
             found = numbers(get(port, "/metrics")[1])
         except OSError:
-            continue  # not there yet
+            continue  # the endpoint has not started yet
     code, text = get(port, "/healthz")
     assert code == 200
     assert re.fullmatch(r"step \d+ of \d+, last sign of progress \d+\.\d s ago\n", text)
@@ -126,7 +126,7 @@ def test_a_port_that_is_taken_costs_the_metrics_and_not_the_run(
 
 
 def queries() -> Iterator[tuple[str, str]]:
-    """Each query of the alerts and of the dashboard, with where it stands."""
+    """Yield (title, query) for each query in the alerts and in the dashboard."""
     for group in yaml.safe_load((DOCS / "alerts.yaml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
@@ -136,7 +136,7 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 def selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
-    """The selectors in a parsed query."""
+    """Return the vector selectors in a parsed query."""
     found: list[promql_parser.VectorSelector] = []
 
     def visit(one: Any) -> bool:

@@ -20,7 +20,10 @@ def array(*shape: int) -> np.ndarray:
 
 
 def seed_weights(symbols: int, units: Sequence[int]) -> dict[str, list[np.ndarray]]:
-    """Layer name -> kernel, recurrent kernel, bias, as Keras 2 named a second model's layers in one session."""
+    """Return layer name -> [kernel, recurrent kernel, bias].
+
+    The names are the ones that Keras 2 gave to the layers of a second model in one session.
+    """
     layers, below = {}, symbols
     for number, width in enumerate(units, start=3):
         layers[f"lstm_{number}"] = [array(below, 4 * width), array(width, 4 * width), array(4 * width)]
@@ -30,7 +33,7 @@ def seed_weights(symbols: int, units: Sequence[int]) -> dict[str, list[np.ndarra
 
 
 def write_keras2(path: Path, layers: dict[str, list[np.ndarray]], *, whole_model: bool = False) -> Path:
-    """An HDF5 file laid out as Keras 2's save_weights laid it out, or model.save."""
+    """Write an HDF5 file in the layout of Keras 2's save_weights, or of model.save if `whole_model`."""
     with h5py.File(path, "w") as file:
         root = file.create_group("model_weights") if whole_model else file
         root.attrs["layer_names"] = [name.encode() for name in [*layers, "activation_1"]]
@@ -50,7 +53,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def numpy_lstm(layers: dict[str, list[np.ndarray]], ids: np.ndarray) -> np.ndarray:
-    """Logits [L, V] of ids [L]: Hochreiter and Schmidhuber's LSTM with a forget gate, written out."""
+    """Compute logits [L, V] of ids [L] in NumPy: Hochreiter and Schmidhuber's LSTM with a forget gate."""
     *lstms, (dense, dense_bias) = layers.values()
     hidden = np.eye(len(dense_bias), dtype=np.float32)[ids]
     for kernel, recurrent, bias in lstms:
@@ -70,7 +73,7 @@ def numpy_lstm(layers: dict[str, list[np.ndarray]], ids: np.ndarray) -> np.ndarr
 def test_the_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path, whole_model: bool) -> None:
     layers = seed_weights(5, [8, 6])
     arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), where="w.h5")
-    ours = Vocabulary("ba}{")  # another order, and without c
+    ours = Vocabulary("ba}{")  # different order, and without c
     net = network.build_lstm(symbols=4, lstm_units=[8, 6], embedding_units=0)
     restore_state(match_symbols(arrays, source=THEIRS, target=ours, shapes=shapes(net), where="w.h5"), net, None)
     text = "{abba}"
