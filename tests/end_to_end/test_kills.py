@@ -1,6 +1,6 @@
-"""A run that is killed again and again ends with the bits of one that is not.
+"""Kill tests: a run killed at random instants ends bit-identical to an undisturbed run.
 
-`python -m tests.support.kills` goes on for as long as one likes."""
+`python -m tests.support.kills` runs any number of kills."""
 
 from collections.abc import Callable
 from pathlib import Path

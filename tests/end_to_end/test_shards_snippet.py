@@ -19,7 +19,7 @@ def test_the_snippet_reads_the_shards_with_tensorflow_alone(dataset: Path, tmp_p
     assert len([line for line in snippet.splitlines() if line]) <= 8
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo/dataset").symlink_to(dataset)
-    # In isolated mode Python does not see this project, whatever the folder it is started in.
+    # In isolated mode, Python does not import this project from any current directory.
     done = subprocess.run(
         [sys.executable, "-I", "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=True
     )

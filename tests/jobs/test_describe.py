@@ -130,7 +130,7 @@ def test_numbers_of_a_real_dataset_equal_those_of_a_naive_reader(
     cells = re.findall(r"(\S+) +([\d,]+) +[\d.]+%", "\n".join(section_lines(output, "Symbols")))
     counted = {symbol: int(count.replace(",", "")) for symbol, count in cells}
     assert counted == {name_symbol(symbol): symbols[symbol] for symbol in manifest.vocabulary}
-    assert list(counted.values()) != sorted(counted.values(), reverse=True)  # down the columns, not along the lines
+    assert list(counted.values()) != sorted(counted.values(), reverse=True)  # sorted by column, not by line
     *rows, note = section_lines(output, "Review lengths in characters")
     assert [row.split()[-1] for row in rows] == [
         f"{whole[0]:,}",

@@ -75,7 +75,7 @@ def test_evaluation_has_rows_for_the_run_n_grams_and_foreign_runs(
     for row in rows:
         assert 0 <= row["auroc"]["low"] <= row["auroc"]["high"] <= 1
         assert row["tpr_at_0.01"]["value"] <= row["tpr_at_0.05"]["value"]
-    # The same model with the same seed is no foreigner.
+    # With the same model and seed, the rows of `--foreign` equal the run's own rows.
     own, other = ([row | {"source": ""} for row in rows if row["source"] == name] for name in ("this run", "run small"))
     assert own == other
     assert rows == evaluated(run, detector, reviews_file, capsys, "--foreign", str(run))

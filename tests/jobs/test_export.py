@@ -42,7 +42,7 @@ def elsewhere(script: str, exported: Path, tmp_path: Path) -> list[str]:
     without = (
         "import importlib.util\nassert not any(map(importlib.util.find_spec, ('jobs', 'trainer', 'preprocessing')))\n"
     )
-    # In isolated mode Python sees neither the folder that it is started in nor PYTHONPATH.
+    # In isolated mode, Python ignores the current directory and PYTHONPATH.
     done = subprocess.run(
         [sys.executable, "-I", "-c", without + script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -89,7 +89,7 @@ def loaded(exported: Path) -> Any:
 
 
 def generated(exported: Path, *prompts: str, diversity: float = 0.9) -> list[str]:
-    model = loaded(exported)  # what only its function held would be gone before it runs
+    model = loaded(exported)  # a reference, or Python frees the variables before generate runs
     return [text.decode() for text in model.generate(list(prompts), 20, diversity, 3)["text"].numpy()]
 
 

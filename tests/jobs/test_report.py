@@ -179,7 +179,7 @@ def test_gap_much_longer_than_the_others_is_a_pause(run: Path, capsys: pytest.Ca
 
 
 def test_second_start_is_a_restart(dataset: Path, run: Path) -> None:
-    (run / "checkpoint.json").unlink()  # as if it had been killed before its first checkpoint
+    (run / "checkpoint.json").unlink()  # the state of a run killed before its first checkpoint
     train.main(arguments(dataset, run.parent, max_chars=10 * CHARS_PER_STEP, log_every_steps=3))
     page = Page(run / "report.html")
     assert "Restarts: 1, each a line across the plots." in page.text

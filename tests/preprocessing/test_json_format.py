@@ -1,4 +1,4 @@
-"""The codec of all JSON files, on a format of its own."""
+"""The codec of all JSON files, on a format for this test only."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,6 +1,6 @@
-"""A text's bits alone and among others, on a CPU without AVX-512: the tests of it once more, in a new process.
+"""The bit-identity tests of sampling and scoring, run in a new process on a simulated CPU without AVX-512.
 
-oneDNN chooses its kernels when TensorFlow starts. ONEDNN_MAX_CPU_ISA=AVX2 makes any x86 CPU take those of a laptop.
+oneDNN chooses its kernels when TensorFlow starts. ONEDNN_MAX_CPU_ISA=AVX2 makes any x86 CPU use a laptop's kernels.
 """
 
 import os
@@ -16,7 +16,7 @@ import pytest
     ("tensorflow_with_onednn", "policies"),
     [
         ("1", "float32"),
-        ("0", "float32 or bfloat16"),  # a CPU without bfloat16 takes TensorFlow's own operations for it
+        ("0", "float32 or bfloat16"),  # a CPU without bfloat16 uses TensorFlow's own bfloat16 operations
     ],
 )
 def test_a_cpu_without_avx_512_keeps_the_same_bits_too(tensorflow_with_onednn: str, policies: str) -> None:

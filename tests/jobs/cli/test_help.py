@@ -9,7 +9,7 @@ import pytest
 
 JOBS = Path(__file__).parents[3] / "jobs"
 COMMANDS = sorted(path.stem for path in JOBS.glob("*.py") if "command.run(main)" in path.read_text())
-# Seconds each: to read how a command is called nobody waits for them.
+# Each takes seconds to import, which is too long for --help.
 HEAVY = {"tensorflow", "keras", "apache_beam", "sklearn", "scipy", "matplotlib", "google.cloud.storage"}
 SCRIPT = """
 import runpy, sys

@@ -1,4 +1,4 @@
-"""The fast way of ASCII and the slow way of all else give what this definition gives."""
+"""The encoder's fast path for ASCII and slow path for other text, compared with a plain definition."""
 
 from collections import Counter
 

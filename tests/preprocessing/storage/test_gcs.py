@@ -95,7 +95,7 @@ def test_content_type_comes_from_the_name_and_text_is_not_cached(
 def test_without_permission_only_a_pod_is_worth_a_retry(
     place: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A role that was just given takes minutes to hold: there a Job that fails for good would be wrong.
+    # A new IAM role takes minutes to apply, so a Job must retry, not fail for good.
     def forbidden(*_: object) -> Any:
         raise PermissionError("trainer does not have storage.objects.get access")
 

@@ -11,7 +11,7 @@ from preprocessing.storage.urls import open_bucket
 
 def test_the_size_of_a_large_file_is_known_without_reading_it(tmp_path: Path) -> None:
     with (tmp_path / "x").open("wb") as file:
-        file.truncate(100 << 30)  # sparse: to read its zeros would take a minute
+        file.truncate(100 << 30)  # sparse file: reading its zeros would take a minute
     assert open_bucket(str(tmp_path)).stat("x").bytes == 100 << 30
 
 

@@ -18,4 +18,4 @@ def test_whole_reviews_of_a_split_are_read_from_its_windows(tmp_path: Path, stri
     texts = {dataset.manifest.symbols().decode(ids) for ids in found}
     assert texts < {f"{{visit {n:04}: the soup was hot, so good.}}" for n in range(400)}
     shards = len(dataset.shards("train"))
-    assert dataset.manifest.splits["train"]["reviews"] - shards <= len(found)  # the last of a shard may be cut
+    assert dataset.manifest.splits["train"]["reviews"] - shards <= len(found)  # the last review of a shard may be cut

@@ -106,7 +106,7 @@ def test_a_damaged_newest_is_reported_and_the_one_before_used(
         found = restored(again)
     assert found.step == 1
     assert "step 2 is damaged" in caplog.text
-    save(again, 2)  # training goes on from there and makes the damaged one good again
+    save(again, 2)  # training resumes there and writes the damaged checkpoint again
     assert restored(opened(store, tmp_path)).step == 2
 
 
@@ -171,14 +171,14 @@ def test_the_best_by_validation_loss_is_kept_and_remembered_across_restarts(tmp_
     assert [one["validation"] for one in store.checkpoints()] == [2.0, None, 1.0]
     checkpoints = opened(store, tmp_path)
     checkpoints.restore()
-    save(checkpoints, 5, validation=1.0)  # as good: the newer one is the best
+    save(checkpoints, 5, validation=1.0)  # equal loss: the newer checkpoint is the best
     assert files(store) == [4, 5]
 
 
 def test_a_checkpoint_is_kept_for_good_at_the_end_of_each_second_epoch(tmp_path: Path) -> None:
     store = Memory()
     checkpoints = opened(store, tmp_path, every_epochs=2)
-    for step in range(1, 13):  # two steps an epoch, of which the second is its end
+    for step in range(1, 13):  # two steps per epoch: each second step ends an epoch
         save(checkpoints, step, epoch=(step + 1) // 2, validation=-step if step % 2 == 0 else None)
     assert files(store) == [4, 8, 11, 12]
 
@@ -229,7 +229,7 @@ def test_what_a_killed_process_uploaded_and_did_not_name_is_deleted_once_the_nex
     store.objects[left] = b"left"
     again = opened(store, tmp_path)
     again.restore()
-    assert left in store.objects  # it may be another process' that has yet to write its pointer
+    assert left in store.objects  # may belong to another process that has not written checkpoint.json yet
     save(again, 2)
     assert files(store) == [1, 2]
 

@@ -3,7 +3,7 @@ import pytest
 from preprocessing.errors import InputError
 from trainer.runs.metric_rows import Row, Trained, Validated, encode_metric_rows, parse_metric_rows
 
-# Figures to be told apart by eye: bits are not worked out here.
+# Distinct numbers, easy to check by eye. The bits are not computed from the loss.
 ROWS: list[Row] = [
     Trained(10, 1, loss=0.5, bits_per_char=0.75, learning_rate=0.1),
     Validated(20, 1, loss=1e-07, bits_per_char=1.5e-07, chars=5),

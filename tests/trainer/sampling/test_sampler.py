@@ -80,13 +80,13 @@ def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: i
 def test_row_has_the_same_bits_alone_and_among_others(policy: str) -> None:
     keras.mixed_precision.set_global_policy(policy)
     net = network.build_lstm(symbols=7, lstm_units=[200, 100], embedding_units=0)
-    rows = 2 * GROUP_ROWS + 3  # more than are computed together
+    rows = 2 * GROUP_ROWS + 3  # more rows than one group computes
     drawn, prompts = draws(1, 1, rows=rows, chars=20), (np.arange(rows, dtype=np.int32) % 7)[:, None]
     (step, state), alone = stepper(net, rows), stepper(net, GROUP_ROWS)
     logits, after = step(prompts[:, 0], state)
     found = continue_prompts(step, after, prompts, diversities=[0.3] * rows, drawn=drawn)
     for row in range(rows):
-        place = row % GROUP_ROWS  # row number `place` of as few rows as have it, the others padding
+        place = row % GROUP_ROWS  # the smallest batch with a row `place`: all other rows are padding
         own = (np.arange(place + 1, dtype=np.int32) == place)[:, None]
         own_logits, after_own = alone[0](own[:, 0] * prompts[row], alone[1])
         np.testing.assert_array_equal(own_logits[place], logits[row])

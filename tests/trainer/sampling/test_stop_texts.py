@@ -12,7 +12,7 @@ STOP_TEXTS = StopTexts(until=([9],), stop=([1, 2, 3], [7]))
         ([5], False, 1, 1),
         ([5, 9], True, 2, 2),
         ([5, 7], True, 1, 1),
-        ([5, 1], False, 1, 2),  # it may go on to be what stops it
+        ([5, 1], False, 1, 2),  # may be the start of a stop text
         ([5, 1, 2], False, 1, 3),
         ([5, 1, 2, 3], True, 1, 1),
         ([5, 1, 2, 4], False, 4, 4),

@@ -89,7 +89,7 @@ def test_uniform_model_gives_and_expects_log2_of_its_symbols() -> None:
     (found,) = Scorer(net)([np.array([0, 3, 0, 8])])
     np.testing.assert_allclose(found.bits, np.log2(SYMBOLS), rtol=1e-6)
     np.testing.assert_allclose(found.expected, np.log2(SYMBOLS), rtol=1e-6)
-    assert found.ranks.tolist() == [4, 1, 9]  # of equals the lower id first
+    assert found.ranks.tolist() == [4, 1, 9]  # ties: the lower id comes first
 
 
 def test_no_texts_give_no_scores() -> None:

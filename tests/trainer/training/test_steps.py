@@ -75,7 +75,7 @@ def test_the_loss_starts_at_the_uniform_distribution_s_and_falls() -> None:
 
 
 def test_clipping_bounds_the_step_but_zero_does_not_clip() -> None:
-    # Adam's step hardly depends on the gradient's scale, its second moment does.
+    # Adam's step hardly depends on the scale of the gradient. Adam's second moment does.
     clipped, free = Trained(1, BATCHES[:1], clip_norm=1e-3), Trained(1, BATCHES[:1], clip_norm=0)
     name = next(name for name in clipped.arrays() if name.endswith("logits_kernel_velocity"))
     assert np.abs(clipped.arrays()[name]).max() < np.abs(free.arrays()[name]).max() / 10
