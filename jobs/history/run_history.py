@@ -1,5 +1,6 @@
 """The history of a run, read from its folder: metric rows, samples, and each start of the trainer."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -69,6 +70,21 @@ class RunHistory:
         epochs, rest = divmod(steps, self.plan.steps_per_epoch)
         windows = epochs * self.run.manifest.splits["train"]["windows"] + rest * batch_windows
         return windows * self.plan.chars_per_step // batch_windows
+
+    def step_spans(self) -> list[tuple[float, float]]:
+        """List the spans of wall time (seconds since 1970) that went into steps that count, a lower bound.
+
+        If a restart repeats a step, the later time counts. Steps before the first row of a start do not count: their
+        time contains the compilation of the first step.
+        """
+        spans, repeated_from = list[tuple[float, float]](), math.inf
+        for attempt in reversed(self.attempts):
+            for before, row in pairwise(attempt.speeds):
+                if row.step < repeated_from:
+                    seconds = (row.step - before.step) * self.plan.chars_per_step / row.chars_per_second
+                    spans.append((row.time - seconds, row.time))
+            repeated_from = min([repeated_from, *(row.step for row in attempt.speeds[:1])])
+        return sorted(spans)
 
 
 def read_run_history(run: Run) -> RunHistory:

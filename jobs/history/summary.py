@@ -1,9 +1,7 @@
 """The summary of a run: losses, steps, throughput, goodput, starts."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
 from jobs.history.run_history import RunHistory
@@ -75,24 +73,8 @@ def measure_goodput(history: RunHistory) -> Goodput | None:
     if history.damaged or not history.attempts:
         return None
     wall = history.attempts[-1].ended - history.attempts[0].began
-    steps = sum(ended - began for began, ended in step_spans(history))
+    steps = sum(ended - began for began, ended in history.step_spans())
     return Goodput(steps, wall) if 0 < steps <= wall else None
-
-
-def step_spans(history: RunHistory) -> list[tuple[float, float]]:
-    """List the spans of wall time (seconds since 1970) that went into steps that count, a lower bound.
-
-    If a restart repeats a step, the later time counts. Steps before the first row of a start do not count: their time
-    contains the compilation of the first step.
-    """
-    spans, repeated_from = list[tuple[float, float]](), math.inf
-    for attempt in reversed(history.attempts):
-        for before, row in pairwise(attempt.speeds):
-            if row.step < repeated_from:
-                seconds = (row.step - before.step) * history.plan.chars_per_step / row.chars_per_second
-                spans.append((row.time - seconds, row.time))
-        repeated_from = min([repeated_from, *(row.step for row in attempt.speeds[:1])])
-    return sorted(spans)
 
 
 def summary_rows(summary: RunSummary) -> Iterator[tuple[str, str]]:

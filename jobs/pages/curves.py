@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from jobs.history.run_history import LOST, RunHistory
-from jobs.history.summary import step_spans
 from jobs.pages.svg import COLORS, drawing, image
 from trainer.runs.start_records import EVICTED, FAILED, STALLED, STOPPED
 
@@ -70,7 +69,7 @@ def plot_goodput(history: RunHistory) -> Markup:
         figure, axes, began, seconds = _time_axes(history, ylabel="goodput")
         ended = max(attempt.ended for attempt in history.attempts)
         edges = np.linspace(began, ended, GOODPUT_PARTS + 1)
-        shares = covered_shares(step_spans(history), edges)
+        shares = covered_shares(history.step_spans(), edges)
         stairs = axes.stairs(shares, (edges - began) / seconds, fill=True, color=GREEN, alpha=0.55)
         stairs.set_gid("goodput")
         axes.yaxis.set_major_formatter(PercentFormatter(1))

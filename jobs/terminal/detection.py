@@ -16,10 +16,10 @@ LIMITS = (
     "- short text. Below the smallest length in the table there is no verdict.",
     "- high diversity. At diversity 1 the model writes text that it finds as likely as genuine text.",
     "- edited text, which a person wrote or changed in part.",
-    "- genuine text in worn phrases, or from the training data. The model finds such text as easy as its own, and the "
-    "detector may call it generated.",
-    "The genuine texts are held-out reviews of the same kind as the training data. For other text set the threshold "
-    "anew: jobs.detect train --reviews.",
+    "- genuine text in common phrases, or from the training data. The model predicts such text as well as its own, and "
+    "the detector may call it generated.",
+    "The genuine texts are held-out reviews of the same kind as the training data. For other text train "
+    "a detector with its own threshold: jobs.detect train --reviews.",
 )
 
 
@@ -34,9 +34,9 @@ def rates_note(rows: Sequence[EvaluationRow]) -> str:
     genuine = ", ".join(f"{row.genuine} of {row.chars}" for row in {row.chars: row for row in rows}.values())
     return (
         f"Genuine texts: {genuine} characters. Brackets: {CONFIDENCE:.0%} confidence intervals by bootstrap of the "
-        "texts. AUPR is for the given numbers of genuine and generated texts. TPR (true positive rate) is the share of "
-        "generated texts found, FPR (false positive rate) the share of genuine texts called generated; the last two "
-        "columns use the detector's own threshold."
+        "texts. AUPR is for these numbers of genuine and generated texts. TPR (true positive rate) is the share of "
+        "generated texts that are detected. FPR (false positive rate) is the share of genuine texts called generated. "
+        "The last two columns use the detector's own threshold."
     )
 
 
