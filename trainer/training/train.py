@@ -31,10 +31,10 @@ from trainer.training.initial_weights import set_initial_weights
 from trainer.training.loop import Loop
 from trainer.training.profiler import Profiler
 from trainer.training.progress import TrainingProgress
+from trainer.training.prometheus import serve_run
 from trainer.training.sample_writer import SampleWriter
 from trainer.training.saver import Saver
 from trainer.training.steps import Steps
-from trainer.training.telemetry import serve_run
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +193,7 @@ def build_loop(
 
 
 def run_loop(job: TrainingJob, loop: Loop, recorder: StartRecorder) -> None:
-    """Run the loop with its telemetry and its start record. From here on SIGTERM saves before the process exits."""
+    """Run the loop with Prometheus metrics and a start record. From here on SIGTERM saves before the process exits."""
     job.stop.save_first(loop.is_saved)
     job.watchdog.call_before_exit(recorder.record_stall)
     with (

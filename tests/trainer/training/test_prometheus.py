@@ -19,7 +19,7 @@ from tests.support.memory import Memory
 from tests.support.ports import free_port
 from tests.support.runs import arguments, finish, start
 from tests.trainer.training.test_loop import Counted
-from trainer.training.telemetry import run_metrics, serve
+from trainer.training.prometheus import run_metrics, serve
 
 DOCS = Path(__file__).parents[3] / "docs"
 
