@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 @pytest.mark.parametrize("name", PLOTS)
-def test_the_page_loads_without_a_word_or_a_request_and_its_curves_are_there(
+def test_page_loads_without_messages_or_requests_and_shows_its_curves(
     browser: Browser, pages: dict[str, Path], name: str, size: str
 ) -> None:
     with shown(browser, pages[name], size=size) as seen:
@@ -79,7 +79,7 @@ def test_the_page_loads_without_a_word_or_a_request_and_its_curves_are_there(
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_on_a_phone_nothing_is_wider_than_the_page_but_what_scrolls_by_itself(
+def test_on_a_phone_nothing_is_wider_than_the_page_but_scrolling_boxes(
     browser: Browser, pages: dict[str, Path], name: str
 ) -> None:
     with shown(browser, pages[name], size="phone") as seen:
@@ -91,7 +91,7 @@ def test_on_a_phone_nothing_is_wider_than_the_page_but_what_scrolls_by_itself(
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_in_the_dark_the_page_is_dark_and_so_are_its_plots(
+def test_in_dark_mode_the_page_and_its_plots_are_dark(
     browser: Browser, pages: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
     from matplotlib.image import imread
