@@ -72,9 +72,9 @@ def promote(url: str, registry: ModelRegistry, config: PromoteConfig, *, force: 
     dataset = open_dataset(config.dataset or run.config.dataset)
     run.refuse_other_symbols(dataset)
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
-    from jobs.promotion.promote import promote as promote_run
+    from jobs.promotion.promote import promote_if_better
 
-    promote_run(
+    promote_if_better(
         *(run, dataset, registry),
         split=config.split,
         batch_windows=config.batch_windows,

@@ -57,10 +57,9 @@ def train(config: TrainConfig, name: str) -> None:
         stage(dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=should_stop_waiting) as staging,
     ):
         # TensorFlow takes seconds to import: import it only after everything else is checked.
-        from trainer.training.train import TrainingJob
-        from trainer.training.train import train as train_run
+        from trainer.training.train import TrainingJob, run_training
 
-        train_run(
+        run_training(
             TrainingJob(
                 *(config, dataset, staging, folder, Path(scratch), workers, stop, watchdog),
                 after_save=reports.after_save,

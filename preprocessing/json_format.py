@@ -21,7 +21,7 @@ MAX_VALUE_CHARS = 100  # of a wrong value in a message
 
 # Below 2**53 every reader of JSON holds a number exactly.
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-PositiveInt = Annotated[int, Field(ge=1, lt=2**53)]
+PositiveCount = Annotated[int, Field(ge=1, lt=2**53)]
 
 Record = TypeVar("Record")
 

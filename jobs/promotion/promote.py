@@ -21,7 +21,7 @@ from trainer.training.evaluation import evaluate_split
 log = logging.getLogger(__name__)
 
 
-def promote(
+def promote_if_better(
     run: Run,
     dataset: Dataset,
     registry: ModelRegistry,

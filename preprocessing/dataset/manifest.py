@@ -11,7 +11,7 @@ from pydantic import Field, with_config
 
 from preprocessing.dataset.records import record_bytes
 from preprocessing.dataset.vocabulary import Vocabulary
-from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveInt, encode_json, has_fields_of, parse_json
+from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveCount, encode_json, has_fields_of, parse_json
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -84,10 +84,10 @@ class Manifest:
     sources: tuple[Annotated[Mapping[str, Any], has_fields_of(_Source)], ...]
     shard_rule: str
     vocabulary: str
-    window_chars: PositiveInt
-    stride_chars: PositiveInt
+    window_chars: PositiveCount
+    stride_chars: PositiveCount
     dtype: str
-    record_bytes: PositiveInt
+    record_bytes: PositiveCount
     counts: Annotated[Mapping[str, Any], has_fields_of(_Counts)]
     splits: Annotated[Mapping[str, Mapping[str, int]], has_fields_of(_Splits)]
     shards: tuple[Shard, ...]

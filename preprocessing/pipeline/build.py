@@ -107,7 +107,7 @@ def _run_pipeline(
         partition_count=partition_count(sources, shards),
     )
     graph.run_graph(settings, beam_options)
-    summary = json.loads(build.read(graph.SUMMARY))
+    summary = json.loads(build.read(graph.PIPELINE_SUMMARY))
     if summary["faults"]:
         raise InputError(summary["faults"][0])
     manifest = build_manifest(

@@ -25,7 +25,7 @@ from preprocessing.pipeline.summary import PipelineCounts
 from preprocessing.pipeline.write import WriteShards, write_rejected
 from preprocessing.sources.reader import FilePart
 
-SUMMARY = "summary.json"
+PIPELINE_SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _add_steps(pipeline: beam.Pipeline, settings: PipelineSettings) -> None:
         | "one summary" >> beam.Create([settings.folder])
         | "write summary"
         >> beam.Map(
-            write_summary,
+            write_pipeline_summary,
             AsSingleton(counts),
             AsSingleton(vocabulary),
             AsIter(written.shards),
@@ -119,7 +119,7 @@ def _sum(counters: Iterable[Counter]) -> Counter:
     return total
 
 
-def write_summary(
+def write_pipeline_summary(
     folder: str,
     counts: PipelineCounts,
     vocabulary: Vocabulary,
@@ -135,5 +135,5 @@ def write_summary(
         "rejected": sorted(rejected, key=lambda file: file["name"]),
         "faults": sorted(faults),
     }
-    with create_file(folder, SUMMARY) as stream:
+    with create_file(folder, PIPELINE_SUMMARY) as stream:
         stream.write(json.dumps(summary).encode())

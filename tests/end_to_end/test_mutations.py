@@ -47,7 +47,7 @@ def outcome(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
         partition_count=2,
     )
     graph.run_graph(pipeline_settings)
-    summary: dict[str, Any] = json.loads((folder / "out" / graph.SUMMARY).read_bytes())
+    summary: dict[str, Any] = json.loads((folder / "out" / graph.PIPELINE_SUMMARY).read_bytes())
     counts = {tuple(key): count for key, count in summary["counts"]}
     rejected = sum(count for key, count in counts.items() if key[0] == "rejected")
     left_out = counts.get(("duplicate",), 0) + rejected

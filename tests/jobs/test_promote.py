@@ -112,15 +112,15 @@ def test_gain_of_exactly_min_gain_bits_is_enough(
 
 
 def test_concurrent_promotion_raises_conflict_and_changes_no_report(dataset: Path, runs: Path, tmp_path: Path) -> None:
-    from jobs.promotion.promote import promote as promote_run
+    from jobs.promotion.promote import promote_if_better
 
     settings: dict[str, Any] = {"split": "test", "batch_windows": 128, "min_gain_bits": 0.01, "force": False}
     stale, opened = ModelRegistry(str(tmp_path)), open_dataset(str(dataset))
-    promote_run(open_run(str(runs / "weak")), opened, ModelRegistry(str(tmp_path)), **settings)
+    promote_if_better(open_run(str(runs / "weak")), opened, ModelRegistry(str(tmp_path)), **settings)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for name in ("weak", "good"):  # the same run as the first, and another
         with pytest.raises(Conflict):
-            promote_run(open_run(str(runs / name)), opened, stale, **settings)
+            promote_if_better(open_run(str(runs / name)), opened, stale, **settings)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 

@@ -7,15 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.statistics import CHUNK_BYTES, read_text_ids
-from preprocessing.dataset.vocabulary import CLOSE, OPEN
+from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids
 from preprocessing.errors import InputError
 from preprocessing.progress import report_progress
 from preprocessing.sources.review import Review
@@ -25,8 +23,6 @@ from trainer.sampling.generate import generate_samples, whole_samples
 from trainer.sampling.sampler import draws
 from trainer.scoring.review_files import find_review_files, read_review_files
 from trainer.scoring.scored_reviews import TextCodec
-
-Ids = npt.NDArray[Any]
 
 
 def read_split_ids(dataset: Dataset, split: str) -> list[Ids]:

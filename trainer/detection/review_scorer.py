@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from preprocessing.dataset.folder import Dataset, open_dataset
-from trainer.detection.examples import Ids, read_review_ids, read_split_ids
+from preprocessing.dataset.vocabulary import Ids
+from trainer.detection.examples import read_review_ids, read_split_ids
 from trainer.runs.folder import Run
 from trainer.runs.load import load_checkpoint
 from trainer.scoring.scored_reviews import TextCodec

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preprocessing.errors import InputError
-from preprocessing.json_format import PositiveInt, encode_json, parse_json
+from preprocessing.json_format import PositiveCount, encode_json, parse_json
 from preprocessing.storage.urls import open_bucket
 
 NAME = "export.json"
@@ -20,7 +20,7 @@ KERAS, SAVED_MODEL = "model.keras", "saved_model"
 class ExportRecord:
     """The values of export.json that are read back."""
 
-    format: PositiveInt
+    format: PositiveCount
     run: str
     step: int
     sha256: str

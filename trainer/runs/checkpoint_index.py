@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, with_config
 
-from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveInt, encode_json, parse_json
+from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveCount, encode_json, parse_json
 from preprocessing.storage.bucket import Bucket
 
 CHECKPOINT_INDEX = "checkpoint.json"  # a run has begun once this object exists
@@ -41,7 +41,7 @@ class Position:
 class CheckpointEntry(Position):
     """A checkpoint in the index: a position, and the file with the weights and the optimizer."""
 
-    step: PositiveInt
+    step: PositiveCount
     epoch: int
     losses: tuple[float, ...]
     file: Annotated[str, Field(pattern=r"^checkpoints/\w[-.\w]*$")]
@@ -51,7 +51,7 @@ class CheckpointEntry(Position):
 
 @dataclass(frozen=True)
 class _Index:
-    format: PositiveInt
+    format: PositiveCount
     checkpoints: Annotated[tuple[CheckpointEntry, ...], Field(min_length=1)]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Ids = Sequence[int]
+IdSequence = Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,14 @@ class StopTexts:
     stop: the sample ends before such a text.
     """
 
-    until: tuple[Ids, ...] = ()
-    stop: tuple[Ids, ...] = ()
+    until: tuple[IdSequence, ...] = ()
+    stop: tuple[IdSequence, ...] = ()
 
-    def reached(self, ids: Ids) -> bool:
+    def reached(self, ids: IdSequence) -> bool:
         """Return whether a sample with these ids ends here."""
         return any(_ends_with(ids, text) for text in (*self.until, *self.stop))
 
-    def certain_length(self, ids: Ids, *, ended: bool) -> int:
+    def certain_length(self, ids: IdSequence, *, ended: bool) -> int:
         """Return how many of a sample's ids belong to it, whatever ids follow.
 
         The ids of a reached `stop` text do not belong to the sample. The ids that may be the beginning of a `stop`
@@ -33,5 +33,5 @@ class StopTexts:
         return len(ids) - max(uncertain, default=0)
 
 
-def _ends_with(ids: Ids, text: Ids) -> bool:
+def _ends_with(ids: IdSequence, text: IdSequence) -> bool:
     return list(ids[-len(text) :]) == list(text)

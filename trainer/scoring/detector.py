@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat, with_config
 
 from preprocessing.errors import InputError
-from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveInt, encode_json, parse_json
+from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveCount, encode_json, parse_json
 from preprocessing.storage.urls import split_url
 from trainer.scoring.scores import FEATURES, Scores, compute_features
 
@@ -32,7 +32,7 @@ class LengthClassifier:
     genuine, generated: numbers of texts that the regression was fitted to.
     """
 
-    chars: PositiveInt
+    chars: PositiveCount
     means: Annotated[tuple[FiniteFloat, ...], OnePerFeature]
     scales: Annotated[tuple[Scale, ...], OnePerFeature]
     coefficients: Annotated[tuple[FiniteFloat, ...], OnePerFeature]
@@ -59,7 +59,7 @@ class Detector:
     versions: versions of the packages that the detector was made with.
     """
 
-    format: PositiveInt = field(default=FORMAT, kw_only=True)
+    format: PositiveCount = field(default=FORMAT, kw_only=True)
     checkpoint: str
     false_positive_rate: Annotated[float, Field(gt=0, lt=1)]
     diversities: tuple[float, ...]

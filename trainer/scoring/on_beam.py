@@ -36,7 +36,7 @@ from trainer.scoring.scored_reviews import (
 
 log = logging.getLogger(__name__)
 
-SCORES, SUMMARY = "scores", "summary.json"
+SCORES, SCORE_SUMMARY = "scores", "summary.json"
 SCORED = "scored"
 
 
@@ -118,11 +118,11 @@ def score_on_beam(
         _ = (
             pipeline
             | "one summary" >> beam.Create([output_url])
-            | "write summary" >> beam.Map(write_summary, AsDict(counts), beam.pvalue.AsIter(written))
+            | "write summary" >> beam.Map(write_score_summary, AsDict(counts), beam.pvalue.AsIter(written))
         )
 
     run_pipeline(add_steps, options, urls=[url, output, *(part.url for part in parts)])
-    summary = json.loads(folder.read(SUMMARY))
+    summary = json.loads(folder.read(SCORE_SUMMARY))
     log.info("%s: %s", output, "; ".join(f"{count} {outcome}" for outcome, count in sorted(summary.items())))
     if SCORED not in summary:
         raise InputError(f"{', '.join(reviews)}: no review can be scored: see {output}")
@@ -140,8 +140,8 @@ def name_outcome(result: LineResult) -> str:
     return result.error if isinstance(result, UnscoredLine) else SCORED
 
 
-def write_summary(folder: str, counts: Mapping[str, int], written: Iterable[str]) -> None:
+def write_score_summary(folder: str, counts: Mapping[str, int], written: Iterable[str]) -> None:
     """Write the summary after all files are `written`."""
     list(written)
-    with create_file(folder, SUMMARY) as stream:
+    with create_file(folder, SCORE_SUMMARY) as stream:
         stream.write(json.dumps(dict(counts)).encode())

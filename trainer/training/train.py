@@ -73,7 +73,7 @@ class Data:
     held_out: Windows
 
 
-def train(job: TrainingJob) -> None:
+def run_training(job: TrainingJob) -> None:
     """Begin or continue the run in the job's bucket, and train it to its end.
 
     Raises Stopped, with all saved, after SIGTERM or Ctrl-C, and the exceptions of Loop.run.
