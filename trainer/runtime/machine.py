@@ -24,7 +24,7 @@ def machine() -> dict[str, str]:
     return {
         "host": platform.node(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "CPU": cpu_model(CPUINFO) or platform.processor() or platform.machine(),
+        "CPU": read_cpu_fact(CPUINFO, "model name") or platform.processor() or platform.machine(),
         "cores": cores(CGROUP),
         "memory": memory(CGROUP),
         "GPUs": ", ".join(f"{count} x {name}" for name, count in gpus.items()) or "none",
@@ -32,11 +32,11 @@ def machine() -> dict[str, str]:
     }
 
 
-def cpu_model(cpuinfo: Path) -> str:
-    """Return the CPU's name from Linux's cpuinfo; empty on other systems."""
+def read_cpu_fact(cpuinfo: Path, name: str) -> str:
+    """Return a fact about the first CPU from Linux's cpuinfo, for example "model name"; empty on other systems."""
     if not cpuinfo.exists():
         return ""
-    lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
+    lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith(name))
     return next(lines, "").partition(":")[2].strip()
 
 

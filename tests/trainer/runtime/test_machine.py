@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from trainer.runtime.machine import cores, cpu_model, machine, memory
+from trainer.runtime.machine import cores, machine, memory, read_cpu_fact
 
 
 def test_a_machine_is_named_with_its_processor_and_what_is_used_on_it() -> None:
@@ -11,8 +11,11 @@ def test_a_machine_is_named_with_its_processor_and_what_is_used_on_it() -> None:
 
 
 def test_the_processor_is_named_as_linux_names_it(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: A: B 7\nmodel name\t: C\n")
-    assert (cpu_model(tmp_path / "cpuinfo"), cpu_model(tmp_path / "none")) == ("A: B 7", "")
+    facts = "processor\t: 0\nmodel name\t: A: B 7\nflags\t\t: avx2 amx_bf16\nmodel name\t: C\n"
+    (tmp_path / "cpuinfo").write_text(facts)
+    assert read_cpu_fact(tmp_path / "cpuinfo", "model name") == "A: B 7"
+    assert read_cpu_fact(tmp_path / "cpuinfo", "flags") == "avx2 amx_bf16"
+    assert read_cpu_fact(tmp_path / "none", "model name") == ""
 
 
 def test_a_pod_s_limits_are_what_counts(tmp_path: Path) -> None:

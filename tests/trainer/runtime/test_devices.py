@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.runtime.precision import choose_precision
+from trainer.runtime.devices import choose_precision
 
 
 @pytest.mark.parametrize(
