@@ -3,13 +3,14 @@
     python -m jobs.retrain --run NAME --set reviews=URL --set bucket=URL [Beam options]
 
     BUCKET/datasets/<first 8 of its fingerprint>    the dataset, as jobs.preprocess builds it
-    BUCKET/runs/NAME                                the run, as jobs.train trains it, from production's weights
+    BUCKET/runs/NAME                                the run, as jobs.train trains it
     BUCKET/models                                   current.json and reports/, as jobs.promote writes them
 
 There is nothing to do if a model was promoted or refused on the same reviews with the same settings of preprocessing.
 The same command again continues after a stop or a kill. A run that has begun keeps its dataset and its initial
-weights, even if new reviews or a new production came meanwhile. The initial weights are of the newest checkpoint of
-production's run, if it has the configured layers. The exit code is 0 whatever the decision.
+weights, even if new reviews or a new production came meanwhile. The initial weights are the newest checkpoint of
+production's run if that run has the configured layers. Otherwise they come from `warm_start` in the training
+configuration. Without a `warm_start` they are random. The exit code is 0 whatever the decision.
 """
 
 import logging
