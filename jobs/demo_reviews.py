@@ -23,7 +23,7 @@ class DemoReviewsConfig:
     """Configuration of jobs.demo_reviews."""
 
     output: Url = key(REQUIRED, "URL of the file, JSON lines in the format of Kaggle's reviews")
-    reviews: PositiveInt = key(2500, "reviews; about 330 characters each")
+    reviews: PositiveInt = key(2500, "reviews; about 315 characters each")
     seed: Seed = key(1, "seed; review k depends on (seed, k) alone")
 
 

@@ -1,7 +1,8 @@
 """The decision on a candidate for production, and its reason.
 
-Each decision is kept beside current.json, promoted or not, as MODELS/reports/NAME.md for people (report.py) and as
-NAME.json for programs. NAME is the first 8 characters of the dataset's fingerprint, a hyphen, and the run's name.
+Each decision is kept beside current.json, promoted or not, as MODELS/reports/NAME.md for people
+(decision_report.py) and as NAME.json for programs. NAME is the first 8 characters of the dataset's fingerprint, a
+hyphen, and the run's name.
 """
 
 from dataclasses import asdict, dataclass
