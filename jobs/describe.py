@@ -3,7 +3,7 @@
     python -m jobs.describe DATASET [--html FILE]
 
 DATASET is the URL of a dataset's folder. --html also writes the description as an HTML file with plots. This needs
-matplotlib. The command reads all shards, two at a time, and holds some records of each in memory.
+the extra `describe`. The command reads all shards, two at a time, and holds some records of each in memory.
 """
 
 import tempfile
@@ -20,6 +20,7 @@ from preprocessing.dataset.manifest import Shard
 from preprocessing.dataset.statistics import ShardStatistics, empty_statistics, read_statistics, read_window
 from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
+from preprocessing.extras import require_extra
 from preprocessing.storage.atomic import as_input_error, replace_file
 
 SHARDS_AT_ONCE = 2
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("dataset", metavar="DATASET")
     parser.add_argument("--html", metavar="FILE", help="local file to write or replace")
     args = parser.parse_args(argv)
+    if args.html is not None:
+        require_extra("describe")
     dataset = open_dataset(args.dataset)
     if args.html is None:
         sections, _ = describe(dataset)
@@ -52,10 +55,6 @@ def _open_page(html: str) -> Iterator[BinaryIO]:
         is_folder = path.is_dir()
     if is_folder:
         raise InputError(f"--html {html}: a folder, expected a file")
-    try:
-        import matplotlib  # noqa: F401 (imported early: without it all work would be in vain)
-    except ImportError:
-        raise InputError("--html: needs matplotlib, which is not installed") from None
     with replace_file(path) as file:
         yield file
 

@@ -26,6 +26,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from jobs.cli import command
 from jobs.cli.command import checked
 from preprocessing.errors import InputError
+from preprocessing.extras import require_extra
 from preprocessing.settings import Seed
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    require_extra("detect")
     folder, name = split_url(args.to)
     run = open_run(args.run)
 
@@ -88,6 +90,8 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    require_extra("detect")
+    require_extra("describe")  # for the page
     run, detector = open_run(args.run), read_detector(args.detector)
 
     from jobs.pages.detection import detection_page

@@ -35,6 +35,7 @@ from typing import IO, BinaryIO
 from jobs.cli import command
 from jobs.terminal.ranks import color_by_rank
 from preprocessing.errors import InputError
+from preprocessing.extras import require_extra
 from preprocessing.progress import report_progress
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
@@ -70,6 +71,8 @@ def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> N
             raise InputError(f"{option}: unknown: did you mean {near}?")
     if args.color and not sys.stdout.isatty():
         raise InputError("--color: stdout is no terminal: use --html FILE")
+    if args.html:
+        require_extra("describe")
     run = open_run(args.run)
     detector = read_detector(args.detector) if args.detector else None
     if beam_options:

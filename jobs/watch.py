@@ -7,6 +7,7 @@
 RUN is the URL of a run's folder. The status is as of the run's last save: step, epoch, rate, time left, losses, the
 last sample, restarts. A terminal shows a live view; otherwise each save prints a line. The exit code is 0 once the
 run is complete. Ctrl-C stops the command and not the run. An unreachable store is polled again.
+The command needs the extra `describe`.
 """
 
 import sys
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from jobs.cli import command
 from jobs.cli.command import checked
-from jobs.terminal.status import poll_status, print_json, print_lines, show_live
+from preprocessing.extras import require_extra
 from trainer.runs.folder import open_run
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]  # a day: time.sleep does not accept infinity
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--once", action="store_true", help="print the status and exit")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     args = parser.parse_args(argv)
+    require_extra("describe")
+    from jobs.terminal.status import poll_status, print_json, print_lines, show_live
+
     polls = islice(poll_status(open_run(args.run), every_seconds=args.every), 1 if args.once else None)
     if args.json:
         print_json(polls)

@@ -1,11 +1,10 @@
 """Reports as files: report.html in a run's folder, or a page at a URL."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from threading import Lock
 
-from preprocessing.errors import InputError
+from preprocessing.extras import require_extra
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import Run, open_run
 
@@ -15,23 +14,12 @@ REPORT = "report.html"
 COMPARISON = "comparison.html"
 
 
-@contextmanager
-def _needed_packages() -> Iterator[None]:
-    """Raise InputError for an ImportError: a page needs packages that training does not need."""
-    try:
-        yield
-    except ImportError as error:
-        raise InputError(
-            f"needs {str(error.name).partition('.')[0]}, which is not installed: it is in the extra `describe`"
-        ) from None
-
-
-@_needed_packages()
 def write_report(run: Run, url: str | None = None) -> str:
     """Write the report of a run to `url`, or into its folder, and return its URL.
 
     Raises InputError if a package is not installed, or if an object of the run is damaged.
     """
+    require_extra("describe")
     from jobs.pages.run import report_page
 
     page = report_page(run)
@@ -41,9 +29,9 @@ def write_report(run: Run, url: str | None = None) -> str:
     return f"{run.bucket.url}/{REPORT}"
 
 
-@_needed_packages()
 def write_comparison(urls: Sequence[str], url: str) -> str:
     """Write the comparison of the runs at `urls` to `url`, and return `url`. Raises InputError as write_report does."""
+    require_extra("describe")
     from jobs.pages.comparison import comparison_page
 
     return _write(comparison_page(urls), url)

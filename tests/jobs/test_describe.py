@@ -273,5 +273,5 @@ def test_matplotlib_is_imported_only_for_a_page(tmp_path: Path) -> None:
     assert command(folder, after="assert 'matplotlib' not in sys.modules") == (0, DESCRIBED, "")
     code, out, errors = command(folder, "--html", tmp_path / "x.html", before="sys.modules['matplotlib'] = None")
     assert (code, out) == (2, "")
-    assert errors.endswith(": --html: needs matplotlib, which is not installed\n")
+    assert errors.endswith(": needs matplotlib, which is not installed: it is in the extra `describe`\n")
     assert not (tmp_path / "x.html").exists()
