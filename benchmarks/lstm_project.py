@@ -23,7 +23,7 @@ from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Batch, Windows, pad_batch
-from trainer.sampling.sampler import continue_prompts, draws, stepper
+from trainer.sampling.sampler import build_stepper, continue_prompts, draw_numbers
 
 SIDE = 2048
 DIVERSITIES, CHARS = (0.2, 0.4, 0.6, 0.8), 400
@@ -38,7 +38,7 @@ def main() -> None:
     dtype = keras.mixed_precision.dtype_policy().compute_dtype
     square = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
     product = tf.function(lambda: tf.matmul(square, square)[0, 0])
-    prompts, drawn = np.ones((TEXTS, 1), np.int32), draws(1, 1, rows=TEXTS, chars=CHARS)
+    prompts, drawn = np.ones((TEXTS, 1), np.int32), draw_numbers(1, 1, rows=TEXTS, chars=CHARS)
     number = 0
 
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def main() -> None:
                 steps.evaluate(read_batch(0))
                 return {"seconds": time.perf_counter() - began}
             if request.get("sample"):
-                continue_prompts(*stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
+                continue_prompts(*build_stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
                 return {"seconds": time.perf_counter() - began}
             windows_batch = read_batch(number % (order.steps_per_epoch - 1))
             after_read = time.perf_counter()

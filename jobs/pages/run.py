@@ -14,7 +14,7 @@ from preprocessing.settings import as_yaml
 from preprocessing.storage.urls import absolute
 from trainer.runs.folder import Run
 from trainer.runs.metric_rows import Validated
-from trainer.runtime.machine import versions
+from trainer.runtime.machine import list_versions
 
 
 def report_page(run: Run) -> bytes:
@@ -39,7 +39,7 @@ def report_page(run: Run) -> bytes:
         dataset=manifest_sections(run.manifest),
         configuration=as_yaml(run.config).strip(),
         machine=next((attempt.machine for attempt in reversed(history.attempts) if attempt.machine), None),
-        versions=list(versions()),
+        versions=list(list_versions()),
     )
 
 

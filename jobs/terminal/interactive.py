@@ -10,7 +10,7 @@ from preprocessing.errors import InputError
 from trainer.runs.load import load_model
 from trainer.sampling.generate import Conversation
 from trainer.sampling.prompt import decode_utf8, encode_prompt
-from trainer.sampling.sampler import draws
+from trainer.sampling.sampler import draw_numbers
 
 
 def converse(request: SampleRequest, *, strict: bool) -> None:
@@ -30,7 +30,7 @@ def converse(request: SampleRequest, *, strict: bool) -> None:
             continue
         conversation.read(ids)
         answer = conversation.write(
-            draws(request.seed, turn, rows=1, chars=request.chars)[0],
+            draw_numbers(request.seed, turn, rows=1, chars=request.chars)[0],
             diversity=request.diversity,
             truncation=request.truncation,
             reached=request.stop_texts.reached,

@@ -21,7 +21,7 @@ Integers = npt.NDArray[np.int64]
 GAMMA, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def hashed(key: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
+def hash_key(key: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
     """Return the hashes [count] uint64 of (key, 0), (key, 1), ... The numbers of the key are not negative."""
     state = np.zeros(1, np.uint64)
     for number in key:
@@ -31,12 +31,12 @@ def hashed(key: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
 
 def uniform(key: Sequence[int], count: int) -> npt.NDArray[np.float64]:
     """Return numbers [count] float64 in [0, 1), from the upper 53 bits of the hashes."""
-    return (hashed(key, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (hash_key(key, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def permutation(key: Sequence[int], count: int) -> Integers:
     """Return a shuffle [count] of 0 .. count - 1."""
-    return np.argsort(hashed(key, count), kind="stable").astype(np.int64)
+    return np.argsort(hash_key(key, count), kind="stable").astype(np.int64)
 
 
 def _mix(state: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

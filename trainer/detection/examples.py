@@ -20,7 +20,7 @@ from preprocessing.sources.review import Review
 from trainer.detection.ngrams import NGrams
 from trainer.runs.folder import Run
 from trainer.sampling.generate import generate_samples, whole_samples
-from trainer.sampling.sampler import draws
+from trainer.sampling.sampler import draw_numbers
 from trainer.scoring.review_files import find_review_files, read_review_files
 from trainer.scoring.scored_reviews import TextCodec
 
@@ -66,7 +66,7 @@ def generate_with_ngrams(
     """Generate reviews as `generate_with_model` does, with an n-gram model of the training split."""
     opening, closing = _braces(run)
     model = NGrams(np.concatenate(list(_read_shards(dataset, "train"))), len(run.manifest.vocabulary))
-    drawn = draws(seed, 0, rows=len(diversities), chars=chars)
+    drawn = draw_numbers(seed, 0, rows=len(diversities), chars=chars)
     return _cut(model.generate(opening, diversities=diversities, drawn=drawn), opening, closing)
 
 

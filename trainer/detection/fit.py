@@ -14,7 +14,7 @@ from trainer.detection.examples import generate_with_model
 from trainer.detection.rates import find_threshold
 from trainer.detection.review_scorer import THIS_RUN, ReviewScorer, ReviewSettings, ScoredTexts
 from trainer.runs.folder import Run
-from trainer.runtime.machine import versions
+from trainer.runtime.machine import list_versions
 from trainer.scoring.detector import Detector, LengthClassifier
 from trainer.scoring.scores import FEATURES, Scores, compute_features
 
@@ -53,7 +53,7 @@ def fit_detector(
         diversities=tuple(float(texts.label) for texts in generated),
         features=tuple(FEATURES),
         lengths=fit_classifiers(genuine.scores, generated_scores, lengths, rate=rate, seed=seed),
-        versions=dict(versions()),
+        versions=dict(list_versions()),
     )
 
 

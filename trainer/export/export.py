@@ -21,7 +21,7 @@ from trainer.runs.checkpoint_index import CheckpointEntry
 from trainer.runs.checkpoints import hash_file, read_newest
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
-from trainer.runtime.machine import utc_now, versions
+from trainer.runtime.machine import list_versions, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _describe(run: Run, entry: CheckpointEntry, folder: Path) -> dict[str, Any]:
         "lowercase": run.manifest.settings["lowercase"],
         "window_chars": run.manifest.window_chars,
         "model": asdict(run.config.model),
-        "versions": dict(versions()),
+        "versions": dict(list_versions()),
         "exported": utc_now(),
         "files": {path.relative_to(folder).as_posix(): hash_file(path) for path in files},
     }

@@ -96,7 +96,7 @@ def _choose(logits: tf.Tensor, diversity: tf.Tensor, drawn: tf.Tensor) -> tf.Ten
 
 
 def _draws(seed: tf.Tensor, rows: tf.Tensor, chars: tf.Tensor) -> tf.Tensor:
-    """Return random numbers [rows, chars] float64 as trainer/sampling/sampler.py `draws` does for epoch 0."""
+    """Return random numbers [rows, chars] float64 as trainer/sampling/sampler.py `draw_numbers` does for epoch 0."""
     state = _mix(_mix(tf.cast(seed, tf.uint64)[None]))  # the second mixes in the epoch, which is 0
     state = _mix(state + tf.cast(tf.range(rows), tf.uint64))
     hashed = _mix(state[:, None] + tf.cast(tf.range(chars), tf.uint64))

@@ -64,26 +64,31 @@ def _forward(
     """Return outputs [L, B, H], gates [B, 4H] of each step, and carries [B, H] before each step and at the end."""
     units = recurrent.shape[0]
     rows = tf.shape(inputs)[1]
-    shares = tf.reshape(tf.matmul(_rows(inputs), kernel), [tf.shape(inputs)[0], rows, 4 * units])
+    input_gates = tf.reshape(tf.matmul(_rows(inputs), kernel), [tf.shape(inputs)[0], rows, 4 * units])
     before = tf.zeros([rows, units], inputs.dtype), tf.zeros([rows, units], tf.float32)
-    outputs, _, gates, carries = steps_from(before, shares, recurrent, bias, keep=keep)
+    outputs, _, gates, carries = run_lstm_steps(before, input_gates, recurrent, bias, keep=keep)
     return outputs, gates, carries
 
 
-def steps_from(
-    before: tuple[tf.Tensor, tf.Tensor], shares: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, keep: bool = False
+def run_lstm_steps(
+    before: tuple[tf.Tensor, tf.Tensor],
+    input_gates: tf.Tensor,
+    recurrent: tf.Tensor,
+    bias: tf.Tensor,
+    *,
+    keep: bool = False,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor], tf.TensorArray, tf.TensorArray]:
     """Run all steps. Return the outputs [L, B, H] and the state after the last step.
 
-    A state is hidden [B, H] and carry [B, H] float32. `shares` [L, B, 4H] are the input's part of the gates. With
+    A state is hidden [B, H] and carry [B, H] float32. `input_gates` [L, B, 4H] are the input's part of the gates. With
     `keep`, also return the gates [B, 4H] of each step, and the carry before each step and at the end.
     """
     hidden, carry = before
-    units, steps, dtype = recurrent.shape[0], tf.shape(shares)[0], hidden.dtype
+    units, steps, dtype = recurrent.shape[0], tf.shape(input_gates)[0], hidden.dtype
     transposed = tf.transpose(recurrent)  # oneDNN reads the transposed matrix faster
 
     def step(t: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, outputs: Any, gates: Any, carries: Any) -> Any:
-        hidden, carry, opened = _cell(shares[t], tf.matmul(hidden, transposed, transpose_b=True), bias, carry)
+        hidden, carry, opened = _cell(input_gates[t], tf.matmul(hidden, transposed, transpose_b=True), bias, carry)
         if keep:
             gates, carries = gates.write(t, opened), carries.write(t + 1, carry)
         return t + 1, hidden, carry, outputs.write(t, hidden), gates, carries

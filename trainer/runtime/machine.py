@@ -13,7 +13,7 @@ CPUINFO = Path("/proc/cpuinfo")
 CGROUP = Path("/sys/fs/cgroup")  # a pod's limits, if cgroups are of version 2
 
 
-def machine() -> dict[str, str]:
+def describe_machine() -> dict[str, str]:
     """Return host, system, CPU, cores, memory, GPUs and package versions. Opens TensorFlow's devices."""
     import tensorflow as tf
 
@@ -25,10 +25,10 @@ def machine() -> dict[str, str]:
         "host": platform.node(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "CPU": read_cpu_fact(CPUINFO, "model name") or platform.processor() or platform.machine(),
-        "cores": cores(CGROUP),
-        "memory": memory(CGROUP),
+        "cores": describe_cores(CGROUP),
+        "memory": describe_memory(CGROUP),
         "GPUs": ", ".join(f"{count} x {name}" for name, count in gpus.items()) or "none",
-        **dict(versions()),
+        **dict(list_versions()),
     }
 
 
@@ -40,14 +40,14 @@ def read_cpu_fact(cpuinfo: Path, name: str) -> str:
     return next(lines, "").partition(":")[2].strip()
 
 
-def cores(cgroup: Path) -> str:
+def describe_cores(cgroup: Path) -> str:
     """Return the number of cores, and the limit on their time if a cgroup sets one."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, period = [*_limit(cgroup / "cpu.max"), "max", "max"][:2]
     return f"{own}, limited to the time of {int(quota) / int(period):g}" if quota != "max" else f"{own}"
 
 
-def memory(cgroup: Path) -> str:
+def describe_memory(cgroup: Path) -> str:
     """Return the memory of the machine, or the cgroup's limit if it is smaller."""
     own = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     [limit] = _limit(cgroup / "memory.max") or ["max"]
@@ -58,7 +58,7 @@ def _limit(file: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def versions() -> Iterator[tuple[str, str]]:
+def list_versions() -> Iterator[tuple[str, str]]:
     """Yield (name, version) of Python and each package, without importing the package."""
     yield "python", platform.python_version()
     for package in PACKAGES:

@@ -2,8 +2,8 @@
 
 The samples are generated side by side, AT_ONCE at a time. When a sample ends, a waiting sample takes its slot at once,
 so a sample costs no more than its length. A slot takes only samples of its own row: sample n always stands in row
-n % GROUP_ROWS of a group, because a row's rounding may depend on its position (sampler.stepper). So the samples of
-one row may be ahead of the samples of another row.
+n % GROUP_ROWS of a group, because a row's rounding may depend on its position (sampler.build_stepper). So the samples
+of one row may be ahead of the samples of another row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from trainer.sampling.sampler import GROUP_ROWS, State, Step, choose, draws, stepper, with_rows_of
+from trainer.sampling.sampler import GROUP_ROWS, State, Step, build_stepper, choose, draw_numbers, replace_rows
 from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 
 AT_ONCE = 64  # eight groups of rows: twice as many are hardly faster, and take twice as long to trace
@@ -58,7 +58,7 @@ def generate_samples(
     """Yield each sample, one for each diversity, whenever it has grown by a character.
 
     A sample ends after `chars` characters, or earlier where its ids have `reached` an end.
-    Sample n equals row n of `continue_prompts` with draws(seed, 0, ...), whatever the other samples are.
+    Sample n equals row n of `continue_prompts` with draw_numbers(seed, 0, ...), whatever the other samples are.
     """
     waiting = _queue_by_row(diversities, chars=chars, seed=seed)
     first = (next(waiting[slot % GROUP_ROWS], None) for slot in range(AT_ONCE))
@@ -80,7 +80,7 @@ def generate_samples(
             logits, state = step(ids, state)
         if replaced.any():
             logits = np.where(replaced[:, None], prompt_logits, logits)
-            state = with_rows_of(prompt_state, state, replaced)
+            state = replace_rows(prompt_state, state, replaced)
 
 
 def whole_samples(samples: Iterable[GeneratedSample]) -> Iterator[GeneratedSample]:
@@ -100,7 +100,7 @@ def _queue_by_row(diversities: Iterable[float], *, chars: int, seed: int) -> lis
 
     def create(numbered: Iterable[tuple[int, float]]) -> Iterator[GeneratedSample]:
         for number, diversity in numbered:
-            yield GeneratedSample(number, diversity, draws(seed, 0, rows=1, chars=chars, first=number)[0])
+            yield GeneratedSample(number, diversity, draw_numbers(seed, 0, rows=1, chars=chars, first=number)[0])
 
     # `tee` keeps the diversities that some rows have taken and others have not: eight bytes for each sample.
     copies = tee(diversities, GROUP_ROWS)
@@ -111,7 +111,7 @@ def _read_prompt(
     model: keras.Model, prompt: Sequence[int], *, rows: int
 ) -> tuple[Step, npt.NDArray[np.float32], State]:
     """Return the model as a step function, and its logits [rows, V] and state after the prompt."""
-    step, state = stepper(model, GROUP_ROWS)  # the prompt is read once for each row of a group
+    step, state = build_stepper(model, GROUP_ROWS)  # the prompt is read once for each row of a group
     for symbol in prompt:
         logits, state = step(np.full(GROUP_ROWS, symbol, np.int32), state)
     groups = -(-rows // GROUP_ROWS)
@@ -123,7 +123,7 @@ class Conversation:
 
     def __init__(self, model: keras.Model, start: Sequence[int]) -> None:
         """Begin the text with the ids `start`, at least one."""
-        self._step, self._state = stepper(model, 1)
+        self._step, self._state = build_stepper(model, 1)
         self.read(start)
 
     def read(self, ids: Sequence[int]) -> None:

@@ -21,7 +21,7 @@ Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, t
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]
 
 
-def draws(seed: int, epoch: int, *, rows: int, chars: int, first: int = 0) -> npt.NDArray[np.float64]:
+def draw_numbers(seed: int, epoch: int, *, rows: int, chars: int, first: int = 0) -> npt.NDArray[np.float64]:
     """Return random numbers [rows, chars] in [0, 1) for the samples from row `first` on.
 
     A row's numbers depend on the seed, the epoch and the row's number alone.
@@ -75,7 +75,7 @@ def continue_prompts(
     return chosen
 
 
-def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
+def build_stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
     """Return the model, with its current weights, as a Step, and the state of `rows` rows before the first character.
 
     The bits of a row depend on its number and its own characters alone, not on the other rows. A matrix product may
@@ -97,8 +97,8 @@ def stepper(model: keras.Model, rows: int) -> tuple[Step, State]:
     return step, [state] * -(-rows // GROUP_ROWS)
 
 
-def with_rows_of(source: State, state: State, rows: npt.NDArray[np.bool_]) -> State:
-    """Return `state` with the rows [B] that are true replaced by the rows of `source`, a state of the same stepper."""
+def replace_rows(source: State, state: State, rows: npt.NDArray[np.bool_]) -> State:
+    """Return `state` with the rows [B] that are true replaced by the rows of `source`, a state of the same Step."""
     padded = np.zeros((len(state), GROUP_ROWS, 1), bool)
     padded.reshape(-1)[: len(rows)] = rows
     return [

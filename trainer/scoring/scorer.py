@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.errors import Stopped
-from trainer.model.lstm import steps_from
+from trainer.model.lstm import run_lstm_steps
 from trainer.model.network import Weights, inference_weights
 from trainer.scoring.scores import Scores
 
@@ -76,8 +76,8 @@ def _chunk(weights: Weights, ids: tf.Tensor, before: Any) -> tuple[tf.Tensor, tf
     inputs, targets = tf.transpose(ids[:, :-1]), tf.transpose(ids[:, 1:])
     below, after = None, []
     for (kernel, recurrent, bias), state in zip(layers, before, strict=True):
-        shares = tf.gather(table, inputs) if below is None else tf.tensordot(below, kernel, 1)
-        below, state_after, _, _ = steps_from(state, shares, recurrent, bias)
+        input_gates = tf.gather(table, inputs) if below is None else tf.tensordot(below, kernel, 1)
+        below, state_after, _, _ = run_lstm_steps(state, input_gates, recurrent, bias)
         after.append(state_after)
     logits = tf.tensordot(tf.cast(below, tf.float32), logits_kernel, 1) + logits_bias
     bits = tf.nn.log_softmax(logits) / -math.log(2)

@@ -9,11 +9,11 @@ import numpy as np
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import Stopped
 from trainer.config import TrainConfig
-from trainer.data.order import hashed
+from trainer.data.order import hash_key
 from trainer.data.windows import Windows
 from trainer.runs.samples import EpochSamples, Sample
 from trainer.runtime.stop_agreement import StopAgreement
-from trainer.sampling.sampler import continue_prompts, draws, stepper
+from trainer.sampling.sampler import build_stepper, continue_prompts, draw_numbers
 
 
 class ShowSamples(Protocol):
@@ -59,10 +59,10 @@ class SampleWriter:
         prompt = self._prompt(epoch)[: config.prompt_chars]
         rows = len(config.diversities)
         ids = continue_prompts(
-            *stepper(self._model, rows),
+            *build_stepper(self._model, rows),
             np.repeat(prompt[None], rows, axis=0),
             diversities=config.diversities,
-            drawn=draws(seed, epoch, rows=rows, chars=config.chars),
+            drawn=draw_numbers(seed, epoch, rows=rows, chars=config.chars),
             should_stop=self._should_stop,
         )
         decode = self._vocabulary.decode
@@ -73,6 +73,6 @@ class SampleWriter:
 
     def _prompt(self, epoch: int) -> np.ndarray:
         shards, rows = self._held_out.every(1)
-        index = int(hashed((self._config.seed, epoch), 1)[0] % np.uint64(len(rows)))
+        index = int(hash_key((self._config.seed, epoch), 1)[0] % np.uint64(len(rows)))
         window: np.ndarray = self._held_out.read(shards[index : index + 1], rows[index : index + 1])[0]
         return window

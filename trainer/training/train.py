@@ -20,7 +20,7 @@ from trainer.runs.folder import build_order, hash_identity, list_hyperparameters
 from trainer.runs.metrics import Metrics
 from trainer.runs.start_records import StartRecorder
 from trainer.runtime.devices import require_gpus, set_up
-from trainer.runtime.machine import machine
+from trainer.runtime.machine import describe_machine
 from trainer.runtime.stop import StopFlag
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy, no_worker_lost, require_same_run
@@ -90,7 +90,7 @@ def run_training(job: TrainingJob) -> None:
         start = set_initial_weights(
             *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
-        recorder = StartRecorder(job.bucket, step=start.step, machine=machine())
+        recorder = StartRecorder(job.bucket, step=start.step, machine=describe_machine())
         run_loop(job, build_loop(job, data, steps, checkpoints, recorder, start), recorder)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.data.order import Order, hashed, permutation, uniform
+from trainer.data.order import Order, hash_key, permutation, uniform
 
 
 def order(**changes: object) -> Order:
@@ -99,7 +99,7 @@ def test_uniform_numbers_are_uniform_and_below_one() -> None:
     drawn = uniform((5, 6), 10_000)
     assert 0 <= drawn.min() < drawn.max() < 1
     assert np.histogram(drawn, bins=10, range=(0, 1))[0].min() > 900
-    assert len(set(hashed((5, 6), 10_000).tolist())) == 10_000
+    assert len(set(hash_key((5, 6), 10_000).tolist())) == 10_000
 
 
 def test_ahead_of_a_step_are_its_own_blocks_and_the_one_after_them() -> None:

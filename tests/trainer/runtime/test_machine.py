@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from trainer.runtime.machine import cores, machine, memory, read_cpu_fact
+from trainer.runtime.machine import describe_cores, describe_machine, describe_memory, read_cpu_fact
 
 
 def test_a_machine_is_named_with_its_processor_and_what_is_used_on_it() -> None:
-    found = machine()
+    found = describe_machine()
     names = ["host", "system", "CPU", "cores", "memory", "GPUs", "python", "tensorflow", "keras", "numpy"]
     assert list(found) == names
     assert all(found.values())
@@ -19,10 +19,10 @@ def test_the_processor_is_named_as_linux_names_it(tmp_path: Path) -> None:
 
 
 def test_a_pod_s_limits_are_what_counts(tmp_path: Path) -> None:
-    own = cores(tmp_path), memory(tmp_path)
+    own = describe_cores(tmp_path), describe_memory(tmp_path)
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert (cores(tmp_path), memory(tmp_path)) == own
+    assert (describe_cores(tmp_path), describe_memory(tmp_path)) == own
     (tmp_path / "cpu.max").write_text("150000 100000\n")
     (tmp_path / "memory.max").write_text(f"{2**29}\n")
-    assert (cores(tmp_path), memory(tmp_path)) == (f"{own[0]}, limited to the time of 1.5", "0.5 GiB")
+    assert (describe_cores(tmp_path), describe_memory(tmp_path)) == (f"{own[0]}, limited to the time of 1.5", "0.5 GiB")

@@ -7,7 +7,7 @@ import pytest
 
 from trainer.model import network
 from trainer.sampling.generate import AT_ONCE, Conversation, generate_samples, whole_samples
-from trainer.sampling.sampler import GROUP_ROWS, continue_prompts, draws, stepper
+from trainer.sampling.sampler import GROUP_ROWS, build_stepper, continue_prompts, draw_numbers
 from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 
 ROWS, CHARS = AT_ONCE + 13, 12
@@ -22,10 +22,10 @@ def net(request: pytest.FixtureRequest) -> keras.Model:
 
 def generated(net: keras.Model, prompt: list[int]) -> list[list[int]]:
     """Return the ids that the training loop's sampler generates."""
-    drawn = draws(3, 0, rows=ROWS, chars=CHARS)
+    drawn = draw_numbers(3, 0, rows=ROWS, chars=CHARS)
     prompts = np.repeat(np.array([prompt]), ROWS, axis=0)
     found: list[list[int]] = continue_prompts(
-        *stepper(net, ROWS), prompts, diversities=[0.9] * ROWS, drawn=drawn
+        *build_stepper(net, ROWS), prompts, diversities=[0.9] * ROWS, drawn=drawn
     ).tolist()
     return found
 
@@ -77,10 +77,10 @@ def test_conversation_continues_all_text_before() -> None:
     net = network.build_lstm(symbols=7, lstm_units=[40, 20], embedding_units=0)
     talk, said = Conversation(net, [1]), [1]
     for turn, line in enumerate(([2, 3], [], [4])):
-        drawn = draws(3, turn, rows=1, chars=5)
+        drawn = draw_numbers(3, turn, rows=1, chars=5)
         talk.read(line)
         [*_, ids] = talk.write(drawn[0], diversity=0.9, truncation=NO_TRUNCATION, reached=lambda _: False)
         said += line
-        expected = continue_prompts(*stepper(net, 1), np.array([said]), diversities=[0.9], drawn=drawn)
+        expected = continue_prompts(*build_stepper(net, 1), np.array([said]), diversities=[0.9], drawn=drawn)
         assert [ids] == expected.tolist()
         said += ids

@@ -4,7 +4,7 @@ import pytest
 
 from preprocessing.errors import Stopped
 from trainer.model import network
-from trainer.sampling.sampler import GROUP_ROWS, choose, continue_prompts, draws, stepper
+from trainer.sampling.sampler import GROUP_ROWS, build_stepper, choose, continue_prompts, draw_numbers
 
 LOGITS = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))
 
@@ -28,15 +28,15 @@ def test_diversity_near_zero_takes_the_likeliest(diversity: float) -> None:
 
 
 def test_sampled_frequencies_match_the_probabilities() -> None:
-    drawn = draws(3, 0, rows=20_000, chars=1)[:, 0]
+    drawn = draw_numbers(3, 0, rows=20_000, chars=1)[:, 0]
     found = choose(np.repeat(LOGITS, 20_000, axis=0), np.ones(20_000), drawn)
     assert np.abs(np.bincount(found) / 20_000 - [0.1, 0.6, 0.3]).max() < 0.01
 
 
 def test_random_numbers_of_a_row_do_not_depend_on_other_rows() -> None:
-    assert draws(1, 2, rows=1, chars=5).tolist() == draws(1, 2, rows=4, chars=5)[:1].tolist()
-    assert draws(1, 2, rows=4, chars=9)[:, :5].tolist() == draws(1, 2, rows=4, chars=5).tolist()
-    assert draws(1, 3, rows=1, chars=5).tolist() != draws(1, 2, rows=1, chars=5).tolist()
+    assert draw_numbers(1, 2, rows=1, chars=5).tolist() == draw_numbers(1, 2, rows=4, chars=5)[:1].tolist()
+    assert draw_numbers(1, 2, rows=4, chars=9)[:, :5].tolist() == draw_numbers(1, 2, rows=4, chars=5).tolist()
+    assert draw_numbers(1, 3, rows=1, chars=5).tolist() != draw_numbers(1, 2, rows=1, chars=5).tolist()
 
 
 def counting(ids: np.ndarray, state: list[list[int]]) -> tuple[np.ndarray, list[list[int]]]:
@@ -70,7 +70,7 @@ def test_carried_state_gives_the_logits_of_the_whole_sequence(embedding_units: i
     net = network.build_lstm(symbols=7, lstm_units=[6, 4], embedding_units=embedding_units)
     ids = np.random.default_rng(1).integers(0, 7, (3, 12)).astype(np.int32)
     whole = net(ids).numpy()
-    step, state = stepper(net, 3)
+    step, state = build_stepper(net, 3)
     for position in range(12):
         logits, state = step(ids[:, position], state)
         np.testing.assert_allclose(logits, whole[:, position], atol=1e-6)
@@ -81,8 +81,8 @@ def test_row_has_the_same_bits_alone_and_among_others(policy: str) -> None:
     keras.mixed_precision.set_global_policy(policy)
     net = network.build_lstm(symbols=7, lstm_units=[200, 100], embedding_units=0)
     rows = 2 * GROUP_ROWS + 3  # more rows than one group computes
-    drawn, prompts = draws(1, 1, rows=rows, chars=20), (np.arange(rows, dtype=np.int32) % 7)[:, None]
-    (step, state), alone = stepper(net, rows), stepper(net, GROUP_ROWS)
+    drawn, prompts = draw_numbers(1, 1, rows=rows, chars=20), (np.arange(rows, dtype=np.int32) % 7)[:, None]
+    (step, state), alone = build_stepper(net, rows), build_stepper(net, GROUP_ROWS)
     logits, after = step(prompts[:, 0], state)
     found = continue_prompts(step, after, prompts, diversities=[0.3] * rows, drawn=drawn)
     for row in range(rows):
@@ -102,5 +102,5 @@ def test_stepper_uses_the_weights_at_its_creation() -> None:
     for likely in (1, 2):
         net.get_layer("logits").bias.assign([99.0 * (symbol == likely) for symbol in range(3)])
         drawn = np.zeros((1, 3))
-        texts.append(continue_prompts(*stepper(net, 1), np.array([[0]]), diversities=[0.0], drawn=drawn).tolist())
+        texts.append(continue_prompts(*build_stepper(net, 1), np.array([[0]]), diversities=[0.0], drawn=drawn).tolist())
     assert texts == [[[1, 1, 1]], [[2, 2, 2]]]
