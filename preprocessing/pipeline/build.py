@@ -18,6 +18,7 @@ from preprocessing.pipeline.recipe import (
 )
 from preprocessing.pipeline.shard_count import partition_count
 from preprocessing.pipeline.summary import build_manifest, check_counts
+from preprocessing.sources.find import split_sources
 from preprocessing.storage.urls import absolute, open_bucket
 
 log = logging.getLogger(__name__)
@@ -89,15 +90,10 @@ def _run_pipeline(
 ) -> tuple[Manifest, list[dict[str, str]]]:
     """Run the pipeline and check its counts. Return the manifest and the files of the dataset."""
     from preprocessing.pipeline import graph  # Beam takes a second to import: first check everything else
-    from preprocessing.sources.reader import split_file
 
     sources, shards = recipe.sources, recipe.settings["shards"]
     settings = graph.PipelineSettings(
-        parts=[
-            part
-            for number, source in enumerate(sources)
-            for part in split_file(number, url=absolute(source.url), name=source.name, size=source.bytes)
-        ],
+        parts=split_sources(sources),
         names=[source.name for source in sources],
         folder=absolute(build.url),
         tag=build.fingerprint[:8],

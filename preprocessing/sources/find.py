@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from preprocessing.errors import InputError
-from preprocessing.sources.reader import check_name
+from preprocessing.sources.reader import FilePart, check_name, split_file
 from preprocessing.storage.urls import absolute, exists, split_url
 
 
@@ -34,6 +34,15 @@ def find_sources(urls: str | Sequence[str]) -> list[Source]:
         if first.name == second.name:
             raise InputError(f"input: {first.url} and {second.url} have the same name, expected different names")
     return sources
+
+
+def split_sources(sources: Sequence[Source]) -> list[FilePart]:
+    """Return the parts of all files in order. The URLs are absolute, for workers elsewhere."""
+    return [
+        part
+        for number, source in enumerate(sources)
+        for part in split_file(number, url=absolute(source.url), name=source.name, size=source.bytes)
+    ]
 
 
 def _match(url: str) -> Iterator[Source]:

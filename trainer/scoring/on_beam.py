@@ -18,8 +18,8 @@ from apache_beam.pvalue import AsDict
 
 from preprocessing.errors import InputError
 from preprocessing.pipeline.beam import create_file, open_file, run_pipeline
-from preprocessing.sources.find import find_sources
-from preprocessing.sources.reader import FilePart, read_part, split_file
+from preprocessing.sources.find import find_sources, split_sources
+from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
@@ -92,11 +92,7 @@ def score_on_beam(
         raise InputError(f"{url}: no {checkpoint_index.CHECKPOINT_INDEX}: a run without a checkpoint yet")
     if detector:
         detector.require_checkpoint(saved.sha256, where="--detector")
-    parts = [
-        part
-        for number, source in enumerate(find_sources(reviews))
-        for part in split_file(number, url=absolute(source.url), name=source.name, size=source.bytes)
-    ]
+    parts = split_sources(find_sources(reviews))
     codec, output_url = TextCodec(run.manifest), absolute(output)
     model = CheckpointModel(absolute(url), saved.sha256, codec)
 
