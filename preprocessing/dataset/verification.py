@@ -9,15 +9,14 @@ import numpy as np
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard, fingerprint_of
 from preprocessing.errors import InputError
-from preprocessing.storage.checksum import Crc32c
+from preprocessing.storage.checksum import Crc32c, hash_file
 
 CHUNK_BYTES = 1 << 20  # of records, checked at once
 
 
 def check_file(path: Path, shard: Shard, *, where: str) -> None:
     """Raise InputError, which names `where`, unless the file has the manifest's length and SHA-256 of the shard."""
-    with path.open("rb") as file:
-        _check_digest(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest(), shard, where)
+    _check_digest(path.stat().st_size, hash_file(path), shard, where)
 
 
 def check_shard(file: BinaryIO, shard: Shard, manifest: Manifest, *, where: str) -> None:

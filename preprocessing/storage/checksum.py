@@ -1,13 +1,15 @@
-"""CRC-32C of a file's content, in base64 as Cloud Storage reports it."""
+"""Checksums of a file's content: SHA-256 in hexadecimal, and CRC-32C in base64 as Cloud Storage reports it."""
 
 import base64
+import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import google_crc32c
 
 
 class Crc32c:
-    """The checksum of the bytes so far; `str` gives it in base64."""
+    """The CRC-32C of the bytes so far; `str` gives it in base64."""
 
     def __init__(self) -> None:
         self._checksum = google_crc32c.Checksum()
@@ -20,8 +22,14 @@ class Crc32c:
 
 
 def crc32c(chunks: Iterable[bytes]) -> str:
-    """Return the checksum of the chunks, joined."""
+    """Return the CRC-32C of the chunks, joined."""
     checksum = Crc32c()
     for chunk in chunks:
         checksum.update(chunk)
     return str(checksum)
+
+
+def hash_file(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,13 +12,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from preprocessing.storage.checksum import hash_file
 from preprocessing.storage.urls import absolute
 from trainer.export.folder import KERAS, NAME, SAVED_MODEL, ExportFolder
 from trainer.export.saved_model import Generator
 from trainer.model.network import build_model
 from trainer.model.state import restore_state
 from trainer.runs.checkpoint_index import CheckpointEntry
-from trainer.runs.checkpoints import hash_file, read_newest
+from trainer.runs.checkpoints import read_newest
 from trainer.runs.folder import Run
 from trainer.runtime.devices import set_up
 from trainer.runtime.machine import list_versions, utc_now

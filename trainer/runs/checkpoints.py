@@ -9,7 +9,6 @@ nothing. Files that the new index does not name are deleted after that write. So
 index names is complete.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ import safetensors.numpy
 
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket, VersionedObject, local_file
+from preprocessing.storage.checksum import hash_file
 from trainer.model.state import Arrays
 from trainer.runs.checkpoint_index import (
     CHECKPOINT_INDEX,
@@ -181,9 +181,3 @@ def _require_finite(snapshot: Snapshot) -> None:
     for name, array in snapshot.arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(diverged_message(f"{name} is not finite", step=position.step, epoch=position.epoch))
-
-
-def hash_file(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
