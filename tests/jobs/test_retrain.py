@@ -69,7 +69,7 @@ def test_each_night_trains_and_decides_on_new_reviews_once(
     write_reviews(reviews, seed=2)
     retrain.main(night(bucket, reviews, "wednesday", tmp_path))
     second, _ = history(bucket)
-    assert f"first weights from {first.run}" in caplog.text
+    assert f"initial weights from {first.run}" in caplog.text
     assert second.gain_bits
     assert second.gain_bits > 0.02
     # The old dataset stays, for a run that may still train on it.
