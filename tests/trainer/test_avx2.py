@@ -19,7 +19,7 @@ import pytest
         ("0", "float32 or bfloat16"),  # a CPU without bfloat16 uses TensorFlow's own bfloat16 operations
     ],
 )
-def test_a_cpu_without_avx_512_keeps_the_same_bits_too(tensorflow_with_onednn: str, policies: str) -> None:
+def test_cpu_without_avx_512_keeps_the_same_bits_too(tensorflow_with_onednn: str, policies: str) -> None:
     if platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip(f"needs an x86-64 CPU, to use no more of it than AVX2; this is {platform.machine()}")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]

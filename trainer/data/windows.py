@@ -41,7 +41,7 @@ class Windows:
         return windows
 
     def _records(self, shard: int, near: Sequence[Shard]) -> npt.NDArray[np.uint8]:
-        # One shard at a time and not held: a mapped file keeps its room on the disk even when it is deleted.
+        # One shard at a time, without keeping it: a mapped file occupies the disk even after it is deleted.
         return self._mapped(self._shards[shard], near).reshape(-1, self._size)
 
     def every(self, stride: int) -> tuple[Integers, Integers]:

@@ -167,9 +167,9 @@ def read_checkpoint(bucket: Bucket, file: str, sha256: str, scratch: Path) -> Ar
 def _load(bucket: Bucket, file: str, sha256: str, scratch: Path) -> Arrays:
     """Return a checkpoint's arrays. Raises FileNotFoundError if the file is gone, InputError if it is altered."""
     with local_file(bucket, file, scratch) as path:
-        found = hash_file(path)
-        if found != sha256:
-            raise InputError(f"{file}: SHA-256 {found}, expected {sha256}")
+        file_sha256 = hash_file(path)
+        if file_sha256 != sha256:
+            raise InputError(f"{file}: SHA-256 {file_sha256}, expected {sha256}")
         try:
             return safetensors.numpy.load_file(path)
         except safetensors.SafetensorError as error:

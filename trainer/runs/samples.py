@@ -35,7 +35,7 @@ class EpochSamples:
         return {f"{self.name}.txt": self._text().encode(), f"{self.name}.json": encode_json(self)}
 
     def _text(self) -> str:
-        """Return all samples below their diversity. A prompt that several samples share stands once."""
+        """Return all samples below their diversity. A prompt that several samples share is shown once."""
         parts = [f"epoch {self.epoch}, step {self.step}"]
         for prompt in dict.fromkeys(sample.prompt for sample in self.samples):
             parts.append(f"prompt:\n{prompt}")

@@ -3,8 +3,9 @@
 {"began", "step", "machine", "ended", "ended_step", "how", "why", "speeds": [{"time", "step", "chars_per_second"}, ...]}
 
 A record is written when the process begins, with each save, and when it ends. Times are in seconds since 1970. `how`
-is one of the words below; a process that was killed wrote none. Speed depends on the clock, so it stands here and not
-in metrics.jsonl, whose bytes do not. No run depends on its records: a bucket that refuses one costs a line in the log.
+is one of the words below; a process that was killed wrote none. Speed depends on the clock. So it is here, and not in
+metrics.jsonl, which an exact resume repeats byte for byte. No run depends on its records: a bucket that refuses one
+costs a line in the log.
 """
 
 import logging

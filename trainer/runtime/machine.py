@@ -42,16 +42,16 @@ def read_cpu_fact(cpuinfo: Path, name: str) -> str:
 
 def describe_cores(cgroup: Path) -> str:
     """Return the number of cores, and the limit on their time if a cgroup sets one."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, period = [*_limit(cgroup / "cpu.max"), "max", "max"][:2]
-    return f"{own}, limited to the time of {int(quota) / int(period):g}" if quota != "max" else f"{own}"
+    return f"{count}, limited to the time of {int(quota) / int(period):g}" if quota != "max" else f"{count}"
 
 
 def describe_memory(cgroup: Path) -> str:
     """Return the memory of the machine, or the cgroup's limit if it is smaller."""
-    own = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     [limit] = _limit(cgroup / "memory.max") or ["max"]
-    return f"{min(own, int(limit) if limit != 'max' else own) / 2**30:.1f} GiB"
+    return f"{min(installed, int(limit) if limit != 'max' else installed) / 2**30:.1f} GiB"
 
 
 def _limit(file: Path) -> list[str]:

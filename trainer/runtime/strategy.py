@@ -65,21 +65,23 @@ def broadcast_from_chief(
     names = sorted(arrays)
 
     @tf.function
-    def shared(own: list[tf.Tensor]) -> list[tf.Tensor]:
-        def replica(own: list[tf.Tensor]) -> list[tf.Tensor]:
-            context = tf.distribute.get_replica_context()
-            first = context.replica_id_in_sync_group == 0
-            # x + -0.0 is x, also for x = -0.0. A denormal becomes 0, but TensorFlow never produces one.
-            nothing = [tf.fill(x.shape, tf.cast(-0.0 if x.dtype.is_floating else 0, x.dtype)) for x in own]
-            parts = [tf.where(first, x, y) for x, y in zip(own, nothing, strict=True)]
-            # One call for each array: TensorFlow packs the arrays of one call, which must then share a dtype.
-            return [context.all_reduce(tf.distribute.ReduceOp.SUM, part) for part in parts]
+    def broadcast(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+        return strategy.run(_sum_with_zeros, args=(tensors,))
 
-        return strategy.run(replica, args=(own,))
-
-    summed = shared([tf.constant(arrays[name]) for name in names])
-    local = [strategy.experimental_local_results(array)[0].numpy() for array in summed]
+    per_replica = broadcast([tf.constant(arrays[name]) for name in names])
+    local = [strategy.experimental_local_results(values)[0].numpy() for values in per_replica]
     return {name: np.asarray(array) for name, array in zip(names, local, strict=True)}
+
+
+def _sum_with_zeros(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Sum the tensors of the first replica with zeros of all other replicas."""
+    context = tf.distribute.get_replica_context()
+    is_first = context.replica_id_in_sync_group == 0
+    # x + -0.0 is x, also for x = -0.0. A denormal becomes 0, but TensorFlow never produces one.
+    zeros = [tf.fill(x.shape, tf.cast(-0.0 if x.dtype.is_floating else 0, x.dtype)) for x in tensors]
+    parts = [tf.where(is_first, x, zero) for x, zero in zip(tensors, zeros, strict=True)]
+    # One call for each tensor: TensorFlow packs the tensors of one call, which must then share a dtype.
+    return [context.all_reduce(tf.distribute.ReduceOp.SUM, part) for part in parts]
 
 
 def require_same_run(strategy: tf.distribute.Strategy, workers: Workers, identity: str) -> None:
@@ -90,8 +92,9 @@ def require_same_run(strategy: tf.distribute.Strategy, workers: Workers, identit
     if workers.count == 1:
         return
     policy = keras.mixed_precision.dtype_policy().name
-    own = np.frombuffer(hashlib.sha256(f"{identity} {policy}".encode()).digest(), np.uint8).astype(np.int64)
-    if (broadcast_from_chief(strategy, {"identity": own})["identity"] != own).any():
+    digest = hashlib.sha256(f"{identity} {policy}".encode()).digest()
+    values = np.frombuffer(digest, np.uint8).astype(np.int64)
+    if (broadcast_from_chief(strategy, {"identity": values})["identity"] != values).any():
         raise InputError(
             f"worker {workers.index}: its configuration, dataset or precision ({policy}) is not that of worker 0, "
             "and they train one run together"

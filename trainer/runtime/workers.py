@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from preprocessing.errors import InputError, Stopped
+from preprocessing.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -63,16 +64,25 @@ def read_workers(environment: Mapping[str, str]) -> Workers:
     if environment.get("TF_CONFIG", "").strip():
         workers = _parse_tf_config(environment["TF_CONFIG"])
     elif "WORKERS" in environment:
-        count = _number(environment, "WORKERS", least=1)
-        index = _number(environment, "JOB_COMPLETION_INDEX", least=0) if count > 1 else 0
-        peers = environment.get("PEERS", "")
-        if count > 1 and "{index}" not in peers:
-            raise InputError(f"PEERS={peers}: expected HOST:PORT with {{index}} in it, train-{{index}}.train:2222 say")
-        workers = Workers(tuple(peers.replace("{index}", str(number)) for number in range(count)), index)
+        workers = _read_indexed_job(environment)
     else:
         return ALONE
     if len(workers.hosts) <= 1:
         return ALONE
+    _check(workers)
+    return workers
+
+
+def _read_indexed_job(environment: Mapping[str, str]) -> Workers:
+    count = _number(environment, "WORKERS", least=1)
+    index = _number(environment, "JOB_COMPLETION_INDEX", least=0) if count > 1 else 0
+    peers = environment.get("PEERS", "")
+    if count > 1 and "{index}" not in peers:
+        raise InputError(f"PEERS={peers}: expected HOST:PORT with {{index}} in it, train-{{index}}.train:2222 say")
+    return Workers(tuple(peers.replace("{index}", str(number)) for number in range(count)), index)
+
+
+def _check(workers: Workers) -> None:
     if workers.index >= workers.count:
         raise InputError(
             f"worker {workers.index}: expected a number from 0 to {workers.count - 1}, of {workers.count} workers"
@@ -83,7 +93,6 @@ def read_workers(environment: Mapping[str, str]) -> Workers:
             raise InputError(f"worker {host!r}: expected HOST:PORT")
     if len(set(workers.hosts)) < workers.count:
         raise InputError(f"workers {', '.join(workers.hosts)}: expected a different HOST:PORT for each")
-    return workers
 
 
 def _parse_tf_config(text: str) -> Workers:
@@ -123,21 +132,19 @@ def wait_for_all(
     finds it too. Raises Stopped if `should_stop` returns true, and TimeoutError with the missing workers' names after
     `limit_seconds`.
     """
-    own = workers.hosts[workers.index]
-    missing = [host for host in workers.hosts if host != own]
-    began = shown = time.monotonic()
-    with _listening(int(own.rpartition(":")[2])):
+    this = workers.hosts[workers.index]
+    missing = [host for host in workers.hosts if host != this]
+    progress = Progress(line_seconds=line_seconds)
+    with _listening(int(this.rpartition(":")[2])):
         while missing := [host for host in missing if not _answers(host)]:
-            now = time.monotonic()
             if should_stop():
                 raise Stopped
-            if now > began + limit_seconds:
+            if progress.seconds > limit_seconds:
                 raise TimeoutError(
                     f"no answer from {', '.join(missing)} in {limit_seconds:.0f} s: workers have to run together"
                 )
-            if now > shown + line_seconds:
-                shown = now
-                log.info("waiting for %s, %.0f of at most %.0f s", ", ".join(missing), now - began, limit_seconds)
+            if progress.is_due():
+                log.info("waiting for %s, %.0f of at most %.0f s", ", ".join(missing), progress.seconds, limit_seconds)
             time.sleep(ASK_SECONDS)
 
 

@@ -14,7 +14,7 @@ def ids(of: Order, epoch: int) -> list[tuple[int, int]]:
     return [pair for shards, rows in batches for pair in zip(shards.tolist(), rows.tolist(), strict=True)]
 
 
-def test_the_hash_is_splitmix64() -> None:
+def test_hash_is_splitmix64() -> None:
     # Expected: the first three outputs for seed 0 of the authors' reference code.
     state = np.uint64(0)
     gamma = np.uint64(0x9E3779B97F4A7C15)
@@ -25,7 +25,7 @@ def test_the_hash_is_splitmix64() -> None:
     assert found == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 
 
-def test_the_order_of_a_known_seed_never_changes() -> None:
+def test_order_of_a_known_seed_never_changes() -> None:
     assert permutation((1, 2), 8).tolist() == KNOWN_PERMUTATION
     assert ids(order(), 0)[:4] == KNOWN_FIRST
 
@@ -41,7 +41,7 @@ def test_epochs_and_seeds_differ() -> None:
     assert ids(order(), 0) != ids(order(seed=2), 0)
 
 
-def test_a_step_does_not_depend_on_the_steps_asked_for_before() -> None:
+def test_step_does_not_depend_on_earlier_calls() -> None:
     walked = order()
     for step in range(walked.steps_per_epoch):
         shards, rows = walked.batch(1, step)
@@ -50,7 +50,7 @@ def test_a_step_does_not_depend_on_the_steps_asked_for_before() -> None:
         assert rows.tolist() == fresh_rows.tolist()
 
 
-def test_the_last_batch_of_an_epoch_is_what_is_left() -> None:
+def test_last_batch_of_an_epoch_may_be_short() -> None:
     found = order()
     assert found.steps_per_epoch == 10
     assert [len(found.batch(0, step)[0]) for step in range(10)] == [8] * 9 + [3]
@@ -58,11 +58,11 @@ def test_the_last_batch_of_an_epoch_is_what_is_left() -> None:
         found.batch(0, 10)
 
 
-def test_the_order_of_windows_does_not_depend_on_the_batch_size() -> None:
+def test_order_of_windows_does_not_depend_on_the_batch_size() -> None:
     assert ids(order(batch_windows=8), 0) == ids(order(batch_windows=5), 0)
 
 
-def test_a_block_holds_whole_shards_up_to_its_bound_and_the_windows_stay_in_it() -> None:
+def test_block_has_whole_shards_up_to_its_limit_and_keeps_their_windows() -> None:
     found = order()
     blocks = found.blocks(0)
     sizes = [sum([17, 5, 30, 1, 22][shard] for shard in block.shards) for block in blocks]
@@ -74,11 +74,11 @@ def test_a_block_holds_whole_shards_up_to_its_bound_and_the_windows_stay_in_it()
         assert {shard for shard, _ in walk[block.start : block.start + size]} == set(block.shards)
 
 
-def test_a_shard_larger_than_a_block_is_a_block_of_its_own() -> None:
+def test_shard_larger_than_a_block_is_a_block_of_its_own() -> None:
     assert len(order(block_windows=1).blocks(0)) == 5
 
 
-def test_a_late_step_costs_nothing_for_the_blocks_before_it() -> None:
+def test_late_step_shuffles_only_its_own_blocks() -> None:
     """Read a step after a first block of 10**15 windows, which no machine could shuffle in memory."""
     seed = next(seed for seed in range(9) if permutation((seed, 0), 2)[0] == 0)
     found = Order([10**15, 24], batch_windows=8, block_windows=1, seed=seed)
@@ -102,7 +102,7 @@ def test_uniform_numbers_are_uniform_and_below_one() -> None:
     assert len(set(hash_key((5, 6), 10_000).tolist())) == 10_000
 
 
-def test_ahead_of_a_step_are_its_own_blocks_and_the_one_after_them() -> None:
+def test_shards_ahead_are_of_the_step_s_blocks_and_the_next_block() -> None:
     found = order()
     after = {}
     for epoch in range(2):
@@ -118,7 +118,7 @@ def test_ahead_of_a_step_are_its_own_blocks_and_the_one_after_them() -> None:
 
 @pytest.mark.parametrize("block_windows", [1, 10, 40, 1000])
 @pytest.mark.parametrize("batch_windows", [1, 8, 30])
-def test_no_step_needs_more_windows_at_once_than_is_said(block_windows: int, batch_windows: int) -> None:
+def test_windows_at_once_bounds_every_step(block_windows: int, batch_windows: int) -> None:
     counts = [17, 5, 30, 1, 22, 3, 3, 2]
     for seed in range(20):
         found = Order(counts, batch_windows=batch_windows, block_windows=block_windows, seed=seed)

@@ -53,7 +53,7 @@ def settled(staged: Staging, near: list[int], first: int) -> list[int]:
     return [int(staged.mapped(SHARDS[k], wanted)[0]) for k in (first, *near)]
 
 
-def test_what_is_read_next_is_there_before_it_is_read(tmp_path: Path) -> None:
+def test_next_shard_is_fetched_before_it_is_read(tmp_path: Path) -> None:
     arrived = {str(k): threading.Event() for k in range(10)}
     store = Store(lambda shard: arrived[shard.name].set())
     with staging(store, tmp_path, 10) as staged:
@@ -62,7 +62,7 @@ def test_what_is_read_next_is_there_before_it_is_read(tmp_path: Path) -> None:
     assert sorted(store.fetched) == [2, 4, 7]
 
 
-def test_shards_are_fetched_in_the_order_of_need_as_far_as_the_room_goes(tmp_path: Path) -> None:
+def test_shards_are_fetched_in_order_of_need_as_far_as_max_bytes_goes(tmp_path: Path) -> None:
     store = Store()
     with staging(store, tmp_path, 1) as staged:
         assert settled(staged, [3, 1, 4, 1, 5], 9) == [9, 3, 1, 4, 1, 5]
@@ -70,7 +70,7 @@ def test_shards_are_fetched_in_the_order_of_need_as_far_as_the_room_goes(tmp_pat
     assert store.most_bytes == BYTES
 
 
-def test_what_fits_is_fetched_once_and_kept(tmp_path: Path) -> None:
+def test_shards_that_fit_are_fetched_once_and_kept(tmp_path: Path) -> None:
     store = Store()
     with staging(store, tmp_path, 10) as staged:
         for _ in range(3):
@@ -80,7 +80,7 @@ def test_what_fits_is_fetched_once_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("room", [1, 2, 3, 5, 9])
-def test_a_walk_through_all_shards_never_takes_more_room_than_there_is(tmp_path: Path, room: int) -> None:
+def test_copies_never_exceed_max_bytes(tmp_path: Path, room: int) -> None:
     store = Store()
     with staging(store, tmp_path, room) as staged:
         for _ in range(3):
@@ -92,7 +92,7 @@ def test_a_walk_through_all_shards_never_takes_more_room_than_there_is(tmp_path:
     assert store.most_bytes <= room * BYTES
 
 
-def test_what_is_not_wanted_any_more_goes_first_and_of_that_the_longest_unread(tmp_path: Path) -> None:
+def test_copies_no_longer_needed_are_deleted_first_the_longest_unread_first(tmp_path: Path) -> None:
     store = Store()
     with staging(store, tmp_path, 4) as staged:
         for k in (0, 1, 2, 3, 0):
@@ -103,7 +103,7 @@ def test_what_is_not_wanted_any_more_goes_first_and_of_that_the_longest_unread(t
         assert there(tmp_path) == [0, 3, 7, 8]
 
 
-def test_what_is_needed_now_takes_the_room_of_what_is_needed_last(tmp_path: Path) -> None:
+def test_shard_needed_now_takes_the_room_of_the_shard_needed_last(tmp_path: Path) -> None:
     store = Store()
     with staging(store, tmp_path, 3) as staged:
         settled(staged, [1, 2], 0)
@@ -112,7 +112,7 @@ def test_what_is_needed_now_takes_the_room_of_what_is_needed_last(tmp_path: Path
         assert sorted(store.fetched) == [0, 1, 2, 3]
 
 
-def test_a_local_file_is_read_where_it_is_and_never_deleted(tmp_path: Path) -> None:
+def test_local_file_is_read_where_it_is_and_never_deleted(tmp_path: Path) -> None:
     originals = tmp_path / "dataset"
     originals.mkdir()
     for shard in SHARDS:
@@ -135,9 +135,7 @@ def test_a_local_file_is_read_where_it_is_and_never_deleted(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("error", [OSError("the store is down"), InputError("the shard is altered")])
-def test_a_fetch_that_fails_is_an_error_for_the_reader_that_needs_it_and_no_other(
-    tmp_path: Path, error: Exception
-) -> None:
+def test_failed_fetch_is_an_error_only_for_the_read_of_that_shard(tmp_path: Path, error: Exception) -> None:
     failed = threading.Event()
 
     def fail(shard: Shard) -> None:
@@ -156,7 +154,7 @@ def test_a_fetch_that_fails_is_an_error_for_the_reader_that_needs_it_and_no_othe
         staged.mapped(SHARDS[1], near)
 
 
-def test_what_failed_ahead_of_its_time_is_tried_again_when_it_is_needed(tmp_path: Path) -> None:
+def test_shard_that_failed_ahead_of_use_is_fetched_again(tmp_path: Path) -> None:
     failures = [OSError("the store is down")]
     after = threading.Event()
 
@@ -172,7 +170,7 @@ def test_what_failed_ahead_of_its_time_is_tried_again_when_it_is_needed(tmp_path
         assert staged.mapped(SHARDS[2], ()).tolist() == [2] * BYTES
 
 
-def test_a_reader_that_waits_notices_that_it_is_asked_to_stop(tmp_path: Path) -> None:
+def test_reader_that_waits_can_be_stopped(tmp_path: Path) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
     def hang(_: Shard) -> None:
@@ -185,7 +183,7 @@ def test_a_reader_that_waits_notices_that_it_is_asked_to_stop(tmp_path: Path) ->
         go_on.set()
 
 
-def test_the_wait_for_data_is_counted_and_what_is_there_is_not_waited_for(tmp_path: Path) -> None:
+def test_wait_for_data_is_measured_and_a_staged_shard_costs_no_wait(tmp_path: Path) -> None:
     with staging(Store(), tmp_path, 10) as staged:
         staged.mapped(SHARDS[0])
         waited = staged.waited_seconds
@@ -204,7 +202,7 @@ def test_after_its_end_nothing_is_fetched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", ["the epoch's start", "its middle", "its end"])
-def test_the_shards_fetched_before_the_first_step_do_not_grow_with_the_dataset(tmp_path: Path, at: str) -> None:
+def test_shards_fetched_before_the_first_step_do_not_grow_with_the_dataset(tmp_path: Path, at: str) -> None:
     for scale in (1, 4, 16):
         rows = np.zeros((10, 3), np.uint8)
         data = records.frame(rows).tobytes()

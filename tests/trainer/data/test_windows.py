@@ -46,18 +46,18 @@ def test_windows_are_read_in_the_order_asked_for() -> None:
     assert read.dtype == np.uint8
 
 
-def test_every_second_window_starts_anew_in_each_shard() -> None:
+def test_stride_starts_anew_in_each_shard() -> None:
     shards, rows = windows(*TWO).every(2)
     assert list(zip(shards.tolist(), rows.tolist(), strict=True)) == [(0, 0), (1, 0), (1, 2)]
 
 
-def test_a_short_batch_is_filled_up_with_rows_that_do_not_count() -> None:
+def test_short_batch_is_padded_with_rows_of_weight_0() -> None:
     batch = pad_batch(np.array([[1, 2], [3, 4]]), 4)
     assert batch.ids.tolist() == [[1, 2], [3, 4], [1, 2], [1, 2]]
     assert batch.weights.tolist() == [1, 1, 0, 0]
 
 
-def test_a_full_batch_stays_as_it_is() -> None:
+def test_full_batch_stays_as_it_is() -> None:
     batch = pad_batch(np.array([[1, 2], [3, 4]]), 2)
     assert batch.ids.tolist() == [[1, 2], [3, 4]]
     assert batch.weights.tolist() == [1, 1]
@@ -69,7 +69,7 @@ def test_ids_of_two_bytes_are_read() -> None:
     assert windows(rows, manifest=wide).read(np.array([0]), np.array([1])).tolist() == [[3, 0, 256]]
 
 
-def test_a_reader_is_told_which_shards_come_next_with_each_that_it_takes() -> None:
+def test_each_read_names_the_shards_to_fetch_ahead() -> None:
     taken: list[tuple[str, list[str]]] = []
 
     def mapped(shard: Shard, near: Sequence[Shard]) -> np.ndarray:

@@ -43,20 +43,20 @@ def both(dtype: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return found, outcome(keras_own, SEQUENCES)
 
 
-def test_its_weights_are_named_and_shaped_as_keras_own() -> None:
+def test_weights_have_keras_names_and_shapes() -> None:
     ours, keras_own = LSTM(4, name="lstm_0"), keras.layers.LSTM(4, name="lstm_0")
     ours.build((None, None, 3))
     keras_own.build((None, None, 3))
     assert [(w.path, w.shape) for w in ours.weights] == [(w.path, w.shape) for w in keras_own.weights]
 
 
-def test_outputs_and_all_gradients_are_keras_own() -> None:
+def test_outputs_and_gradients_equal_keras() -> None:
     for ours, keras_own in zip(*both("float32"), strict=True):
         np.testing.assert_allclose(ours, keras_own, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "precision"), [("mixed_bfloat16", 2**-8), ("mixed_float16", 2**-11)])
-def test_in_half_precision_they_are_the_same_within_its_rounding(dtype: str, precision: float) -> None:
+def test_half_precision_equals_keras_within_rounding(dtype: str, precision: float) -> None:
     for ours, keras_own in zip(*both(dtype), strict=True):
         assert np.abs(ours - keras_own).max() < 4 * precision * np.abs(keras_own).max()
 
@@ -66,7 +66,7 @@ def test_without_training_the_outputs_are_the_same() -> None:
     np.testing.assert_array_equal(layer(SEQUENCES), layer(SEQUENCES, training=True))
 
 
-def test_a_sequence_of_one_step_has_no_gradient_by_the_recurrent_weights() -> None:
+def test_sequence_of_one_step_has_no_gradient_by_the_recurrent_weights() -> None:
     layer = LSTM(4)
     _, _, _, recurrent, _ = outcome(layer, SEQUENCES[:1])
     assert not recurrent.any()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from trainer.model import network
 
 
-def test_the_seed_s_model_has_its_layers_and_parameters() -> None:
+def test_seed_s_model_has_its_layers_and_parameters() -> None:
     net = network.build_lstm(symbols=61, lstm_units=[1024, 512], embedding_units=0)
     # 4 * (inputs + units + 1) * units for each LSTM, (units + 1) * symbols for the logits.
     assert net.count_params() == 4 * (61 + 1024 + 1) * 1024 + 4 * (1024 + 512 + 1) * 512 + 513 * 61
@@ -23,7 +23,7 @@ def test_logits_are_float32_whatever_the_precision() -> None:
     assert {variable.dtype for variable in net.weights} == {"float32"}
 
 
-def test_a_position_s_logits_do_not_see_the_characters_after_it() -> None:
+def test_logits_do_not_depend_on_later_characters() -> None:
     net = network.build_lstm(symbols=5, lstm_units=[8], embedding_units=0)
     ids = np.array([[0, 1, 2, 3, 4]])
     changed = np.array([[0, 1, 2, 0, 0]])
@@ -41,15 +41,15 @@ def rates(**changes: Any) -> list[float]:
     return found
 
 
-def test_a_constant_rate_stays() -> None:
+def test_constant_rate_stays() -> None:
     assert rates() == [0.01] * 11
 
 
-def test_a_constant_rate_after_a_warm_up_stays() -> None:
+def test_constant_rate_after_a_warm_up_stays() -> None:
     assert rates(warmup_steps=4) == [0, 0.0025, 0.005, 0.0075] + [0.01] * 7
 
 
-def test_a_cosine_falls_to_a_tenth_at_the_last_step() -> None:
+def test_cosine_falls_to_a_tenth_at_the_last_step() -> None:
     found = rates(schedule="cosine")
     assert found[0] == 0.01
     assert found[5] == 0.0055
@@ -57,7 +57,7 @@ def test_a_cosine_falls_to_a_tenth_at_the_last_step() -> None:
     assert found == sorted(found, reverse=True)
 
 
-def test_a_cosine_starts_after_its_warm_up() -> None:
+def test_cosine_starts_after_its_warm_up() -> None:
     found = rates(schedule="cosine", warmup_steps=2)
     assert found[:3] == [0, 0.005, 0.01]
     assert found[10] == 0.001
@@ -68,7 +68,7 @@ UNIFORM_BUT_LAST = np.array([[[0.0, 0, 0], [np.log(2), np.log(6), 0]]], np.float
 
 
 @pytest.mark.parametrize(("objective", "nats"), [("every", [np.log(3), np.log(9 / 6)]), ("last", [np.log(9 / 6)])])
-def test_the_objective_chooses_which_positions_count(objective: str, nats: list[float]) -> None:
+def test_objective_chooses_which_positions_count(objective: str, nats: list[float]) -> None:
     np.testing.assert_allclose(network.character_losses(UNIFORM_BUT_LAST, IDS, objective), [nats], rtol=1e-6)
 
 
@@ -78,7 +78,7 @@ def test_float16_scales_the_loss() -> None:
     assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
 
 
-def test_float16_s_variables_have_the_same_names_in_each_run_of_a_process() -> None:
+def test_float16_variables_have_the_same_names_in_each_run() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
     made = [network.build_optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
     first, second = ([variable.path for variable in one.variables] for one in made)

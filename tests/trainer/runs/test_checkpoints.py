@@ -32,7 +32,7 @@ def files(store: Memory) -> list[int]:
     return sorted(int(name.split("-")[1]) for name in store.objects if name != CHECKPOINT_INDEX)
 
 
-def test_what_was_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
+def test_checkpoint_is_restored_bit_exact(tmp_path: Path) -> None:
     store = Memory()
     save(opened(store, tmp_path), 7)
     found = opened(store, tmp_path).restore()
@@ -44,13 +44,13 @@ def test_what_was_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_without_checkpoints_restores_nothing(tmp_path: Path) -> None:
+def test_run_without_checkpoints_restores_nothing(tmp_path: Path) -> None:
     assert opened(Memory(), tmp_path).restore() is None
     with pytest.raises(InputError, match="memory: no checkpoint.json"):
         read_newest(Memory(), tmp_path)
 
 
-def test_the_last_two_are_kept(tmp_path: Path) -> None:
+def test_last_two_are_kept(tmp_path: Path) -> None:
     store = Memory()
     checkpoints = opened(store, tmp_path)
     for step in (1, 2, 3, 4):
@@ -59,7 +59,7 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     assert [one["step"] for one in store.checkpoints()] == [4, 3]
 
 
-def test_the_pointer_names_only_files_that_are_there_at_any_instant(tmp_path: Path) -> None:
+def test_index_names_only_files_that_exist_at_any_instant(tmp_path: Path) -> None:
     def check(verb: str, name: str) -> None:  # noqa: ARG001
         assert {one["file"] for one in store.checkpoints()} <= store.objects.keys()
 
@@ -70,7 +70,7 @@ def test_the_pointer_names_only_files_that_are_there_at_any_instant(tmp_path: Pa
 
 
 @pytest.mark.parametrize("verb", ["upload", "write"])
-def test_a_save_that_failed_is_not_the_latest_and_the_next_one_is(tmp_path: Path, verb: str) -> None:
+def test_failed_save_is_not_the_newest_checkpoint_and_the_next_save_is(tmp_path: Path, verb: str) -> None:
     def fail(what: str, name: str) -> None:
         if what == verb and failing:
             raise OSError(f"no {what} of {name}")
@@ -89,7 +89,7 @@ def test_a_save_that_failed_is_not_the_latest_and_the_next_one_is(tmp_path: Path
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"?", lambda _: b"", None])
-def test_a_damaged_newest_is_reported_and_the_one_before_used(
+def test_damaged_newest_checkpoint_is_logged_and_the_one_before_is_used(
     tmp_path: Path, damage: Callable[[bytes], bytes] | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Memory()
@@ -110,7 +110,7 @@ def test_a_damaged_newest_is_reported_and_the_one_before_used(
     assert restored(opened(store, tmp_path)).step == 2
 
 
-def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> None:
+def test_run_with_only_damaged_checkpoints_stops_and_says_so(tmp_path: Path) -> None:
     store = Memory()
     save(opened(store, tmp_path), 1)
     del store.objects[next(name for name in store.objects if name != CHECKPOINT_INDEX)]
@@ -118,10 +118,10 @@ def test_a_run_with_no_whole_checkpoint_stops_and_says_so(tmp_path: Path) -> Non
         opened(store, tmp_path).restore()
 
 
-@pytest.mark.parametrize("pointer", [b"", b"{}", b"[]", b'{"format": 1, "checkpoints": []}', b"\xff"])
-def test_a_pointer_that_cannot_be_read_stops_and_says_so(tmp_path: Path, pointer: bytes) -> None:
+@pytest.mark.parametrize("index", [b"", b"{}", b"[]", b'{"format": 1, "checkpoints": []}', b"\xff"])
+def test_index_that_cannot_be_read_stops_the_run_and_says_so(tmp_path: Path, index: bytes) -> None:
     store = Memory()
-    store.objects[CHECKPOINT_INDEX] = pointer
+    store.objects[CHECKPOINT_INDEX] = index
     with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint index"):
         opened(store, tmp_path).restore()
 
@@ -130,24 +130,24 @@ def test_a_pointer_that_cannot_be_read_stops_and_says_so(tmp_path: Path, pointer
     "change",
     [{"step": "11"}, {"step": 0}, {"epoch": None}, {"file": "../x"}, {"file": "config.yaml"}, {"losses": ["a"]}],
 )
-def test_a_pointer_whose_entry_was_altered_stops_and_says_so(tmp_path: Path, change: dict[str, object]) -> None:
+def test_index_with_an_altered_entry_stops_the_run_and_says_so(tmp_path: Path, change: dict[str, object]) -> None:
     store = Memory()
     save(opened(store, tmp_path), 1)
-    pointer = json.loads(store.objects[CHECKPOINT_INDEX])
-    pointer["checkpoints"][0] |= change
-    store.objects[CHECKPOINT_INDEX] = json.dumps(pointer).encode()
+    index = json.loads(store.objects[CHECKPOINT_INDEX])
+    index["checkpoints"][0] |= change
+    store.objects[CHECKPOINT_INDEX] = json.dumps(index).encode()
     with pytest.raises(InputError, match="memory/checkpoint.json: not a checkpoint index"):
         opened(store, tmp_path).restore()
 
 
-def test_a_pointer_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+def test_index_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     store = Memory()
     store.objects[CHECKPOINT_INDEX] = b'{"format": 9, "checkpoints": []}'
     with pytest.raises(InputError, match="format 9, expected at most 2"):
         opened(store, tmp_path).restore()
 
 
-def test_of_two_owners_of_a_run_the_second_to_write_loses_and_changes_nothing(tmp_path: Path) -> None:
+def test_second_of_two_owners_of_a_run_gets_a_conflict_and_changes_nothing(tmp_path: Path) -> None:
     store = Memory()
     save(opened(store, tmp_path), 1)
     one, other = opened(store, tmp_path), opened(store, tmp_path)
@@ -161,7 +161,7 @@ def test_of_two_owners_of_a_run_the_second_to_write_loses_and_changes_nothing(tm
     assert {1, 2} <= set(files(store))
 
 
-def test_the_best_by_validation_loss_is_kept_and_remembered_across_restarts(tmp_path: Path) -> None:
+def test_best_checkpoint_is_kept_and_remembered_across_restarts(tmp_path: Path) -> None:
     store = Memory()
     for step, validation in ((1, 3.0), (2, 1.0), (3, None), (4, 2.0)):
         checkpoints = opened(store, tmp_path)
@@ -175,7 +175,7 @@ def test_the_best_by_validation_loss_is_kept_and_remembered_across_restarts(tmp_
     assert files(store) == [4, 5]
 
 
-def test_a_checkpoint_is_kept_for_good_at_the_end_of_each_second_epoch(tmp_path: Path) -> None:
+def test_checkpoint_of_each_second_epoch_is_kept_for_good(tmp_path: Path) -> None:
     store = Memory()
     checkpoints = opened(store, tmp_path, every_epochs=2)
     for step in range(1, 13):  # two steps per epoch: each second step ends an epoch
@@ -183,7 +183,7 @@ def test_a_checkpoint_is_kept_for_good_at_the_end_of_each_second_epoch(tmp_path:
     assert files(store) == [4, 8, 11, 12]
 
 
-def test_a_validation_loss_is_added_to_what_stands_without_another_upload(tmp_path: Path) -> None:
+def test_validation_loss_is_added_without_another_upload(tmp_path: Path) -> None:
     verbs: list[str] = []
     store = Memory(lambda verb, _: verbs.append(verb))
     checkpoints = opened(store, tmp_path)
@@ -195,7 +195,7 @@ def test_a_validation_loss_is_added_to_what_stands_without_another_upload(tmp_pa
     assert restored(opened(store, tmp_path)).validation == 0.5
 
 
-def test_a_damaged_checkpoint_is_not_one_of_the_newest_that_are_kept(tmp_path: Path) -> None:
+def test_damaged_checkpoint_does_not_count_among_the_newest(tmp_path: Path) -> None:
     store = Memory()
     checkpoints = opened(store, tmp_path)
     save(checkpoints, 1)
@@ -209,7 +209,7 @@ def test_a_damaged_checkpoint_is_not_one_of_the_newest_that_are_kept(tmp_path: P
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("name", ["weights/a", "optimizer/velocity"])
-def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, value: float, name: str) -> None:
+def test_weight_that_is_not_finite_is_never_saved(tmp_path: Path, value: float, name: str) -> None:
     store = Memory()
     checkpoints = opened(store, tmp_path)
     save(checkpoints, 1)
@@ -220,7 +220,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(tmp_path: Path, value: float
     assert store.objects == before
 
 
-def test_what_a_killed_process_uploaded_and_did_not_name_is_deleted_once_the_next_pointer_stands(
+def test_file_of_a_killed_process_is_deleted_after_the_next_index(
     tmp_path: Path,
 ) -> None:
     store = Memory()
@@ -235,7 +235,7 @@ def test_what_a_killed_process_uploaded_and_did_not_name_is_deleted_once_the_nex
 
 
 @pytest.mark.parametrize("verb", ["delete", "names"])
-def test_a_checkpoint_that_could_not_be_deleted_is_deleted_after_the_next_save(tmp_path: Path, verb: str) -> None:
+def test_checkpoint_that_could_not_be_deleted_is_deleted_after_the_next_save(tmp_path: Path, verb: str) -> None:
     def fail(what: str, _: str) -> None:
         if what == verb and failing:
             raise OSError("not now")
@@ -250,7 +250,7 @@ def test_a_checkpoint_that_could_not_be_deleted_is_deleted_after_the_next_save(t
     assert files(store) == [3, 4]
 
 
-def test_a_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[int], Path]) -> None:
+def test_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[int], Path]) -> None:
     store, disk = Memory(), small_disk(400)
     checkpoints = opened(store, disk)
     save(checkpoints, 1)
@@ -262,7 +262,7 @@ def test_a_full_disk_fails_the_save_and_not_the_next_one(small_disk: Callable[[i
     assert list(disk.iterdir()) == []
 
 
-def test_an_upload_that_was_carried_out_and_yet_said_to_have_failed_is_deleted(tmp_path: Path) -> None:
+def test_upload_that_was_carried_out_and_yet_failed_is_deleted(tmp_path: Path) -> None:
     store = Memory()
     checkpoints = opened(store, tmp_path)
     save(checkpoints, 1)
@@ -274,7 +274,7 @@ def test_an_upload_that_was_carried_out_and_yet_said_to_have_failed_is_deleted(t
     assert files(store) == [1, 3]
 
 
-def test_a_reader_of_a_run_that_trains_on_takes_the_newest_when_its_checkpoints_are_deleted_meanwhile(
+def test_reader_gets_the_newest_checkpoint_if_others_are_deleted_meanwhile(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def train_on(verb: str, _: str) -> None:

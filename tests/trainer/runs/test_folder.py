@@ -13,20 +13,20 @@ from trainer.runs.load import load_model
 
 
 @pytest.mark.parametrize("content", [b"", b"[1", b"- 1", b"\xff\xfe\x00", b"text"])
-def test_a_configuration_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+def test_configuration_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.yaml").write_bytes(content)
     with pytest.raises(InputError, match=f"{tmp_path}/config.yaml: not a run's configuration"):
         open_run(str(tmp_path))
 
 
-def test_a_configuration_of_other_keys_is_refused(tmp_path: Path, dataset: Path) -> None:
+def test_configuration_of_other_keys_is_refused(tmp_path: Path, dataset: Path) -> None:
     (tmp_path / "manifest.json").write_bytes((dataset / "manifest.json").read_bytes())
     (tmp_path / "config.yaml").write_text("epochs: 3\n")
     with pytest.raises(InputError, match="missing"):
         open_run(str(tmp_path))
 
 
-def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Path, tmp_path: Path) -> None:
+def test_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Path, tmp_path: Path) -> None:
     made = open_dataset(str(dataset)).manifest
     for seed in (1, 2):
         begin_run(str(tmp_path), "name", config(seed), made)
@@ -44,9 +44,7 @@ def test_a_run_without_a_checkpoint_takes_a_corrected_configuration(dataset: Pat
         *("checkpoint.every_seconds=1", "checkpoint.keep=9"),
     ],
 )
-def test_a_run_goes_on_with_other_values_of_what_does_not_change_its_result(
-    dataset: Path, tmp_path: Path, change: str
-) -> None:
+def test_run_continues_with_other_values_of_changeable_keys(dataset: Path, tmp_path: Path, change: str) -> None:
     made = open_dataset(str(dataset)).manifest
     begin_run(str(tmp_path), "name", config(1), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")
@@ -56,7 +54,7 @@ def test_a_run_goes_on_with_other_values_of_what_does_not_change_its_result(
 
 
 @pytest.mark.parametrize("change", ["log_every_steps=3", "epochs=9", "model.embedding_units=2", "sample.chars=3"])
-def test_a_run_does_not_go_on_with_another_value_of_what_does(dataset: Path, tmp_path: Path, change: str) -> None:
+def test_run_does_not_continue_with_another_value_of_any_other_key(dataset: Path, tmp_path: Path, change: str) -> None:
     made = open_dataset(str(dataset)).manifest
     begin_run(str(tmp_path), "name", config(1), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")
@@ -69,7 +67,7 @@ def config(seed: int, *changes: str) -> TrainConfig:
 
 
 @pytest.mark.parametrize("key", ["metrics_port", "min_gpus", "report", "profile", "staging"])
-def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Path, tmp_path: Path, key: str) -> None:
+def test_run_of_a_version_without_a_changeable_key_is_read(dataset: Path, tmp_path: Path, key: str) -> None:
     written = config(1)
     begin_run(str(tmp_path), "small", written, open_dataset(str(dataset)).manifest)
     file = tmp_path / "small/config.yaml"
@@ -79,7 +77,7 @@ def test_a_run_from_before_a_key_that_changes_no_result_can_be_read(dataset: Pat
 
 
 @pytest.mark.parametrize("key", ["model.lstm_units", "model", "seed", "runs"])
-def test_a_run_from_before_a_key_that_changes_its_result_is_refused(dataset: Path, tmp_path: Path, key: str) -> None:
+def test_run_of_a_version_without_another_key_is_refused(dataset: Path, tmp_path: Path, key: str) -> None:
     begin_run(str(tmp_path), "small", config(1), open_dataset(str(dataset)).manifest)
     file = tmp_path / "small/config.yaml"
     values = yaml.safe_load(file.read_text())
@@ -90,7 +88,7 @@ def test_a_run_from_before_a_key_that_changes_its_result_is_refused(dataset: Pat
         open_run(str(tmp_path / "small"))
 
 
-def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+def test_folder_without_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"{tmp_path}: no config.yaml and manifest.json: not a run"):
         open_run(str(tmp_path))
 
@@ -101,36 +99,36 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path) if request.param == "folder" else f"{request.getfixturevalue('store')}/place"
 
 
-def test_a_url_of_no_run_is_answered_with_the_command_that_trains_one(place: str) -> None:
+def test_message_for_a_url_without_run_has_the_command_that_trains_one(place: str) -> None:
     for url in (f"{place}/no/run", "gs://reviews" if place.startswith("gs:") else f"{place}/run"):
         with pytest.raises(InputError, match="not a run: train one with python -m jobs.train$"):
             open_run(url)
 
 
-def test_a_dataset_in_place_of_a_run_is_told_as_one_with_the_next_step(dataset: Path) -> None:
+def test_message_for_a_dataset_in_place_of_a_run_has_the_next_step(dataset: Path) -> None:
     with pytest.raises(InputError, match=f"{dataset}: a dataset, expected a run: .* --set dataset={dataset} "):
         open_run(str(dataset))
 
 
-def test_a_run_in_place_of_a_dataset_is_told_as_one(dataset: Path, place: str) -> None:
+def test_message_for_a_run_in_place_of_a_dataset_says_so(dataset: Path, place: str) -> None:
     run = begin_run(place, "name", config(1), open_dataset(str(dataset)).manifest)
     with pytest.raises(InputError, match=f"dataset={run.url}: a run, expected a dataset, such as the one that its"):
         open_dataset(run.url)
 
 
-def test_a_url_of_no_dataset_is_answered_with_the_command_that_makes_one(place: str) -> None:
+def test_message_for_a_url_without_dataset_has_the_command_that_makes_one(place: str) -> None:
     with pytest.raises(InputError, match="or one that was not finished: make one with python -m jobs.preprocess$"):
         open_dataset(f"{place}/dataset")
 
 
-def test_a_run_without_a_checkpoint_says_what_it_waits_for(dataset: Path, tmp_path: Path) -> None:
+def test_message_for_a_run_without_checkpoint_says_so(dataset: Path, tmp_path: Path) -> None:
     begin_run(str(tmp_path), "name", config(1), open_dataset(str(dataset)).manifest)
     with pytest.raises(InputError, match="name: no checkpoint.json: a run without a checkpoint yet: train on, or wait"):
         load_model(open_run(str(tmp_path / "name")))
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json"])
-def test_a_run_that_lacks_what_it_began_with_is_refused(dataset: Path, tmp_path: Path, name: str) -> None:
+def test_run_without_its_config_or_manifest_is_refused(dataset: Path, tmp_path: Path, name: str) -> None:
     made = open_dataset(str(dataset)).manifest
     begin_run(str(tmp_path), "name", config(1), made)
     (tmp_path / "name/checkpoint.json").write_text("{}")

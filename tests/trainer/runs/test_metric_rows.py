@@ -29,7 +29,7 @@ def test_rows_are_read_back_as_they_were_written() -> None:
     "damage",
     [b"", b"{}", b"[1]", b"no JSON", b"\xff", TEXT[:50], TEXT.replace(b"train", b"test"), TEXT.replace(b"loss", b"l")],
 )
-def test_a_line_that_is_no_row_is_named(damage: bytes) -> None:
+def test_line_without_row_is_named(damage: bytes) -> None:
     with pytest.raises(
         InputError, match="runs/a/metrics.jsonl: line 3: not a row of metrics: .*: remove the line to go on$"
     ):

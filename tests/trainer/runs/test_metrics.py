@@ -27,7 +27,7 @@ def test_rows_are_kept_up_to_the_step_that_a_run_continues_from(tmp_path: Path) 
     assert len(bucket.names("tensorboard/")) == 2  # each attempt's events stay
 
 
-def test_of_two_processes_that_write_one_run_s_rows_the_second_changes_nothing(tmp_path: Path) -> None:
+def test_second_of_two_processes_that_write_rows_changes_nothing(tmp_path: Path) -> None:
     bucket = open_bucket(str(tmp_path / "run"))
     one, other = (Metrics(bucket, step=0, scratch=tmp_path / name) for name in ("a", "b"))
     one.train(step=1, epoch=1, loss=1.0, learning_rate=0.1, chars_per_second=9.0)
@@ -38,7 +38,7 @@ def test_of_two_processes_that_write_one_run_s_rows_the_second_changes_nothing(t
     assert (bucket.names(), bucket.read("metrics.jsonl")) == (names, rows)
 
 
-def test_a_row_says_nothing_of_the_clock(tmp_path: Path) -> None:
+def test_rows_do_not_depend_on_the_clock(tmp_path: Path) -> None:
     bucket = open_bucket(str(tmp_path / "run"))
     metrics = Metrics(bucket, step=0, scratch=tmp_path)
     metrics.train(step=1, epoch=1, loss=math.log(2), learning_rate=0.1, chars_per_second=9.0)
@@ -50,14 +50,14 @@ def test_a_row_says_nothing_of_the_clock(tmp_path: Path) -> None:
     ]
 
 
-def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
+def test_line_without_row_is_named(tmp_path: Path) -> None:
     bucket = open_bucket(str(tmp_path / "run"))
     bucket.write("metrics.jsonl", b'{"kind": "train"}\n')
     with pytest.raises(InputError, match=f"{bucket.url}/metrics.jsonl: line 1: not a row of metrics"):
         Metrics(bucket, step=0, scratch=tmp_path)
 
 
-def test_a_full_disk_loses_no_row(tmp_path: Path, small_disk: Callable[[int], Path]) -> None:
+def test_full_disk_loses_no_row(tmp_path: Path, small_disk: Callable[[int], Path]) -> None:
     disk = small_disk(8)
     bucket = open_bucket(str(tmp_path / "run"))
     metrics = Metrics(bucket, step=0, scratch=disk)
@@ -68,7 +68,7 @@ def test_a_full_disk_loses_no_row(tmp_path: Path, small_disk: Callable[[int], Pa
     assert not metrics.due
 
 
-def test_the_row_of_a_validation_that_a_killed_process_made_is_replaced(tmp_path: Path) -> None:
+def test_validation_row_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
     bucket = open_bucket(str(tmp_path / "run"))
     for name in ("a", "b"):
         metrics = Metrics(bucket, step=1, scratch=tmp_path / name)
@@ -77,7 +77,7 @@ def test_the_row_of_a_validation_that_a_killed_process_made_is_replaced(tmp_path
     assert len(bucket.read("metrics.jsonl").splitlines()) == 1
 
 
-def test_of_tensorboard_s_files_those_that_grew_are_written_again_wherever_they_are(tmp_path: Path) -> None:
+def test_tensorboard_files_that_grew_are_copied_again(tmp_path: Path) -> None:
     names: list[str] = []
     store = Memory(lambda verb, name: names.append(name) if verb == "write" else None)
     recorder = StartRecorder(store, step=0, machine={})

@@ -12,13 +12,13 @@ SAMPLES = (Sample(0.2, "{a", " cat}"), Sample(0.8, "{a", " dog}"))
 NAME = "samples/epoch-001"
 
 
-def test_the_text_shows_a_shared_prompt_once_and_each_diversity() -> None:
+def test_text_shows_a_shared_prompt_once_and_each_diversity() -> None:
     assert EpochSamples(1, 9, SAMPLES).objects()[f"{NAME}.txt"].decode() == (
         "epoch 1, step 9\n\nprompt:\n{a\n\ndiversity 0.2:\n cat}\n\ndiversity 0.8:\n dog}\n"
     )
 
 
-def test_the_json_holds_the_same() -> None:
+def test_json_has_all_values() -> None:
     assert json.loads(EpochSamples(1, 9, SAMPLES).objects()[f"{NAME}.json"]) == {
         "epoch": 1,
         "step": 9,
@@ -29,7 +29,7 @@ def test_the_json_holds_the_same() -> None:
     }
 
 
-def test_the_json_is_read_back_as_it_was_written() -> None:
+def test_json_is_read_back_as_it_was_written() -> None:
     written = EpochSamples(1, 9, SAMPLES).objects()[f"{NAME}.json"]
     assert parse_samples(written, where="epoch-001.json") == EpochSamples(1, 9, SAMPLES)
 
@@ -37,12 +37,12 @@ def test_the_json_is_read_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"{}", b'{"samples": [{"diversity": 1}]}', b'{"samples": [1]}', SURROGATE]
 )
-def test_what_is_no_epoch_s_samples_is_named(data: bytes) -> None:
+def test_damaged_samples_are_named(data: bytes) -> None:
     with pytest.raises(InputError, match="s.json: not an epoch's samples: "):
         parse_samples(data, where="s.json")
 
 
-def test_a_run_s_epochs_are_read_in_order_and_the_last_alone() -> None:
+def test_samples_of_all_epochs_are_read_in_order_and_the_last_alone() -> None:
     store = Memory()
     assert (read_samples(store), read_last_samples(store)) == ([], None)
     for epoch in (1000, 999, 2):

@@ -43,7 +43,7 @@ def record(store: Memory) -> StartRecord:
         (OSError("no\nroom"), "", FAILED, "OSError: no room"),
     ],
 )
-def test_a_start_says_where_it_began_and_how_it_ended(
+def test_start_record_has_the_first_step_and_the_end(
     ending: BaseException | None, signal: str, how: str, why: str
 ) -> None:
     store, steps = Memory(), iter([7])
@@ -66,7 +66,7 @@ def test_a_start_says_where_it_began_and_how_it_ended(
     assert ended.ended >= ended.began
 
 
-def test_one_that_stalls_says_so_before_it_is_ended() -> None:
+def test_stall_is_recorded_before_the_process_exits() -> None:
     store = Memory()
     start = StartRecorder(store, step=3, machine=MACHINE)
     with start.recording(lambda: 9, stop_signal=str):
@@ -75,7 +75,7 @@ def test_one_that_stalls_says_so_before_it_is_ended() -> None:
     assert record(store).how == FINISHED  # the run continued after the stall
 
 
-def test_of_a_process_that_hangs_it_is_there_when_the_watch_has_ended_it(tmp_path: Path) -> None:
+def test_process_that_hangs_leaves_a_record_of_the_stall(tmp_path: Path) -> None:
     script = f"""
 import threading
 from preprocessing.storage.urls import open_bucket
@@ -95,7 +95,7 @@ with run_watchdog(5) as alive, own.recording(lambda: 8, stop_signal=str):
 
 
 @pytest.mark.parametrize("fault", [OSError("down"), InputError("no permission")])
-def test_a_store_that_does_not_take_it_costs_a_line(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_store_that_refuses_a_record_costs_a_log_line(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
     def down(verb: str, _: str) -> None:
         if verb == "write":
             raise fault
@@ -109,7 +109,7 @@ def test_a_store_that_does_not_take_it_costs_a_line(fault: Exception, caplog: py
     assert [line.getMessage() for line in caplog.records] == [f"this start's record is not written: {fault}"] * 2
 
 
-def test_starts_come_in_order_and_a_damaged_one_is_left_out() -> None:
+def test_records_are_in_order_and_a_damaged_record_is_none() -> None:
     store = Memory()
     whole = json.dumps({"began": 1.5, "step": 2, "machine": {}})
     for name, data in (("2", whole), ("1", whole), ("3", "{"), ("4", "[]"), ("5", whole.replace("1.5", '"x"'))):

@@ -14,9 +14,7 @@ from trainer.runtime.devices import choose_precision
         ("mixed_bfloat16", 0, set(), "mixed_bfloat16"),
     ],
 )
-def test_half_precision_is_taken_where_the_hardware_has_it(
-    setting: str, gpus: int, flags: set[str], policy: str
-) -> None:
+def test_half_precision_is_chosen_if_the_hardware_has_it(setting: str, gpus: int, flags: set[str], policy: str) -> None:
     found, reason = choose_precision(setting, gpus=gpus, cpu_flags=frozenset(flags))
     assert found == policy
     assert reason
@@ -26,9 +24,7 @@ def test_half_precision_is_taken_where_the_hardware_has_it(
     ("gpus", "flags", "policy"),
     [(1, set(), "mixed_float16"), (0, {"avx2"}, "float32"), (0, {"amx_bf16", "avx512_fp16"}, "mixed_bfloat16")],
 )
-def test_a_run_trained_in_a_gpu_s_float16_is_read_in_what_this_machine_has(
-    gpus: int, flags: set[str], policy: str
-) -> None:
+def test_run_trained_in_float16_is_read_in_this_machine_s_precision(gpus: int, flags: set[str], policy: str) -> None:
     found, _ = choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags), only_reading=True)
     assert found == policy
     assert choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags))[0] == "mixed_float16"

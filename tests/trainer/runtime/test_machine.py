@@ -3,14 +3,14 @@ from pathlib import Path
 from trainer.runtime.machine import describe_cores, describe_machine, describe_memory, read_cpu_fact
 
 
-def test_a_machine_is_named_with_its_processor_and_what_is_used_on_it() -> None:
+def test_machine_facts_have_processor_and_versions() -> None:
     found = describe_machine()
     names = ["host", "system", "CPU", "cores", "memory", "GPUs", "python", "tensorflow", "keras", "numpy"]
     assert list(found) == names
     assert all(found.values())
 
 
-def test_the_processor_is_named_as_linux_names_it(tmp_path: Path) -> None:
+def test_cpuinfo_has_the_name_of_the_processor(tmp_path: Path) -> None:
     facts = "processor\t: 0\nmodel name\t: A: B 7\nflags\t\t: avx2 amx_bf16\nmodel name\t: C\n"
     (tmp_path / "cpuinfo").write_text(facts)
     assert read_cpu_fact(tmp_path / "cpuinfo", "model name") == "A: B 7"
@@ -18,7 +18,7 @@ def test_the_processor_is_named_as_linux_names_it(tmp_path: Path) -> None:
     assert read_cpu_fact(tmp_path / "none", "model name") == ""
 
 
-def test_a_pod_s_limits_are_what_counts(tmp_path: Path) -> None:
+def test_limits_of_the_pod_count(tmp_path: Path) -> None:
     own = describe_cores(tmp_path), describe_memory(tmp_path)
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text("max\n")

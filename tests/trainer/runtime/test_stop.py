@@ -42,18 +42,18 @@ READY = "print('ready', flush=True)"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_before_there_is_something_to_save_it_ends_at_once(number: int) -> None:
+def test_signal_ends_the_process_at_once_if_there_is_nothing_to_save(number: int) -> None:
     code, last = ended([READY, FOREVER], signals=[number])
     assert (code, last[9:]) == (143, "stopped, as asked")
 
 
-def test_a_library_that_does_not_let_go_is_left_after_the_grace() -> None:
+def test_process_in_a_library_that_hangs_exits_after_the_grace() -> None:
     hanging = ["try:", f"    {READY}; {FOREVER}", "finally:", f"    {FOREVER}"]
     code, last = ended(hanging, grace=0.1)
     assert (code, last[9:]) == (143, "stopped, as asked")
 
 
-def test_once_there_is_something_to_save_it_is_only_asked() -> None:
+def test_signal_sets_the_flag_if_there_is_something_to_save() -> None:
     body = ["stop.save_first(lambda: False)", READY, "while not stop(): time.sleep(0.01)", "raise OSError('saving')"]
     code, last = ended(body)
     assert (code, last[9:]) == (1, "stopped by a fault of the machine or the network: saving")
@@ -63,13 +63,13 @@ def test_once_there_is_something_to_save_it_is_only_asked() -> None:
     ("saved", "code", "line"),
     [(False, 1, "stopped before all was saved"), (True, 143, "stopped, as asked")],
 )
-def test_after_the_grace_it_ends_with_143_only_if_all_is_saved(saved: bool, code: int, line: str) -> None:
+def test_exit_code_after_the_grace_is_143_only_if_all_is_saved(saved: bool, code: int, line: str) -> None:
     found, last = ended([f"stop.save_first(lambda: {saved})", READY, FOREVER], grace=0.1)
     assert found == code
     assert line in last
 
 
-def test_a_second_sigterm_changes_nothing_and_a_second_ctrl_c_ends_it() -> None:
+def test_second_sigterm_changes_nothing_and_a_second_ctrl_c_ends_it() -> None:
     body = ["stop.save_first(lambda: False)", f"while True: {READY}; time.sleep(0.05)"]
     code, last = ended(body, signals=[signal.SIGTERM, signal.SIGTERM, signal.SIGINT])
     assert code == 1

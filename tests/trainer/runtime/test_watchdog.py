@@ -27,7 +27,7 @@ threading.Event().wait({2 * seconds})
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_a_step_that_hangs_ends_the_process_with_1_and_each_thread_s_stack() -> None:
+def test_step_that_hangs_ends_the_process_with_1_and_each_thread_s_stack() -> None:
     hanging = "threading.Thread(target=threading.Event().wait, daemon=True).start(); threading.Event().wait()"
     done = ended(0.5, hanging)
     assert done.returncode == 1
@@ -36,12 +36,12 @@ def test_a_step_that_hangs_ends_the_process_with_1_and_each_thread_s_stack() -> 
     assert " in step\n" in done.stderr
 
 
-def test_steps_that_end_are_left_alone_and_so_is_what_comes_after_them() -> None:
+def test_steps_in_time_do_not_end_the_process() -> None:
     done = ended(0.5, "pass")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_one_that_hangs_can_say_so_first_and_one_that_does_not_says_nothing() -> None:
+def test_callback_is_called_before_the_exit_and_not_without_one() -> None:
     say = 'lambda: print("stalled", flush=True)'
     done = ended(1, "threading.Event().wait()", say)
     assert (done.returncode, done.stdout) == (1, "stalled\n")
@@ -49,14 +49,14 @@ def test_one_that_hangs_can_say_so_first_and_one_that_does_not_says_nothing() ->
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_without_a_limit_nothing_is_watched() -> None:
+def test_watchdog_without_limit_does_nothing() -> None:
     with run_watchdog(0) as alive:
         alive.reset()
         alive.call_before_exit(lambda: None)
         assert not [thread for thread in threading.enumerate() if thread.name == "stall"]
 
 
-def test_without_a_sign_for_half_of_the_time_progress_is_no_longer_regular() -> None:
+def test_process_without_progress_for_half_of_the_limit_is_unhealthy() -> None:
     script = """
 import time
 from trainer.runtime.watchdog import run_watchdog

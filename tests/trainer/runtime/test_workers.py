@@ -15,7 +15,7 @@ def tf_config(cluster: object, kind: str = "worker", index: object = 0) -> dict[
     return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})}
 
 
-def test_an_indexed_job_s_environment_names_all_workers_and_this_one() -> None:
+def test_indexed_job_s_environment_names_all_workers_and_this_one() -> None:
     found = read_workers(INDEXED)
     assert found == Workers(("train-0.train:2222", "train-1.train:2222", "train-2.train:2222"), 1)
     assert (found.count, found.chief) == (3, False)
@@ -58,14 +58,12 @@ def test_without_others_a_worker_is_alone(environment: Mapping[str, str]) -> Non
         (tf_config({"worker": ["a:1", "a:1"]}), "workers a:1, a:1: expected a different HOST:PORT for each"),
     ],
 )
-def test_an_environment_that_makes_no_sense_is_refused_with_the_variable(
-    environment: Mapping[str, str], message: str
-) -> None:
+def test_wrong_environment_is_refused_with_the_variable(environment: Mapping[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_workers(environment)
 
 
-def test_a_worker_waits_for_a_name_and_a_port_and_says_who_is_missing(caplog: pytest.LogCaptureFixture) -> None:
+def test_worker_waits_for_a_name_and_a_port_and_says_who_is_missing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     absent = f"127.0.0.1:{free_port()}"
     hosts = (f"127.0.0.1:{free_port()}", absent, "no-such-name.invalid:2222")
@@ -74,7 +72,7 @@ def test_a_worker_waits_for_a_name_and_a_port_and_says_who_is_missing(caplog: py
     assert f"waiting for {absent}, no-such-name.invalid:2222" in caplog.text
 
 
-def test_a_worker_goes_on_once_the_other_has_come_and_can_be_found_meanwhile() -> None:
+def test_worker_waits_for_the_other_and_can_be_found_meanwhile() -> None:
     mine, other = free_port(), free_port()
     later: list[socket.socket] = []
 
@@ -89,6 +87,6 @@ def test_a_worker_goes_on_once_the_other_has_come_and_can_be_found_meanwhile() -
     socket.create_server(("", mine)).close()  # free again, for TensorFlow
 
 
-def test_a_worker_that_waits_can_be_stopped() -> None:
+def test_worker_that_waits_can_be_stopped() -> None:
     with pytest.raises(Stopped):
         wait_for_all(Workers((f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}")), lambda: True)

@@ -47,7 +47,7 @@ def expected() -> dict[str, list[int]]:
     return batches
 
 
-def test_the_replicas_are_given_the_same_windows_in_the_same_order_whatever_their_number(runs: dict[str, Any]) -> None:
+def test_replicas_get_the_same_windows_in_the_same_order_whatever_their_number(runs: dict[str, Any]) -> None:
     assert [run["replicas"] for run in runs["undisturbed"]] == list(REPLICAS)
     for run in runs["undisturbed"]:
         assert run["windows"] == expected()
@@ -60,7 +60,7 @@ def test_losses_agree_whatever_the_number_of_replicas(runs: dict[str, Any]) -> N
     assert one[-1] < one[0]
 
 
-def test_a_run_that_is_stopped_and_crashes_and_moves_to_fewer_replicas_trains_on_each_window_in_its_turn(
+def test_interrupted_run_on_changing_replicas_trains_on_each_window_in_order(
     runs: dict[str, Any],
 ) -> None:
     moved = runs["moved"]
@@ -80,7 +80,7 @@ def test_a_run_that_is_stopped_and_crashes_and_moves_to_fewer_replicas_trains_on
         assert sorted(ordered[: sum(COUNTS)]) == list(range(sum(COUNTS)))
 
 
-def test_a_run_that_moves_has_the_losses_of_one_that_does_not(runs: dict[str, Any]) -> None:
+def test_run_on_changing_replicas_has_the_same_losses(runs: dict[str, Any]) -> None:
     one = runs["undisturbed"][0]["losses"]
     for part in runs["moved"]:
         np.testing.assert_allclose(list(part["losses"].values()), [one[step] for step in part["losses"]], rtol=1e-5)

@@ -33,7 +33,7 @@ def steps(seen: list[list[int]]) -> Any:
     return SimpleNamespace(batch_windows=2, evaluate=judge)
 
 
-def test_every_window_counts_once_and_the_last_batch_is_filled_up() -> None:
+def test_every_window_counts_once_and_the_last_batch_is_padded() -> None:
     seen: list[list[int]] = []
     found = evaluate_windows(steps(seen), FiveWindows(), stride=1, should_stop=lambda: False)  # type: ignore[arg-type]
     assert seen == [[0, 1], [2, 3], [4, 4]]
@@ -46,7 +46,7 @@ def test_overlapping_windows_are_left_out() -> None:
     assert seen == [[0, 3]]
 
 
-def test_evaluation_stops_between_batches_when_asked() -> None:
+def test_evaluation_stops_between_batches_if_asked() -> None:
     asked = iter([False, True])
     with pytest.raises(Stopped):
         evaluate_windows(steps([]), FiveWindows(), stride=1, should_stop=lambda: next(asked))  # type: ignore[arg-type]

@@ -28,18 +28,18 @@ ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps per 
 @pytest.mark.parametrize(
     ("epochs", "max_chars", "steps"), [(4, 0, 12), (4, 10**9, 12), (4, 500, 5), (4, 599, 5), (4, 99, 1), (1, 300, 3)]
 )
-def test_a_plan_ends_with_its_epochs_or_its_characters(epochs: int, max_chars: int, steps: int) -> None:
+def test_plan_ends_with_its_epochs_or_its_characters(epochs: int, max_chars: int, steps: int) -> None:
     assert plan_training(25, batch_windows=10, epochs=epochs, max_chars=max_chars, chars_per_step=100) == TrainingPlan(
         steps, 3, 100
     )
 
 
-def test_an_epoch_ends_after_its_steps_and_the_last_one_with_the_plan() -> None:
+def test_epoch_ends_after_its_steps_and_the_last_one_with_the_plan() -> None:
     found = TrainingPlan(steps=8, steps_per_epoch=3, chars_per_step=1)
     assert [found.epochs_done(step) for step in range(9)] == [None, None, None, 1, None, None, 2, None, 3]
 
 
-def test_a_plan_that_ends_with_an_epoch_ends_it_once() -> None:
+def test_plan_that_ends_with_an_epoch_ends_it_once() -> None:
     found = TrainingPlan(steps=6, steps_per_epoch=3, chars_per_step=1)
     assert [step for step in range(7) if found.epochs_done(step)] == [3, 6]
 
@@ -124,7 +124,7 @@ def _folders(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
 
 
-def test_a_run_leaves_its_rows_its_samples_and_how_well_it_did(undisturbed: dict[str, Any]) -> None:
+def test_run_writes_rows_and_samples(undisturbed: dict[str, Any]) -> None:
     rows = [json.loads(row) for row in undisturbed["metrics.jsonl"].splitlines()]
     assert [(row["kind"], row["step"], row["loss"]) for row in rows] == [
         ("train", 2, 3 / 4),
@@ -139,7 +139,7 @@ def test_a_run_leaves_its_rows_its_samples_and_how_well_it_did(undisturbed: dict
 
 
 @pytest.mark.parametrize("at", range(6))
-def test_asked_to_stop_before_a_step_it_saves_and_continues_to_the_same_end(
+def test_run_stopped_before_a_step_saves_and_resumes_to_the_same_end(
     tmp_path: Path, undisturbed: dict[str, Any], at: int
 ) -> None:
     store = Memory()
@@ -153,7 +153,7 @@ def test_asked_to_stop_before_a_step_it_saves_and_continues_to_the_same_end(
 
 @pytest.mark.parametrize("where", ["validate", "sample"])
 @pytest.mark.parametrize("fault", [Stopped, RuntimeError])
-def test_what_ends_an_evaluation_or_a_sample_loses_nothing(
+def test_error_in_evaluation_or_sampling_loses_nothing(
     tmp_path: Path, undisturbed: dict[str, Any], where: str, fault: type[BaseException]
 ) -> None:
     def fail(run: Counted) -> Any:
@@ -170,7 +170,7 @@ def test_what_ends_an_evaluation_or_a_sample_loses_nothing(
 
 
 @pytest.mark.parametrize("name", ["checkpoints/", "checkpoint.json", "metrics.jsonl", "samples/", "tensorboard/"])
-def test_a_store_that_is_down_for_a_while_ends_no_run_and_loses_no_row(
+def test_store_that_is_down_for_a_while_ends_no_run_and_loses_no_row(
     tmp_path: Path, undisturbed: dict[str, Any], name: str
 ) -> None:
     down = iter(range(4))
@@ -182,7 +182,7 @@ def test_a_store_that_is_down_for_a_while_ends_no_run_and_loses_no_row(
     assert Counted(Memory(before), tmp_path / "one").run().outcome() == undisturbed
 
 
-def test_of_a_save_that_failed_before_an_evaluation_the_one_after_it_makes_up(tmp_path: Path) -> None:
+def test_save_after_an_evaluation_makes_up_for_a_failed_save_before(tmp_path: Path) -> None:
     failing = [True]
 
     def before(verb: str, _: str) -> None:
@@ -196,7 +196,7 @@ def test_of_a_save_that_failed_before_an_evaluation_the_one_after_it_makes_up(tm
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 5, 6])
-def test_weights_that_a_step_poisons_are_never_saved(tmp_path: Path, at: int) -> None:
+def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path, at: int) -> None:
     def step(run: Counted) -> float:
         loss = 1 / run.count  # still finite, because the loss is computed before the weights change
         if run.count == at:
@@ -215,7 +215,7 @@ def test_weights_that_a_step_poisons_are_never_saved(tmp_path: Path, at: int) ->
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("where", ["step", "validate"])
-def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_and_keeps_what_stands(
+def test_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     tmp_path: Path, value: float, where: str
 ) -> None:
     store = Memory()
@@ -226,14 +226,14 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_step_and_keeps_what_sta
     assert store.checkpoints()[0]["validation"] in (None, 2 / 3)
 
 
-def test_the_one_with_the_lowest_validation_loss_is_kept_over_the_rest_of_the_run(tmp_path: Path) -> None:
+def test_checkpoint_with_the_lowest_validation_loss_is_kept(tmp_path: Path) -> None:
     store = Memory()
     Counted(store, tmp_path / "one", validate=lambda run: run.count).run()
     assert [one["step"] for one in store.checkpoints()][-1] == 3
     assert store.checkpoints()[-1]["validation"] == 3.0
 
 
-def test_a_run_that_another_process_took_over_ends_at_the_next_step(tmp_path: Path) -> None:
+def test_run_that_another_process_took_over_ends_at_the_next_step(tmp_path: Path) -> None:
     def before(verb: str, name: str) -> None:
         if (verb, name) == ("write", CHECKPOINT_INDEX) and CHECKPOINT_INDEX in store.objects:
             raise Conflict(name)

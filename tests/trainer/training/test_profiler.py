@@ -14,7 +14,7 @@ def traced(folder: Path) -> list[Path]:
 @pytest.mark.parametrize(
     ("first", "steps", "left", "expected"), [(2, 2, 9, 4), (2, 9, 5, 5), (5, 2, 5, 0), (2, 0, 9, 0)]
 )
-def test_the_trace_is_there_once_its_last_step_or_the_run_s_is_done(
+def test_trace_is_written_after_its_last_step_or_the_run_s_last_step(
     tmp_path: Path, first: int, steps: int, left: int, expected: int
 ) -> None:
     profiler = Profiler(tmp_path, first=first, steps=steps, left=left)
@@ -24,7 +24,7 @@ def test_the_trace_is_there_once_its_last_step_or_the_run_s_is_done(
         assert bool(traced(tmp_path)) == (0 < expected <= done)
 
 
-def test_a_trace_that_cannot_be_written_costs_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_trace_that_cannot_be_written_costs_a_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
     profiler = Profiler(tmp_path / "file/folder", first=1, steps=1, left=9)
     with caplog.at_level(logging.WARNING):
@@ -32,4 +32,4 @@ def test_a_trace_that_cannot_be_written_costs_a_line(tmp_path: Path, caplog: pyt
             profiler.end_step()
     [line] = caplog.records
     assert line.getMessage().startswith("no profile: ")
-    test_the_trace_is_there_once_its_last_step_or_the_run_s_is_done(tmp_path / "next", 1, 1, 2, 2)
+    test_trace_is_written_after_its_last_step_or_the_run_s_last_step(tmp_path / "next", 1, 1, 2, 2)

@@ -47,14 +47,14 @@ def counted(tmp_path: Path) -> Counted:
     return Counted(Memory(), tmp_path)
 
 
-def test_before_the_first_step_there_is_a_plan_and_no_loss(counted: Counted) -> None:
+def test_metrics_before_the_first_step_have_the_plan_and_no_loss(counted: Counted) -> None:
     found = exported(run_metrics(counted.loop, run="night", restarts=0))
     assert (found["trainer_step"], found["trainer_steps"], found["trainer_characters_total"]) == (0, 6, 0)
     assert (found["trainer_checkpoint_step"], found["trainer_goodput_ratio"]) == (0, 0)
     assert not [name for name in found if "loss" in name]
 
 
-def test_a_run_s_numbers_are_those_of_its_loop(counted: Counted) -> None:
+def test_metrics_have_the_numbers_of_the_loop(counted: Counted) -> None:
     registry = run_metrics(counted.loop, run="night", restarts=2)
     counted.run()
     found = exported(registry)
@@ -68,14 +68,14 @@ def test_a_run_s_numbers_are_those_of_its_loop(counted: Counted) -> None:
     assert 0 <= found["trainer_checkpoint_age_seconds"] < 60
 
 
-def test_characters_count_from_where_the_process_began(counted: Counted, tmp_path: Path) -> None:
+def test_characters_count_from_the_start_of_the_process(counted: Counted, tmp_path: Path) -> None:
     counted.run()
     later = Counted(counted.store, tmp_path)
     found = exported(run_metrics(later.loop, run="night", restarts=1))
     assert (found["trainer_step"], found["trainer_characters_total"], found["trainer_checkpoint_step"]) == (6, 0, 6)
 
 
-def test_a_worker_that_saves_nothing_tells_nothing_of_checkpoints(counted: Counted) -> None:
+def test_worker_that_saves_nothing_has_no_metrics_of_checkpoints(counted: Counted) -> None:
     chief, other = (
         exported(run_metrics(counted.loop, run="night", restarts=0, saves=saves)) for saves in (True, False)
     )
@@ -84,7 +84,7 @@ def test_a_worker_that_saves_nothing_tells_nothing_of_checkpoints(counted: Count
     }
 
 
-def test_the_endpoint_has_the_metrics_and_the_health_and_nothing_else(counted: Counted) -> None:
+def test_endpoint_has_metrics_and_health_and_nothing_else(counted: Counted) -> None:
     well = [True]
     registry = run_metrics(counted.loop, run="night", restarts=0)
     with serve(registry, lambda: (well[0], "step 1 of 6"), port=0) as port:
@@ -97,7 +97,7 @@ def test_the_endpoint_has_the_metrics_and_the_health_and_nothing_else(counted: C
         assert get(port, "/other")[0] == 404
 
 
-def test_a_run_is_scraped_while_it_trains(dataset: Path, tmp_path: Path) -> None:
+def test_run_is_scraped_while_it_trains(dataset: Path, tmp_path: Path) -> None:
     port = free_port()
     process = start(arguments(dataset, tmp_path, metrics_port=port, epochs=50))
     found: dict[str, float] = {}
@@ -116,9 +116,7 @@ def test_a_run_is_scraped_while_it_trains(dataset: Path, tmp_path: Path) -> None
     assert found["trainer_restarts"] == 0
 
 
-def test_a_port_that_is_taken_costs_the_metrics_and_not_the_run(
-    dataset: Path, tmp_path: Path, counted: Counted
-) -> None:
+def test_port_that_is_taken_costs_the_metrics_and_not_the_run(dataset: Path, tmp_path: Path, counted: Counted) -> None:
     with serve(run_metrics(counted.loop, run="other", restarts=0), lambda: (True, ""), port=0) as port:
         errors = finish(start(arguments(dataset, tmp_path, metrics_port=port, epochs=1)))
     assert f"metrics_port={port}: no /metrics and /healthz: " in errors
@@ -149,7 +147,7 @@ def selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
 
 
 @pytest.mark.parametrize(("place", "query"), list(queries()), ids=lambda value: value[:30])
-def test_a_query_asks_for_what_is_exported(place: str, query: str, counted: Counted) -> None:
+def test_queries_of_alerts_and_dashboard_ask_for_exported_metrics(place: str, query: str, counted: Counted) -> None:
     registry = run_metrics(counted.loop, run="night", restarts=0)
     counted.run()
     known = {sample.name: set(sample.labels) for family in registry.collect() for sample in family.samples}

@@ -50,7 +50,7 @@ def failing(times: int, verb: str, name: str) -> Callable[[str, str], None]:
     return before
 
 
-def test_samples_come_first_then_rows_then_the_checkpoint_and_its_pointer_last(tmp_path: Path) -> None:
+def test_save_writes_samples_then_rows_then_checkpoint_then_index(tmp_path: Path) -> None:
     names: list[str] = []
     store = Memory(lambda verb, name: names.append(name.split("/")[0]) if verb in ("write", "upload") else None)
     run = Saving(store, tmp_path)
@@ -72,7 +72,7 @@ def test_samples_come_first_then_rows_then_the_checkpoint_and_its_pointer_last(t
         ("write", CHECKPOINT_INDEX),
     ],
 )
-def test_what_a_failed_save_did_not_write_is_written_by_the_next(
+def test_next_save_writes_what_a_failed_save_did_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, verb: str, name: str
 ) -> None:
     store = Memory(failing(2, verb, name))
@@ -90,7 +90,7 @@ def test_what_a_failed_save_did_not_write_is_written_by_the_next(
     assert len([name for name in store.objects if name.startswith("checkpoints/")]) == 1
 
 
-def test_the_last_save_is_tried_until_it_stands(tmp_path: Path) -> None:
+def test_last_save_is_retried_until_it_succeeds(tmp_path: Path) -> None:
     store = Memory(failing(1, "upload", ""))
     run = Saving(store, tmp_path)
     run.saver.finish(snapshot(7))
@@ -100,7 +100,7 @@ def test_the_last_save_is_tried_until_it_stands(tmp_path: Path) -> None:
     assert store.objects == before
 
 
-def test_saves_that_fail_for_too_long_end_the_run_and_the_last_checkpoint_stands(tmp_path: Path) -> None:
+def test_saves_that_fail_for_too_long_end_the_run_and_keep_the_last_checkpoint(tmp_path: Path) -> None:
     store = Memory()
     run = Saving(store, tmp_path, give_up_seconds=1e-9)
     run.saver.save(snapshot(1))
@@ -113,7 +113,7 @@ def test_saves_that_fail_for_too_long_end_the_run_and_the_last_checkpoint_stands
     assert [one["step"] for one in store.checkpoints()] == [1]
 
 
-def test_what_a_retry_cannot_help_is_raised_at_the_next_look(tmp_path: Path) -> None:
+def test_error_that_a_retry_cannot_help_is_raised_at_the_next_check(tmp_path: Path) -> None:
     store = Memory()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -131,7 +131,7 @@ def test_what_a_retry_cannot_help_is_raised_at_the_next_look(tmp_path: Path) -> 
     assert [one["step"] for one in store.checkpoints()] == [1]
 
 
-def test_rows_added_while_a_save_is_under_way_are_the_next_one_s(tmp_path: Path) -> None:
+def test_rows_added_during_a_save_belong_to_the_next_save(tmp_path: Path) -> None:
     store = Memory()
     run = Saving(store, tmp_path)
 
@@ -150,7 +150,7 @@ def test_rows_added_while_a_save_is_under_way_are_the_next_one_s(tmp_path: Path)
     assert len(store.objects["metrics.jsonl"].splitlines()) == 2
 
 
-def test_a_save_that_does_not_end_ends_the_run(tmp_path: Path) -> None:
+def test_save_that_hangs_ends_the_run(tmp_path: Path) -> None:
     release = threading.Event()
     store = Memory(lambda verb, _: verb == "upload" and not release.wait(60))  # type: ignore[arg-type]
     run = Saving(store, tmp_path, give_up_seconds=1e-9)
@@ -159,7 +159,7 @@ def test_a_save_that_does_not_end_ends_the_run(tmp_path: Path) -> None:
     release.set()
 
 
-def test_a_failure_long_after_another_save_stood_is_the_first(tmp_path: Path) -> None:
+def test_failure_long_after_a_successful_save_counts_as_the_first(tmp_path: Path) -> None:
     store = Memory()
     run = Saving(store, tmp_path)
     run.saver.finish(snapshot(1))
@@ -171,7 +171,7 @@ def test_a_failure_long_after_another_save_stood_is_the_first(tmp_path: Path) ->
     assert run.saver.has_saved(2)
 
 
-def test_a_validation_loss_that_did_not_reach_the_pointer_is_still_due(tmp_path: Path) -> None:
+def test_validation_loss_that_did_not_reach_the_index_is_still_due(tmp_path: Path) -> None:
     store = Memory()
     run = Saving(store, tmp_path)
     run.saver.finish(snapshot(1))
@@ -184,7 +184,7 @@ def test_a_validation_loss_that_did_not_reach_the_pointer_is_still_due(tmp_path:
 
 
 @pytest.mark.parametrize(("verb", "name"), [("write", "metrics.jsonl"), ("write", CHECKPOINT_INDEX)])
-def test_a_validation_loss_that_was_not_saved_is_not_lost_for_the_best(tmp_path: Path, verb: str, name: str) -> None:
+def test_unsaved_validation_loss_still_decides_which_checkpoint_is_best(tmp_path: Path, verb: str, name: str) -> None:
     store = Memory()
     run = Saving(store, tmp_path)
     run.saver.finish(snapshot(1))
@@ -197,7 +197,7 @@ def test_a_validation_loss_that_was_not_saved_is_not_lost_for_the_best(tmp_path:
     assert found == [(4, None), (3, None), (1, 0.5)]
 
 
-def test_after_each_save_that_did_not_fail_it_tells_whether_an_epoch_ended_and_waits_for_nobody(tmp_path: Path) -> None:
+def test_after_save_is_called_after_each_successful_save_and_not_waited_for(tmp_path: Path) -> None:
     told: list[bool] = []
     go_on, through = threading.Event(), threading.Event()
 

@@ -68,7 +68,7 @@ def test_two_replicas_scale_and_clip_in_float16_as_one_does() -> None:
     assert one.arrays()["optimizer/adam/iteration"] == two.arrays()["optimizer/adam/iteration"]
 
 
-def test_the_loss_starts_at_the_uniform_distribution_s_and_falls() -> None:
+def test_loss_starts_at_the_uniform_distribution_s_and_falls() -> None:
     found = Trained(1, BATCHES[:1] * 12, clip_norm=0).losses
     assert abs(found[0] - np.log(7)) < 0.2
     assert found[-1] < found[0] - 0.05
@@ -81,7 +81,7 @@ def test_clipping_bounds_the_step_but_zero_does_not_clip() -> None:
     assert np.abs(clipped.arrays()[name]).max() < np.abs(free.arrays()[name]).max() / 10
 
 
-def test_rows_that_fill_up_a_batch_do_not_count() -> None:
+def test_padding_rows_do_not_count() -> None:
     other = Batch(np.concatenate([IDS[:5], IDS[30:33]]), np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32))
     short = pad_batch(IDS[:5], 8)
     one, two = Trained(1, [short]), Trained(1, [other])
@@ -100,14 +100,14 @@ def test_evaluation_sums_nats_over_the_characters_that_count() -> None:
     np.testing.assert_allclose(float(nats), float(expected), rtol=1e-5)
 
 
-def test_a_batch_that_replicas_cannot_share_evenly_is_refused() -> None:
+def test_batch_that_replicas_cannot_share_evenly_is_refused() -> None:
     strategy = mirror_devices(["CPU:0", "CPU:1"])
     with pytest.raises(InputError, match="batch_windows=7 is not divisible by 2 replicas"):
         Steps(strategy, None, None, objective="every", clip_norm=0, batch_windows=7, agreement=StopAgreement(strategy))
 
 
 @pytest.mark.parametrize("replicas", [(1, 2), (2, 1)])
-def test_a_snapshot_taken_on_some_replicas_continues_on_others(replicas: tuple[int, int]) -> None:
+def test_snapshot_taken_on_some_replicas_continues_on_others(replicas: tuple[int, int]) -> None:
     first, second = replicas
     whole, half, rest = Trained(first, BATCHES), Trained(first, BATCHES[:2]), Trained(second, [])
     restore_state(half.arrays(), rest.model, rest.optimizer)
@@ -118,7 +118,7 @@ def test_a_snapshot_taken_on_some_replicas_continues_on_others(replicas: tuple[i
     )
 
 
-def test_a_snapshot_is_a_copy_that_a_later_step_does_not_change() -> None:
+def test_snapshot_is_a_copy_that_a_later_step_does_not_change() -> None:
     trained = Trained(1, BATCHES[:1])
     before = trained.arrays()
     kept = {name: array.copy() for name, array in before.items()}
@@ -149,7 +149,7 @@ class Counted:
         return self._net(ids, training=training)
 
 
-def test_a_run_compiles_one_training_step_and_one_evaluation_step() -> None:
+def test_run_compiles_one_training_step_and_one_evaluation_step() -> None:
     strategy = mirror_devices(["CPU:0"])
     with strategy.scope():
         net = Counted(network.build_lstm(symbols=7, lstm_units=[6], embedding_units=0))

@@ -70,7 +70,7 @@ def numpy_lstm(layers: dict[str, list[np.ndarray]], ids: np.ndarray) -> np.ndarr
 
 
 @pytest.mark.parametrize("whole_model", [False, True])
-def test_the_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path, whole_model: bool) -> None:
+def test_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path, whole_model: bool) -> None:
     layers = seed_weights(5, [8, 6])
     arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), where="w.h5")
     ours = Vocabulary("ba}{")  # different order, and without c
@@ -91,7 +91,7 @@ def built(**changes: object) -> dict[str, tuple[int, ...]]:
     return shapes(network.build_lstm(**settings))  # type: ignore[arg-type]
 
 
-def test_an_embedding_is_matched_by_symbol_too() -> None:
+def test_embedding_is_matched_by_symbol_too() -> None:
     net = network.build_lstm(symbols=5, lstm_units=[4], embedding_units=3)
     arrays = {WEIGHTS + v.path: array(*v.shape) for v in net.weights}
     expected = shapes(network.build_lstm(symbols=4, lstm_units=[4], embedding_units=3))
@@ -115,7 +115,7 @@ def refused(
         )
 
 
-def test_a_symbol_that_the_source_does_not_know_is_named(tmp_path: Path) -> None:
+def test_symbol_that_the_source_lacks_is_named(tmp_path: Path) -> None:
     refused(tmp_path, "no symbol 'q' in its vocabulary", ours="{}aq")
 
 
@@ -127,18 +127,18 @@ def test_another_width_is_named_with_both_shapes(tmp_path: Path) -> None:
     refused(tmp_path, r"lstm_1/\S+ has shape \(\d+, 24\), expected \(\d+, 28\)", expected=built(lstm_units=[8, 7]))
 
 
-def test_a_vocabulary_of_another_size_than_the_weights_is_named(tmp_path: Path) -> None:
+def test_vocabulary_of_another_size_than_the_weights_is_named(tmp_path: Path) -> None:
     refused(tmp_path, "kernel has 5 symbols, expected 6", theirs="{}abcd")
 
 
 @pytest.mark.parametrize("content", [b"", b"not HDF5", b"\x89HDF\r\n\x1a\n"])
-def test_a_file_that_is_not_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.h5").write_bytes(content)
     with pytest.raises(InputError, match=r"warm_start=w\.h5: not a Keras 2 weights file"):
         read_keras2(tmp_path / "w.h5", where="w.h5")
 
 
-def test_a_file_of_other_layers_is_refused(tmp_path: Path) -> None:
+def test_file_of_other_layers_is_refused(tmp_path: Path) -> None:
     path = write_keras2(tmp_path / "w.h5", {"dense_1": [array(3, 3), array(3)]})
     with pytest.raises(InputError, match=r"layers of \[2\] weights, expected 3 for each LSTM and 2 for a Dense"):
         read_keras2(path, where="w.h5")
