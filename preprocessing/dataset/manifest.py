@@ -16,7 +16,6 @@ from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveCount,
 FORMAT = 1
 NAME = "manifest.json"
 SPLITS = ("train", "validation", "test")
-SPLIT_COUNTS = ("reviews", "characters", "tail", "windows")
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from typing import Any
 import yaml
 
 from preprocessing.dataset import manifest
-from preprocessing.dataset.folder import RUN_CONFIG as CONFIG
-from preprocessing.dataset.folder import Dataset
+from preprocessing.dataset.folder import RUN_CONFIG, Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.settings import as_mapping, as_yaml, default_values, flatten, list_differences, validate_config
@@ -66,7 +65,7 @@ def begin_run(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, w
         _require_same_run(bucket, config, dataset)
     else:
         # Written also over the files of a run without a checkpoint: a wrong configuration must not use up the name.
-        bucket.write(CONFIG, as_yaml(config).encode())
+        bucket.write(RUN_CONFIG, as_yaml(config).encode())
         bucket.write(manifest.NAME, dataset.to_json())
     return bucket
 
@@ -132,21 +131,21 @@ def open_run(url: str) -> Run:
                 f"python -m jobs.train --run NAME --set dataset={url} --set runs=URL"
             ) from None
         raise InputError(
-            f"{url}: no {CONFIG} and {manifest.NAME}: not a run: train one with python -m jobs.train"
+            f"{url}: no {RUN_CONFIG} and {manifest.NAME}: not a run: train one with python -m jobs.train"
         ) from None
     try:
         return Run(bucket, _validate(config), dataset)
     except InputError as error:
-        raise InputError(f"{url}/{CONFIG}: {error}") from None
+        raise InputError(f"{url}/{RUN_CONFIG}: {error}") from None
 
 
 def _read_config(bucket: Bucket) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(bucket.read(CONFIG))
+        values = yaml.safe_load(bucket.read(RUN_CONFIG))
     except (yaml.YAMLError, UnicodeDecodeError):
         values = None
     if not isinstance(values, dict):
-        raise InputError(f"{bucket.url}/{CONFIG}: not a run's configuration: a YAML mapping was expected")
+        raise InputError(f"{bucket.url}/{RUN_CONFIG}: not a run's configuration: a YAML mapping was expected")
     return values
 
 
