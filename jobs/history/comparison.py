@@ -9,7 +9,7 @@ from jobs.history.summary import summarize, summary_rows
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.settings import as_mapping, flatten
-from preprocessing.storage.urls import absolute
+from preprocessing.storage.urls import absolute, last_part
 from trainer.runs.folder import open_run
 from trainer.runs.samples import Sample
 
@@ -25,7 +25,7 @@ def read_runs(urls: Sequence[str]) -> Runs:
     for number, url in enumerate(absolute_urls):
         if url in absolute_urls[:number]:
             raise InputError(f"{urls[number]}: given twice: name another run to compare it with")
-    last_parts = [url.rpartition("/")[2] for url in absolute_urls]
+    last_parts = [last_part(url) for url in absolute_urls]
     names = last_parts if len(set(last_parts)) == len(urls) else absolute_urls
     return {name: _read_run(url) for url, name in zip(urls, names, strict=True)}
 

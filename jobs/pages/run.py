@@ -11,7 +11,7 @@ from jobs.pages import curves
 from jobs.pages.html import render
 from jobs.terminal.dataset import manifest_sections
 from preprocessing.settings import as_yaml
-from preprocessing.storage.urls import absolute
+from preprocessing.storage.urls import last_part
 from trainer.runs.folder import Run
 from trainer.runs.metric_rows import Validated
 from trainer.runtime.machine import list_versions
@@ -25,7 +25,7 @@ def report_page(run: Run) -> bytes:
     history = read_run_history(run)
     return render(
         "report.html.j2",
-        title=f"Run {absolute(run.bucket.url).rpartition('/')[2]}",
+        title=f"Run {last_part(run.bucket.url)}",
         step=history.step,
         summary=list(summary_rows(summarize(history))),
         loss_plots=list(_loss_plots(history)),

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.promotion.registry import ModelRegistry, PromotedModel
 from preprocessing.json_format import parse_json
+from preprocessing.storage.urls import last_part
 
 REPORTS = "reports"
 
@@ -64,7 +65,7 @@ class Decision:
     @property
     def name(self) -> str:
         """The name of both reports in the folder of models, without .md and .json."""
-        return f"{REPORTS}/{self.dataset[:8]}-{self.candidate.run.rstrip('/').rpartition('/')[2]}"
+        return f"{REPORTS}/{self.dataset[:8]}-{last_part(self.candidate.run)}"
 
     def promoted_model(self) -> PromotedModel:
         """Return the candidate as the registry's next entry."""

@@ -55,6 +55,11 @@ def absolute(url: str) -> str:
     return str(Path(url).absolute()) if is_local(url) else url
 
 
+def last_part(url: str) -> str:
+    """Return the last part of a folder's URL, such as a run's name."""
+    return absolute(url).rstrip("/").rpartition("/")[2]
+
+
 def exists(bucket: Bucket, name: str) -> bool:
     """Return whether the bucket has an object of this name."""
     try:

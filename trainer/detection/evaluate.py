@@ -10,6 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import last_part
 from trainer.detection.examples import generate_with_model, generate_with_ngrams
 from trainer.detection.rates import Numbers, Rates, estimate_rates
 from trainer.detection.review_scorer import THIS_RUN, ReviewScorer, ReviewSettings, ScoredTexts, open_run_dataset
@@ -62,7 +63,7 @@ def generate_sources(
         if other_run.manifest.vocabulary != run.manifest.vocabulary:
             raise InputError(f"--foreign {url}: its vocabulary is not the vocabulary of {run.bucket.url}")
         ids = generate_with_model(other_run, load_model(other_run), diversities, chars=chars, seed=settings.seed)
-        yield from scorer.score_generated(f"run {url.rstrip('/').rpartition('/')[2]}", settings, ids)
+        yield from scorer.score_generated(f"run {last_part(url)}", settings, ids)
 
 
 def pool_diversities(detector: Detector, generated: Sequence[ScoredTexts]) -> Iterator[ScoredTexts]:

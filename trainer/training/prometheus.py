@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.urls import last_part
 from trainer.runs.metric_rows import Trained, Validated
 from trainer.runs.start_records import count_restarts
 from trainer.runtime.watchdog import Watchdog
@@ -36,7 +37,7 @@ def serve_run(loop: Loop, folder: Bucket, watchdog: Watchdog, *, port: int, save
     """
     with ExitStack() as stack:
         if port:
-            name, restarts = folder.url.rpartition("/")[2], count_restarts(folder)
+            name, restarts = last_part(folder.url), count_restarts(folder)
             registry = run_metrics(loop, run=name, restarts=restarts, saves=saves)
 
             def health() -> tuple[bool, str]:

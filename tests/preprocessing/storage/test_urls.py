@@ -4,7 +4,7 @@ import pytest
 
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket
-from preprocessing.storage.urls import exists, open_bucket, open_for_writing, split_url
+from preprocessing.storage.urls import exists, last_part, open_bucket, open_for_writing, split_url
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from preprocessing.storage.urls import exists, open_bucket, open_for_writing, sp
 def test_split_url_gives_folder_and_name(url: str, folder: str, name: str) -> None:
     bucket, found = split_url(url)
     assert (bucket.url, found) == (folder, name)
+
+
+@pytest.mark.parametrize("url", ["gs://b/runs/first", "gs://b/runs/first/", "runs/first/", "/runs/first", "first"])
+def test_last_part_of_a_folder_is_its_name(url: str) -> None:
+    assert last_part(url) == "first"
 
 
 @pytest.mark.parametrize("url", ["data/", "/", ".", "..", "data/..", ""])
