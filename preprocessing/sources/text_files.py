@@ -55,8 +55,8 @@ def read_braces(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
             if not pending.startswith("{"):
                 raise InputError(f"{name}: expected {{review}}{{review}}, found {pending[0]!r} at its start")
             begun, pending = True, pending[1:]
-        *whole, pending = BETWEEN_REVIEWS.split(pending)
-        for inside in whole:
+        *complete, pending = BETWEEN_REVIEWS.split(pending)
+        for inside in complete:
             number += 1
             yield _check_length(number, inside, too_long=too_long)
             too_long = False

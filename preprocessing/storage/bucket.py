@@ -132,9 +132,9 @@ class VersionedObject:
         self._failed = set()
 
 
-def describe_conflict(url: str, *, expected: Version, found: Version) -> str:
+def describe_conflict(url: str, *, expected: Version, actual: Version) -> str:
     """Return the message of a Conflict."""
-    return f"{url}: expected {_describe(expected)}, found {_describe(found)}"
+    return f"{url}: expected {_describe(expected)}, found {_describe(actual)}"
 
 
 def _describe(version: Version) -> str:

@@ -81,8 +81,10 @@ class GoogleBucket(Bucket):
                 # content does not, as two processes that both train one run may write the same.
                 current = self._bucket.get_blob(blob.name, retry=self._retry)
                 if current is None or current.metadata != blob.metadata:
-                    found = ABSENT if current is None else str(current.generation)
-                    message = describe_conflict(f"{self.url}/{name}", expected=if_version or ABSENT, found=found)
+                    actual_version = ABSENT if current is None else str(current.generation)
+                    message = describe_conflict(
+                        f"{self.url}/{name}", expected=if_version or ABSENT, actual=actual_version
+                    )
                     raise Conflict(message) from None
                 return str(current.generation)
         return str(blob.generation)

@@ -60,9 +60,9 @@ class LocalBucket(Bucket):
             _write(path, data)
         else:
             with _lock(path):
-                found = _version(path.read_bytes()) if path.exists() else ABSENT
-                if found != if_version:
-                    raise Conflict(describe_conflict(str(path), expected=if_version, found=found))
+                actual_version = _version(path.read_bytes()) if path.exists() else ABSENT
+                if actual_version != if_version:
+                    raise Conflict(describe_conflict(str(path), expected=if_version, actual=actual_version))
                 _write(path, data)
         return _version(data)
 

@@ -56,8 +56,8 @@ def generate_with_model(
     samples = generate_samples(
         model, [opening], diversities, chars=chars, seed=seed, reached=lambda ids: ids[-1] == closing
     )
-    whole = report_progress(whole_samples(samples), total=len(diversities), unit="review")
-    return _cut((np.array(sample.ids, np.int32) for sample in whole), opening, closing)
+    finished = report_progress(whole_samples(samples), total=len(diversities), unit="review")
+    return _cut((np.array(sample.ids, np.int32) for sample in finished), opening, closing)
 
 
 def generate_with_ngrams(

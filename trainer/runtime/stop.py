@@ -23,24 +23,24 @@ class StopFlag:
     def __init__(self, grace_seconds: float) -> None:
         self._grace_seconds = grace_seconds
         self._saved: Callable[[], bool] | None = None
-        self._asked = False
+        self._is_set = False
         self.signal = ""  # the name of the first signal
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._receive)
 
     def __call__(self) -> bool:
-        return self._asked
+        return self._is_set
 
     def save_first(self, saved: Callable[[], bool]) -> None:
         """Let the run save before it stops, from now on. `saved` returns whether everything is saved."""
         self._saved = saved
 
-    def _ask(self, number: int, _: object) -> None:
-        if self._asked:
+    def _receive(self, number: int, _: object) -> None:
+        if self._is_set:
             if number == signal.SIGINT:
                 self._leave()
             return
-        self._asked, self.signal = True, signal.Signals(number).name
+        self._is_set, self.signal = True, signal.Signals(number).name
         timer = Timer(self._grace_seconds, self._leave)
         timer.daemon = True
         timer.start()

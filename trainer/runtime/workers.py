@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 LIMIT_SECONDS = 1200.0  # Kubernetes restarts a pod after up to ten minutes, and its node pulls the image
 LINE_SECONDS = 15.0
-ASK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
@@ -132,10 +132,10 @@ def wait_for_all(
     finds it too. Raises Stopped if `should_stop` returns true, and TimeoutError with the missing workers' names after
     `limit_seconds`.
     """
-    this = workers.hosts[workers.index]
-    missing = [host for host in workers.hosts if host != this]
+    address = workers.hosts[workers.index]
+    missing = [host for host in workers.hosts if host != address]
     progress = Progress(line_seconds=line_seconds)
-    with _listening(int(this.rpartition(":")[2])):
+    with _listening(int(address.rpartition(":")[2])):
         while missing := [host for host in missing if not _answers(host)]:
             if should_stop():
                 raise Stopped
@@ -145,7 +145,7 @@ def wait_for_all(
                 )
             if progress.is_due():
                 log.info("waiting for %s, %.0f of at most %.0f s", ", ".join(missing), progress.seconds, limit_seconds)
-            time.sleep(ASK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 def _listening(port: int) -> socket.socket:

@@ -47,9 +47,9 @@ def read_review_files(files: Sequence[Source], scratch: Path) -> Iterator[Review
     """Yield the reviews and rejected lines of all files, in order. Raises InputError for a damaged or binary file."""
     for number, source in enumerate(files):
         folder, name = split_url(source.url)
-        whole = FilePart(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
+        part = FilePart(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
         with local_file(folder, name, scratch) as path, path.open("rb") as stream:
-            for parsed in read_part(stream, whole, plain=True):
+            for parsed in read_part(stream, part, plain=True):
                 yield ReviewLine(source.name, parsed)
 
 

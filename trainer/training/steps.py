@@ -52,11 +52,11 @@ class Steps:
         share = self.batch_windows // self.strategy.num_replicas_in_sync
 
         def part(array: np.ndarray) -> Any:
-            def of(context: tf.distribute.ReplicaContext) -> tf.Tensor:
+            def slice_for_replica(context: tf.distribute.ReplicaContext) -> tf.Tensor:
                 first = context.replica_id_in_sync_group * share
                 return tf.constant(array[first : first + share])
 
-            return self.strategy.experimental_distribute_values_from_function(of)
+            return self.strategy.experimental_distribute_values_from_function(slice_for_replica)
 
         return part(batch.ids), part(batch.weights)
 
