@@ -20,6 +20,7 @@ from preprocessing.json_format import encode_json, parse_json
 from preprocessing.settings import STRICT
 from preprocessing.storage.bucket import VersionedObject
 from preprocessing.storage.urls import open_bucket
+from trainer.runs.checkpoint_index import CheckpointFile
 from trainer.runtime.machine import utc_now
 
 CURRENT = "current.json"
@@ -37,7 +38,7 @@ class PromotedModel:
 
     number: int
     run: str
-    checkpoint: Annotated[str, Field(pattern=r"^checkpoints/\w[-.\w]*$")]
+    checkpoint: CheckpointFile
     sha256: str
     step: int
     dataset: str

@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from preprocessing.errors import InputError
 from preprocessing.storage.checksum import Crc32c
+from preprocessing.storage.urls import is_local
 
 DEFAULT_OPTIONS = (
     # Not Beam's default, DirectRunner, which downloads a program and runs it.
@@ -52,7 +53,7 @@ def run_pipeline(
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     parsed = _parse_options([*DEFAULT_OPTIONS, *options])
-    local = [url for url in urls if not url.startswith("gs://")]
+    local = [url for url in urls if is_local(url)]
     if "Dataflow" in str(parsed.view_as(StandardOptions).runner) and local:
         raise InputError(f"{local[0]}: a local path, which Dataflow's workers cannot read; expected gs://bucket/path")
     try:

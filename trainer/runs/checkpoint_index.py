@@ -14,6 +14,7 @@ from preprocessing.storage.bucket import Bucket
 
 CHECKPOINT_INDEX = "checkpoint.json"  # a run has begun once this object exists
 FORMAT = 2
+CheckpointFile = Annotated[str, Field(pattern=r"^checkpoints/\w[-.\w]*$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class CheckpointEntry(Position):
     step: PositiveCount
     epoch: int
     losses: tuple[float, ...]
-    file: Annotated[str, Field(pattern=r"^checkpoints/\w[-.\w]*$")]
+    file: CheckpointFile
     bytes: Count
     sha256: str
 
