@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from jobs.history.run_history import LOST, RunHistory
-from jobs.pages.svg import COLORS, drawing, image
+from jobs.pages.svg import COLORS, create_axes, drawing, image
 from trainer.runs.start_records import EVICTED, FAILED, STALLED, STOPPED
 
 INCHES = (5, 3)
@@ -138,8 +138,7 @@ def _time_unit(seconds: float) -> tuple[str, float]:
 
 
 def _axes(**labels: str) -> tuple[Figure, Axes]:
-    figure = Figure(INCHES, layout="constrained")
-    axes = figure.add_subplot(**labels)
+    figure, axes = create_axes(INCHES, **labels)
     axes.grid(alpha=0.2)
     return figure, axes
 

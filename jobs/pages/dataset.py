@@ -7,7 +7,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from jobs.pages.html import render
-from jobs.pages.svg import drawing, image
+from jobs.pages.svg import create_axes, drawing, image
 from jobs.terminal.dataset import LENGTHS, SPLITS, SYMBOLS, Section, symbols_by_count
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.statistics import ShardStatistics
@@ -37,8 +37,7 @@ def _plots(manifest: Manifest, statistics: ShardStatistics) -> Mapping[str, Mark
 
 
 def _plot_sizes(manifest: Manifest) -> Figure:
-    figure = Figure(INCHES, layout="constrained")
-    axes = figure.add_subplot(xlabel="characters")
+    figure, axes = create_axes(INCHES, xlabel="characters")
     sizes = [split["characters"] for split in manifest.splits.values()]
     axes.bar_label(axes.barh(list(manifest.splits), sizes), fmt="{:,.0f}", padding=3)
     axes.invert_yaxis()
@@ -47,23 +46,22 @@ def _plot_sizes(manifest: Manifest) -> Figure:
 
 
 def _plot_lengths(statistics: ShardStatistics) -> Figure:
-    figure = Figure(INCHES, layout="constrained")
     last = statistics.percentile(99)  # a few very long reviews would squeeze all others into one bar
     counts = statistics.lengths[: last + 1]
     step = -(-len(counts) // BINS)
     reviews, edges = np.histogram(np.arange(len(counts)), np.arange(0, len(counts) + step, step), weights=counts)
     longer = statistics.complete - int(counts.sum())
     label = f"characters ({longer:,} longer reviews not plotted)" if longer else "characters"
-    figure.add_subplot(xlabel=label, ylabel="reviews").stairs(reviews, edges, fill=True)
+    figure, axes = create_axes(INCHES, xlabel=label, ylabel="reviews")
+    axes.stairs(reviews, edges, fill=True)
     return figure
 
 
 def _plot_symbols(manifest: Manifest, statistics: ShardStatistics) -> Figure:
-    figure = Figure(INCHES, layout="constrained")
     counts = symbols_by_count(manifest, statistics)
     plotted = counts[:BARS]
     label = f"the {BARS} most frequent of {len(counts):,} symbols" if len(counts) > BARS else "symbols"
-    axes = figure.add_subplot(xlabel=label, ylabel="occurrences")
+    figure, axes = create_axes(INCHES, xlabel=label, ylabel="occurrences")
     axes.bar(range(len(plotted)), [count for _, count in plotted])
     names = ["␣" if name == "space" else name for name, _ in plotted]
     rotation = 90 if max(map(len, names)) > 2 else 0  # escapes are too wide to stand side by side

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from jobs.pages.html import render
-from jobs.pages.svg import drawing, image
+from jobs.pages.svg import create_axes, drawing, image
 from jobs.terminal.detection import LIMITS, rates_note, rates_table
 from jobs.terminal.ranks import group_by_rank, rank_legend
 from trainer.detection.evaluate import EvaluationRow, compute_log_odds
@@ -70,7 +67,7 @@ def _plots(detector: Detector, genuine: ScoredTexts, generated: Sequence[ScoredT
 def _plot_roc(genuine: Numbers, generated: dict[str, Numbers], *, source: str, title: str) -> Markup:
     """Plot true over false positive rate on a logarithmic axis: low false positive rates matter most."""
     with drawing():
-        figure, axes = _axes(xscale="log", xlabel="false positive rate", ylabel="true positive rate")
+        figure, axes = create_axes(INCHES, xscale="log", xlabel="false positive rate", ylabel="true positive rate")
         smallest = 1 / len(genuine)
         for name, numbers in generated.items():
             truth = np.repeat([0, 1], [len(genuine), len(numbers)])
@@ -88,7 +85,7 @@ def _plot_roc(genuine: Numbers, generated: dict[str, Numbers], *, source: str, t
 def _plot_ranks(kinds: Sequence[ScoredTexts]) -> Markup:
     """Plot for each kind of text the share [4] of its characters in each class of rank."""
     with drawing():
-        figure, axes = _axes(xlabel="rank among the model's choices", ylabel="share of characters")
+        figure, axes = create_axes(INCHES, xlabel="rank among the model's choices", ylabel="share of characters")
         width = 0.8 / len(kinds)
         for number, texts in enumerate(kinds):
             x = np.arange(len(RANK_NAMES)) + (number - (len(kinds) - 1) / 2) * width
@@ -101,8 +98,3 @@ def _plot_ranks(kinds: Sequence[ScoredTexts]) -> Markup:
 def _rank_shares(texts: ScoredTexts) -> npt.NDArray[np.float64]:
     counts = np.sum([scores.histogram for scores in texts.scores], axis=0)
     return np.asarray(counts / counts.sum())
-
-
-def _axes(**labels: Any) -> tuple[Figure, Axes]:
-    figure = Figure(INCHES, layout="constrained")
-    return figure, figure.add_subplot(**labels)

@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib
 from cycler import cycler
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK = "#1f2329"  # of axes and text alone: image() replaces this color with the browser's text color
@@ -41,6 +42,12 @@ def drawing() -> Iterator[None]:
         matplotlib.rcdefaults()  # a matplotlibrc of the user must not change the bytes
         matplotlib.rcParams.update(SETTINGS)
         yield
+
+
+def create_axes(inches: tuple[float, float], **labels: Any) -> tuple[Figure, Axes]:
+    """Create a figure of `inches` (width, height) with one plot, and return both."""
+    figure = Figure(inches, layout="constrained")
+    return figure, figure.add_subplot(**labels)
 
 
 def image(figure: Figure, *, alt: str) -> Markup:
