@@ -3,16 +3,21 @@
 model.keras  saved_model/...  export.json
 """
 
+import random
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preprocessing.errors import InputError
+from preprocessing.errors import Conflict, InputError
 from preprocessing.json_format import PositiveCount, encode_json, parse_json
+from preprocessing.storage.bucket import ABSENT
 from preprocessing.storage.urls import open_bucket
 
 NAME = "export.json"
 FORMAT = 1
+ATTEMPTS = 8  # of publishing, if other processes publish to the folder at the same time
 KERAS, SAVED_MODEL = "model.keras", "saved_model"
 
 
@@ -58,24 +63,40 @@ class ExportFolder:
     def publish(self, folder: Path, values: dict[str, Any]) -> str:
         """Publish the files below `folder`, then export.json with the `values`. Returns the URL of export.json.
 
-        Raises OSError, and writes no export.json, if another process has written to the folder meanwhile.
+        If two processes publish at once, each may have replaced files of the other. The process that notices publishes
+        again, so that the last one's export is complete. Raises OSError, without an export.json, after ATTEMPTS.
         """
+        for attempt in range(ATTEMPTS):
+            time.sleep(attempt * random.random())
+            if self._publish_once(folder, values):
+                return f"{self.url}/{NAME}"
+        self._bucket.delete(NAME)
+        raise OSError(f"{self.url}: written by another process at the same time: export again")
+
+    def _publish_once(self, folder: Path, values: dict[str, Any]) -> bool:
+        """Publish, and return whether no other process published meanwhile."""
         before = self._bucket.names()
-        self._bucket.delete(NAME)  # from here on the folder is incomplete, until export.json is written again
+        self._bucket.delete(NAME)  # the folder is incomplete until export.json is written again
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         for name in names:
             self._bucket.upload(folder / name, name)
         for name in before:
             if name not in names and name != NAME:
                 self._bucket.delete(name)
-        # Two processes that export at once may each have written some of the files. Then neither export is whole.
+        if not self._has_files(folder, names):
+            return False
+        try:
+            self._bucket.write(NAME, encode_json({"format": FORMAT, **values}), if_version=ABSENT)
+        except Conflict:
+            return False
+        return self._has_files(folder, names)  # the other process may have been between two uploads
+
+    def _has_files(self, folder: Path, names: Sequence[str]) -> bool:
         local = open_bucket(str(folder))
-        for name in names:
-            if self._bucket.stat(name).crc32c() != local.stat(name).crc32c():
-                raise OSError(f"{self.url}/{name}: written by another process meanwhile: export again")
-        # Another process' export.json may stand there: its files have just been replaced.
-        self._bucket.write(NAME, encode_json({"format": FORMAT, **values}))
-        return f"{self.url}/{NAME}"
+        try:
+            return all(self._bucket.stat(name).crc32c() == local.stat(name).crc32c() for name in names)
+        except FileNotFoundError:
+            return False
 
     def _read(self) -> ExportRecord | None:
         try:
