@@ -46,11 +46,11 @@ def main() -> None:
         manifest, shards = write_dataset(source, 4)
         fetch = CountingFetcher(open_bucket(str(source))).fetch
         staging = Staging(fetch, Path(folder, "copies"), max_bytes=sum(shard.bytes for shard in shards))
-        windows = Windows(shards, manifest, staging.mapped)
+        windows = Windows(shards, manifest, staging.map_shard)
         order = Order(windows.counts, batch_windows=batch, block_windows=2_000_000, seed=1)
 
         def read_batch(step: int) -> Batch:
-            return pad_batch(windows.read(*order.batch(0, step), order.ahead(0, step)), batch)
+            return pad_batch(windows.read(*order.batch(0, step), order.prefetch_shards(0, step)), batch)
 
         def turn(request: dict[str, Any]) -> dict[str, Any]:
             nonlocal number

@@ -6,7 +6,7 @@ import keras
 
 from benchmarks.lstm_shapes import SYMBOLS, UNITS
 from trainer.model import network
-from trainer.runtime.devices import set_up
+from trainer.runtime.devices import configure_devices
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy
 from trainer.training.steps import Steps
@@ -15,7 +15,7 @@ from trainer.training.steps import Steps
 def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
     """Build the model, its optimizer and its steps, with precision `auto`."""
     strategy = create_strategy()
-    cudnn = set_up("auto", seed=1)
+    cudnn = configure_devices("auto", seed=1)
     with strategy.scope():
         net = network.build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
         adam = network.build_optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)

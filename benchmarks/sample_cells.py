@@ -10,12 +10,12 @@ import tensorflow as tf
 from benchmarks.contender import serve
 from benchmarks.lstm_shapes import SYMBOLS
 from benchmarks.sample_shapes import DIVERSITY, parse_arguments
-from trainer.runtime.devices import set_up
+from trainer.runtime.devices import configure_devices
 
 
 def main() -> None:
     args = parse_arguments()
-    set_up("auto", seed=1)
+    configure_devices("auto", seed=1)
     compute = keras.mixed_precision.dtype_policy().compute_dtype
     cells = [keras.layers.LSTMCell(units) for units in args.units]
     dense = keras.layers.Dense(SYMBOLS, dtype="float32")

@@ -9,13 +9,13 @@ from benchmarks.contender import serve
 from benchmarks.lstm_shapes import SYMBOLS
 from benchmarks.sample_shapes import DIVERSITY, parse_arguments
 from trainer.model import network
-from trainer.runtime.devices import set_up
+from trainer.runtime.devices import configure_devices
 from trainer.sampling.generate import generate_samples
 
 
 def main() -> None:
     args = parse_arguments()
-    cudnn = set_up("auto", seed=1)
+    cudnn = configure_devices("auto", seed=1)
     net = network.build_lstm(symbols=SYMBOLS, lstm_units=args.units, embedding_units=0, cudnn=cudnn)
 
     def turn(request: dict[str, Any]) -> dict[str, Any]:

@@ -94,12 +94,12 @@ def first_batch(
     ):
         if all_first:
             for shard in shards:
-                staging.mapped(shard, tuple(shards))
-        windows = Windows(shards, manifest, staging.mapped)
+                staging.map_shard(shard, tuple(shards))
+        windows = Windows(shards, manifest, staging.map_shard)
         order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=BLOCK_SHARDS * SHARD_RECORDS, seed=1)
 
         def take(step: int) -> None:
-            pad_batch(windows.read(*order.batch(0, step), order.ahead(0, step)), BATCH_WINDOWS)
+            pad_batch(windows.read(*order.batch(0, step), order.prefetch_shards(0, step)), BATCH_WINDOWS)
 
         take(0)
         seconds, fetched, waited = time.perf_counter() - began, fetcher.bytes, staging.waited_seconds

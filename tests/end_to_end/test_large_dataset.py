@@ -118,10 +118,10 @@ def test_a_shard_damaged_in_the_store_is_named_and_its_copy_removed(far: str, tm
     dataset.bucket.write(shard.name, bytes(shard.bytes))
     with stage(dataset, tmp_path, max_bytes=10**9) as staging:
         with pytest.raises(InputError, match=f"{shard.name}: SHA-256 .*: the shard is altered"):
-            staging.mapped(shard)
+            staging.map_shard(shard)
         dataset.bucket.delete(shard.name)
         with pytest.raises(InputError, match=f"{shard.name}: missing, but named in manifest.json"):
-            staging.mapped(shard)
+            staging.map_shard(shard)
     assert list((tmp_path / "shards").iterdir()) == []
 
 
@@ -136,7 +136,7 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_nothing(far: str, tmp_path: 
             stage(dataset, tmp_path, max_bytes=10**9) as staging,
             pytest.raises(OSError, match="File too large"),
         ):
-            staging.mapped(shard)
+            staging.map_shard(shard)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
     assert list((tmp_path / "shards").iterdir()) == []

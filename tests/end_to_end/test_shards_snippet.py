@@ -25,6 +25,6 @@ def test_the_snippet_reads_the_shards_with_tensorflow_alone(dataset: Path, tmp_p
     )
     made = manifest.parse_manifest((dataset / "manifest.json").read_bytes(), where="manifest.json")
     windows = Windows(made.shards_of("train"), made, lambda shard, _: np.fromfile(dataset / shard.name, np.uint8))
-    shards, rows = windows.every(1)
+    shards, rows = windows.strided_rows(1)
     expected = [made.symbols().decode(ids) for ids in windows.read(shards[:3], rows[:3])]
     assert done.stdout == "".join(f"{text}\n" for text in expected)

@@ -88,7 +88,7 @@ class Order:
             parts.append((shards[within], records[within]))
         return np.concatenate([shards for shards, _ in parts]), np.concatenate([records for _, records in parts])
 
-    def ahead(self, epoch: int, step: int) -> tuple[int, ...]:
+    def prefetch_shards(self, epoch: int, step: int) -> tuple[int, ...]:
         """Return the shards of the step's blocks, then of the next block, which may be the first of the next epoch."""
         first = step * self._batch_windows
         spanned = self._spanned(epoch, first, min(first + self._batch_windows, self.windows))

@@ -44,7 +44,7 @@ class Staging:
         self.waited_seconds = 0.0
         self._changed = threading.Condition()  # guards all fields below
         self._wanted: dict[Shard, None] = {}  # most urgent first
-        self._near: Sequence[Shard] = ()
+        self._prefetch: Sequence[Shard] = ()
         self._staged: dict[Shard, npt.NDArray[np.uint8]] = {}  # the longest unread first
         self._fetching: set[Shard] = set()
         self._failed: dict[Shard, Exception] = {}
@@ -54,15 +54,15 @@ class Staging:
         for thread in self._threads:
             thread.start()
 
-    def mapped(self, shard: Shard, near: Sequence[Shard] = ()) -> npt.NDArray[np.uint8]:
-        """Return the shard's bytes, mapped, once it is fetched. Meanwhile and after, the shards `near` are fetched.
+    def map_shard(self, shard: Shard, prefetch: Sequence[Shard] = ()) -> npt.NDArray[np.uint8]:
+        """Return the shard's bytes, mapped, once it is fetched. Fetch the shards `prefetch` meanwhile and after.
 
         Raises the exception of `fetch` for this shard, and Stopped if asked to stop while it waits. A shard that could
         not be fetched ahead of use is fetched once more.
         """
         with self._changed:
-            if shard not in self._staged or shard not in self._wanted or near != self._near:
-                self._near, self._wanted = near, dict.fromkeys((shard, *near))
+            if shard not in self._staged or shard not in self._wanted or prefetch != self._prefetch:
+                self._prefetch, self._wanted = prefetch, dict.fromkeys((shard, *prefetch))
                 self._failed.pop(shard, None)
                 self._changed.notify_all()
                 self._wait_for(shard)

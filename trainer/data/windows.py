@@ -11,8 +11,8 @@ from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
 from trainer.data.order import Integers
 
-# (shard, the shards to fetch meanwhile, most urgent first) to the shard's bytes, mapped. See Staging.mapped.
-Mapped = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]
+# (shard, the shards to fetch meanwhile, most urgent first) to the shard's bytes, mapped. See Staging.map_shard.
+MapShard = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,25 @@ class Batch:
 class Windows:
     """The windows of some shards, read through the page cache. Nothing is kept in memory."""
 
-    def __init__(self, shards: Sequence[Shard], manifest: Manifest, mapped: Mapped) -> None:
-        self._shards, self._mapped = tuple(shards), mapped
+    def __init__(self, shards: Sequence[Shard], manifest: Manifest, map_shard: MapShard) -> None:
+        self._shards, self._map_shard = tuple(shards), map_shard
         self._ids, self._dtype, self._size = manifest.window_chars + 1, manifest.id_dtype(), manifest.record_bytes
         self.counts = [shard.records for shard in shards]
 
-    def read(self, shards: Integers, rows: Integers, ahead: Sequence[int] = ()) -> npt.NDArray[Any]:
-        """Return the windows [n, L + 1] at record `rows[i]` of shard `shards[i]`. The shards `ahead` are read next."""
+    def read(self, shards: Integers, rows: Integers, prefetch: Sequence[int] = ()) -> npt.NDArray[Any]:
+        """Return the windows [n, L + 1] at record `rows[i]` of shard `shards[i]`, and fetch the shards `prefetch`."""
         windows = np.empty((len(rows), self._ids), self._dtype)
-        near = tuple(self._shards[shard] for shard in ahead)
+        next_shards = tuple(self._shards[shard] for shard in prefetch)
         for shard in np.unique(shards):
             mask = shards == shard
-            windows[mask] = records.payload(self._records(shard, near)[rows[mask]], self._dtype, self._ids)
+            windows[mask] = records.payload(self._records(shard, next_shards)[rows[mask]], self._dtype, self._ids)
         return windows
 
-    def _records(self, shard: int, near: Sequence[Shard]) -> npt.NDArray[np.uint8]:
+    def _records(self, shard: int, prefetch: Sequence[Shard]) -> npt.NDArray[np.uint8]:
         # One shard at a time, without keeping it: a mapped file occupies the disk even after it is deleted.
-        return self._mapped(self._shards[shard], near).reshape(-1, self._size)
+        return self._map_shard(self._shards[shard], prefetch).reshape(-1, self._size)
 
-    def every(self, stride: int) -> tuple[Integers, Integers]:
+    def strided_rows(self, stride: int) -> tuple[Integers, Integers]:
         """Return the shard and the record of each `stride`-th window of each shard, in order."""
         chosen = [np.arange(0, count, stride, dtype=np.int64) for count in self.counts]
         shards = np.repeat(np.arange(len(chosen), dtype=np.int64), [len(rows) for rows in chosen])

@@ -21,7 +21,7 @@ from trainer.model.state import restore_state
 from trainer.runs.checkpoint_index import CheckpointEntry
 from trainer.runs.checkpoints import read_newest
 from trainer.runs.folder import Run
-from trainer.runtime.devices import set_up
+from trainer.runtime.devices import configure_devices
 from trainer.runtime.machine import list_versions, utc_now
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def export_model(run: Run, target: ExportFolder) -> str:
         if target.has(entry.sha256):
             log.info("%s: step %d is exported already", target.url, entry.step)
             return f"{target.url}/{NAME}"
-        cudnn = set_up("float32", seed=run.config.seed)
+        cudnn = configure_devices("float32", seed=run.config.seed)
         native, plain = (build_model(run.config.model, run.manifest, cudnn=kind) for kind in (cudnn, "auto"))
         for model in (native, plain):
             restore_state(arrays, model, None)

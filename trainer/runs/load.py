@@ -10,7 +10,7 @@ from trainer.model.state import restore_state
 from trainer.runs.checkpoint_index import CheckpointEntry
 from trainer.runs.checkpoints import read_newest
 from trainer.runs.folder import Run
-from trainer.runtime.devices import set_up
+from trainer.runtime.devices import configure_devices
 
 
 def load_model(run: Run) -> keras.Model:
@@ -23,7 +23,7 @@ def load_model(run: Run) -> keras.Model:
 
 def load_checkpoint(run: Run) -> tuple[CheckpointEntry, keras.Model]:
     """Return the newest whole checkpoint's entry in the checkpoint index, and the model as `load_model` does."""
-    cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
+    cudnn = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
     with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
         entry, arrays = read_newest(run.bucket, Path(scratch))
     model = build_model(run.config.model, run.manifest, cudnn=cudnn)

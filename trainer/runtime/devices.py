@@ -20,14 +20,14 @@ def require_gpus(least: int) -> None:
         )
 
 
-def set_up(setting: str, *, seed: int, only_reading: bool = False) -> bool:
+def configure_devices(setting: str, *, seed: int, inference: bool = False) -> bool:
     """Set precision, seed and, on a CPU, determinism for this process. Return whether LSTMs run on cuDNN.
 
-    `only_reading` is for a run that is used, not trained, perhaps on another kind of machine.
+    `inference` is for a run that is used, not trained, perhaps on another kind of machine.
     """
     gpus = len(tf.config.list_physical_devices("GPU"))  # of this machine alone, without the other workers
     flags = frozenset(read_cpu_fact(CPUINFO, "flags").split())
-    policy, reason = choose_precision(setting, gpus=gpus, cpu_flags=flags, only_reading=only_reading)
+    policy, reason = choose_precision(setting, gpus=gpus, cpu_flags=flags, inference=inference)
     log.info("%d GPU(s), precision %s: %s", gpus, policy, reason)
     keras.mixed_precision.set_global_policy(policy)
     keras.utils.set_random_seed(seed)
@@ -37,15 +37,13 @@ def set_up(setting: str, *, seed: int, only_reading: bool = False) -> bool:
     return bool(gpus)
 
 
-def choose_precision(
-    setting: str, *, gpus: int, cpu_flags: frozenset[str], only_reading: bool = False
-) -> tuple[str, str]:
+def choose_precision(setting: str, *, gpus: int, cpu_flags: frozenset[str], inference: bool = False) -> tuple[str, str]:
     """Return a Keras dtype policy and the reason. `auto` takes half precision if the hardware multiplies in it.
 
-    With `only_reading`, the run may have been trained on another kind of machine. A GPU's float16 is then replaced on
+    With `inference`, the run may have been trained on another kind of machine. A GPU's float16 is then replaced on
     a CPU, because few CPUs multiply in float16.
     """
-    if only_reading and setting == "mixed_float16" and not gpus:
+    if inference and setting == "mixed_float16" and not gpus:
         setting = "auto"
     if setting != "auto":
         return setting, "as configured"

@@ -34,21 +34,21 @@ class StopAgreement:
         """Record the sum of a step's flags. With `waited`, the caller waits for the step's results anyway."""
         self._known, self._newest = (flags if waited else self._newest), flags
 
-    def meet(self) -> bool:
+    def barrier(self) -> bool:
         """Wait until every worker calls this method. Return whether any worker must stop."""
         if not self._alone:
             self.record(self._meet(self.flag()), waited=True)
         return self()
 
     @contextmanager
-    def leaving_together(self) -> Iterator[None]:
+    def barrier_at_end(self) -> Iterator[None]:
         """Keep every worker in the block until all workers have reached its end, or were stopped in it."""
         try:
             yield
         except Stopped:
-            self.meet()
+            self.barrier()
             raise
-        self.meet()
+        self.barrier()
 
     def _sum(self, flag: tf.Tensor) -> tf.Tensor:
         flags = self._strategy.run(tf.identity, args=(flag,))

@@ -14,12 +14,12 @@ from trainer.data.windows import Windows, pad_batch
 from trainer.model.network import build_model
 from trainer.model.state import Arrays, restore_state
 from trainer.runs.folder import Run
-from trainer.runtime.devices import set_up
+from trainer.runtime.devices import configure_devices
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy
 from trainer.training.steps import Steps
 
-AHEAD_SHARDS = 8  # shards to fetch while one is read
+PREFETCH_SHARDS = 8  # shards to fetch while one is read
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ def window_stride(objective: str, manifest: Manifest) -> int:
 
 def evaluate_windows(steps: Steps, windows: Windows, *, stride: int, should_stop: Callable[[], bool]) -> Evaluation:
     """Evaluate each `stride`-th window, in order. Raises Stopped between two batches if asked to stop."""
-    shards, rows = windows.every(stride)
+    shards, rows = windows.strided_rows(stride)
     nats = chars = 0.0
     for first in range(0, len(rows), steps.batch_windows):
         if should_stop():
             raise Stopped
         batch = slice(first, first + steps.batch_windows)
         shard = int(shards[first])
-        ahead = range(shard, min(shard + AHEAD_SHARDS, int(shards[-1]) + 1))
-        ids = windows.read(shards[batch], rows[batch], ahead)
+        prefetch = range(shard, min(shard + PREFETCH_SHARDS, int(shards[-1]) + 1))
+        ids = windows.read(shards[batch], rows[batch], prefetch)
         batch_nats, batch_chars = steps.evaluate(pad_batch(ids, steps.batch_windows))
         nats += float(batch_nats)
         chars += float(batch_chars)
@@ -72,7 +72,7 @@ def evaluate_split(
         stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
     ):
         strategy = create_strategy()
-        cudnn = set_up(run.config.precision, seed=run.config.seed, only_reading=True)
+        cudnn = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
         with strategy.scope():
             model = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
         restore_state(arrays, model, None)
@@ -84,6 +84,6 @@ def evaluate_split(
             batch_windows=batch_windows,
             agreement=agreement,
         )
-        windows = Windows(shards, dataset.manifest, staging.mapped)
+        windows = Windows(shards, dataset.manifest, staging.map_shard)
         stride = window_stride(objective, dataset.manifest)
         return evaluate_windows(steps, windows, stride=stride, should_stop=agreement)

@@ -104,7 +104,9 @@ class Loop:
 
     def _train_step(self) -> None:
         epoch, step_in_epoch = divmod(self.step, self.plan.steps_per_epoch)
-        ids = self.windows.read(*self.order.batch(epoch, step_in_epoch), self.order.ahead(epoch, step_in_epoch))
+        ids = self.windows.read(
+            *self.order.batch(epoch, step_in_epoch), self.order.prefetch_shards(epoch, step_in_epoch)
+        )
         self._losses.append(self.steps.train(pad_batch(ids, self.steps.batch_windows)))
         self.step, self._validation = self.step + 1, None
         self.progress.end_step(self.step)

@@ -48,7 +48,7 @@ class SampleWriter:
 
         Raises Stopped if any worker must stop.
         """
-        with self._agreement.leaving_together():
+        with self._agreement.barrier_at_end():
             objects = self._sample(epoch, step) if self._chief else {}
         if self._agreement():
             raise Stopped
@@ -72,7 +72,7 @@ class SampleWriter:
         return EpochSamples(epoch, step, samples).objects()
 
     def _prompt(self, epoch: int) -> np.ndarray:
-        shards, rows = self._held_out.every(1)
+        shards, rows = self._held_out.strided_rows(1)
         index = int(hash_key((self._config.seed, epoch), 1)[0] % np.uint64(len(rows)))
         window: np.ndarray = self._held_out.read(shards[index : index + 1], rows[index : index + 1])[0]
         return window

@@ -19,7 +19,7 @@ from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.folder import build_order, hash_identity, list_hyperparameters, plan_run
 from trainer.runs.metrics import Metrics
 from trainer.runs.start_records import StartRecorder
-from trainer.runtime.devices import require_gpus, set_up
+from trainer.runtime.devices import configure_devices, require_gpus
 from trainer.runtime.machine import describe_machine
 from trainer.runtime.stop import StopFlag
 from trainer.runtime.stop_agreement import StopAgreement
@@ -105,7 +105,7 @@ def open_data(job: TrainingJob) -> Data:
             f"block_windows={config.block_windows} or of the largest shard: raise the one or lower the other"
         )
     training, held_out = (
-        Windows(job.dataset.shards(split), manifest, job.staging.mapped) for split in ("train", "validation")
+        Windows(job.dataset.shards(split), manifest, job.staging.map_shard) for split in ("train", "validation")
     )
     return Data(plan_run(config, manifest), order, training, held_out)
 
@@ -115,7 +115,7 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
     config, manifest = job.config, job.dataset.manifest
     strategy = create_strategy(job.workers, job.should_stop)
     agreement = StopAgreement(strategy, job.should_stop, workers=job.workers.count)
-    cudnn = set_up(config.precision, seed=config.seed)
+    cudnn = configure_devices(config.precision, seed=config.seed)
     require_same_run(strategy, job.workers, hash_identity(config, manifest))
     with strategy.scope():
         model = build_model(config.model, manifest, cudnn=cudnn)
@@ -200,6 +200,6 @@ def run_loop(job: TrainingJob, loop: Loop, recorder: StartRecorder) -> None:
         recorder.recording(lambda: loop.step, stop_signal=lambda: job.stop.signal),
         serve_run(loop, job.bucket, job.watchdog, port=job.config.metrics_port, saves=job.workers.chief),
         # No worker leaves before the chief has saved: if the save fails, all must be there to start again.
-        loop.steps.agreement.leaving_together(),
+        loop.steps.agreement.barrier_at_end(),
     ):
         loop.run()

@@ -110,10 +110,10 @@ def test_shards_ahead_are_of_the_step_s_blocks_and_the_next_block() -> None:
         for step in range(found.steps_per_epoch):
             here = set(found.batch(epoch, step)[0].tolist())
             held = [k for k, block in enumerate(blocks[:-1]) if here & set(block.shards)]
-            near = [shard for block in blocks[held[0] : held[-1] + 2] for shard in block.shards]
-            assert list(found.ahead(epoch, step)) == near
+            prefetch = [shard for block in blocks[held[0] : held[-1] + 2] for shard in block.shards]
+            assert list(found.prefetch_shards(epoch, step)) == prefetch
             after[epoch, step] = here
-    assert after[1, 0] <= set(found.ahead(0, found.steps_per_epoch - 1))
+    assert after[1, 0] <= set(found.prefetch_shards(0, found.steps_per_epoch - 1))
 
 
 @pytest.mark.parametrize("block_windows", [1, 10, 40, 1000])

@@ -47,17 +47,17 @@ def there(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir())
 
 
-def settled(staged: Staging, near: list[int], first: int) -> list[int]:
-    """Read shard `first`, then each shard of `near`. Each read waits for its shard."""
-    wanted = tuple(SHARDS[k] for k in near)
-    return [int(staged.mapped(SHARDS[k], wanted)[0]) for k in (first, *near)]
+def settled(staged: Staging, prefetch: list[int], first: int) -> list[int]:
+    """Read shard `first`, then each shard of `prefetch`. Each read waits for its shard."""
+    wanted = tuple(SHARDS[k] for k in prefetch)
+    return [int(staged.map_shard(SHARDS[k], wanted)[0]) for k in (first, *prefetch)]
 
 
 def test_next_shard_is_fetched_before_it_is_read(tmp_path: Path) -> None:
     arrived = {str(k): threading.Event() for k in range(10)}
     store = Store(lambda shard: arrived[shard.name].set())
     with staging(store, tmp_path, 10) as staged:
-        staged.mapped(SHARDS[4], (SHARDS[7], SHARDS[2]))
+        staged.map_shard(SHARDS[4], (SHARDS[7], SHARDS[2]))
         assert all(arrived[name].wait(60) for name in "472")
     assert sorted(store.fetched) == [2, 4, 7]
 
@@ -85,8 +85,8 @@ def test_copies_never_exceed_max_bytes(tmp_path: Path, room: int) -> None:
     with staging(store, tmp_path, room) as staged:
         for _ in range(3):
             for k in range(10):
-                near = tuple(SHARDS[(k + more) % 10] for more in range(4))
-                data = staged.mapped(SHARDS[k], near)
+                prefetch = tuple(SHARDS[(k + more) % 10] for more in range(4))
+                data = staged.map_shard(SHARDS[k], prefetch)
                 assert data.tolist() == [k] * BYTES
                 del data
     assert store.most_bytes <= room * BYTES
@@ -96,10 +96,10 @@ def test_copies_no_longer_needed_are_deleted_first_the_longest_unread_first(tmp_
     store = Store()
     with staging(store, tmp_path, 4) as staged:
         for k in (0, 1, 2, 3, 0):
-            staged.mapped(SHARDS[k])
-        staged.mapped(SHARDS[7], (SHARDS[2],))
+            staged.map_shard(SHARDS[k])
+        staged.map_shard(SHARDS[7], (SHARDS[2],))
         assert there(tmp_path) == [0, 2, 3, 7]
-        staged.mapped(SHARDS[8], (SHARDS[3],))
+        staged.map_shard(SHARDS[8], (SHARDS[3],))
         assert there(tmp_path) == [0, 3, 7, 8]
 
 
@@ -107,7 +107,7 @@ def test_shard_needed_now_takes_the_room_of_the_shard_needed_last(tmp_path: Path
     store = Store()
     with staging(store, tmp_path, 3) as staged:
         settled(staged, [1, 2], 0)
-        staged.mapped(SHARDS[3], (SHARDS[0], SHARDS[1], SHARDS[2]))
+        staged.map_shard(SHARDS[3], (SHARDS[0], SHARDS[1], SHARDS[2]))
         assert there(tmp_path) == [0, 1, 3]
         assert sorted(store.fetched) == [0, 1, 2, 3]
 
@@ -128,9 +128,9 @@ def test_local_file_is_read_where_it_is_and_never_deleted(tmp_path: Path) -> Non
             for shard in SHARDS:
                 if shard is SHARDS[3]:
                     with pytest.raises(OSError, match="the disk"):
-                        staged.mapped(shard)
+                        staged.map_shard(shard)
                 else:
-                    staged.mapped(shard)
+                    staged.map_shard(shard)
     assert there(originals) == list(range(10))
 
 
@@ -144,14 +144,14 @@ def test_failed_fetch_is_an_error_only_for_the_read_of_that_shard(tmp_path: Path
             raise error
 
     with staging(Store(fail), tmp_path, 10) as staged:
-        near = (SHARDS[1], SHARDS[2], SHARDS[3])
-        staged.mapped(SHARDS[1], near)
+        prefetch = (SHARDS[1], SHARDS[2], SHARDS[3])
+        staged.map_shard(SHARDS[1], prefetch)
         assert failed.wait(60)
-        staged.mapped(SHARDS[3], near)
+        staged.map_shard(SHARDS[3], prefetch)
         with pytest.raises(type(error), match=str(error)):
-            staged.mapped(SHARDS[2], near)
+            staged.map_shard(SHARDS[2], prefetch)
         assert there(tmp_path) == [1, 3]  # no partial file of the failed shard
-        staged.mapped(SHARDS[1], near)
+        staged.map_shard(SHARDS[1], prefetch)
 
 
 def test_shard_that_failed_ahead_of_use_is_fetched_again(tmp_path: Path) -> None:
@@ -165,9 +165,9 @@ def test_shard_that_failed_ahead_of_use_is_fetched_again(tmp_path: Path) -> None
             after.set()
 
     with staging(Store(fail), tmp_path, 2) as staged:
-        staged.mapped(SHARDS[1], (SHARDS[2], SHARDS[3]))
+        staged.map_shard(SHARDS[1], (SHARDS[2], SHARDS[3]))
         assert after.wait(60)  # shard 3 has room only after shard 2 has failed
-        assert staged.mapped(SHARDS[2], ()).tolist() == [2] * BYTES
+        assert staged.map_shard(SHARDS[2], ()).tolist() == [2] * BYTES
 
 
 def test_reader_that_waits_can_be_stopped(tmp_path: Path) -> None:
@@ -179,23 +179,23 @@ def test_reader_that_waits_can_be_stopped(tmp_path: Path) -> None:
 
     with staging(Store(hang), tmp_path, 1, stop=asked.is_set) as staged:
         with pytest.raises(Stopped):
-            staged.mapped(SHARDS[0])
+            staged.map_shard(SHARDS[0])
         go_on.set()
 
 
 def test_wait_for_data_is_measured_and_a_staged_shard_costs_no_wait(tmp_path: Path) -> None:
     with staging(Store(), tmp_path, 10) as staged:
-        staged.mapped(SHARDS[0])
+        staged.map_shard(SHARDS[0])
         waited = staged.waited_seconds
         assert waited > 0
-        staged.mapped(SHARDS[0])
+        staged.map_shard(SHARDS[0])
         assert staged.waited_seconds == waited
 
 
 def test_after_its_end_nothing_is_fetched(tmp_path: Path) -> None:
     store = Store()
     with staging(store, tmp_path, 10) as staged:
-        staged.mapped(SHARDS[0])
+        staged.map_shard(SHARDS[0])
     threads = [thread for thread in threading.enumerate() if thread.name == "staging"]
     assert threads == []
     assert np.array_equal(store.fetched, [0])
@@ -219,8 +219,8 @@ def test_shards_fetched_before_the_first_step_do_not_grow_with_the_dataset(tmp_p
         steps = order.steps_per_epoch
         step = {"the epoch's start": 0, "its middle": steps // 2, "its end": steps - 1}[at]
         with Staging(fetch, tmp_path, max_bytes=10**6) as staged:
-            windows = Windows(shards, MANIFEST, staged.mapped)
-            assert windows.read(*order.batch(0, step), order.ahead(0, step)).shape == (4, 3)
-        assert set(fetched) <= {shards[k].name for k in order.ahead(0, step)}
+            windows = Windows(shards, MANIFEST, staged.map_shard)
+            assert windows.read(*order.batch(0, step), order.prefetch_shards(0, step)).shape == (4, 3)
+        assert set(fetched) <= {shards[k].name for k in order.prefetch_shards(0, step)}
         # At most three blocks of two shards: a step spans two blocks, and one block is next.
         assert len(set(fetched)) == len(fetched) <= 6

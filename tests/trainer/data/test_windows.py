@@ -47,7 +47,7 @@ def test_windows_are_read_in_the_order_asked_for() -> None:
 
 
 def test_stride_starts_anew_in_each_shard() -> None:
-    shards, rows = windows(*TWO).every(2)
+    shards, rows = windows(*TWO).strided_rows(2)
     assert list(zip(shards.tolist(), rows.tolist(), strict=True)) == [(0, 0), (1, 0), (1, 2)]
 
 
@@ -72,10 +72,10 @@ def test_ids_of_two_bytes_are_read() -> None:
 def test_each_read_names_the_shards_to_fetch_ahead() -> None:
     taken: list[tuple[str, list[str]]] = []
 
-    def mapped(shard: Shard, near: Sequence[Shard]) -> np.ndarray:
-        taken.append((shard.name, [one.name for one in near]))
+    def map_shard(shard: Shard, prefetch: Sequence[Shard]) -> np.ndarray:
+        taken.append((shard.name, [one.name for one in prefetch]))
         return records.frame(TWO[int(shard.name)]).reshape(-1)
 
     named = [Shard(name=str(k), split="train", records=2, bytes=0, sha256="", crc32c="") for k in range(2)]
-    Windows(named, MANIFEST, mapped).read(np.array([1, 0, 1]), np.array([0, 0, 1]), ahead=[1, 0])
+    Windows(named, MANIFEST, map_shard).read(np.array([1, 0, 1]), np.array([0, 0, 1]), prefetch=[1, 0])
     assert taken == [("0", ["1", "0"]), ("1", ["1", "0"])]

@@ -25,6 +25,6 @@ def test_half_precision_is_chosen_if_the_hardware_has_it(setting: str, gpus: int
     [(1, set(), "mixed_float16"), (0, {"avx2"}, "float32"), (0, {"amx_bf16", "avx512_fp16"}, "mixed_bfloat16")],
 )
 def test_run_trained_in_float16_is_read_in_this_machine_s_precision(gpus: int, flags: set[str], policy: str) -> None:
-    found, _ = choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags), only_reading=True)
+    found, _ = choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags), inference=True)
     assert found == policy
     assert choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags))[0] == "mixed_float16"

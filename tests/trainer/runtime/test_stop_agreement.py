@@ -11,7 +11,7 @@ def test_worker_alone_stops_when_it_is_asked() -> None:
     assert not agreement()
     asked[0] = True
     assert agreement()
-    assert agreement.meet()
+    assert agreement.barrier()
 
 
 def test_one_of_many_workers_stops_only_by_the_sum_of_all_flags() -> None:
@@ -28,7 +28,7 @@ def test_sum_that_is_waited_for_counts_at_once() -> None:
     agreement = StopAgreement(mirror_devices(["CPU:0"]), lambda: False, workers=2)
     agreement.record(tf.constant(1.0), waited=True)
     assert agreement()
-    assert not agreement.meet()
+    assert not agreement.barrier()
 
 
 def test_all_replicas_get_the_chief_s_arrays_bit_exact() -> None:

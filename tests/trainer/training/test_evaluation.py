@@ -15,13 +15,13 @@ from trainer.training.evaluation import evaluate_windows, window_stride
 class FiveWindows:
     """Windows whose ids are their number."""
 
-    def every(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def strided_rows(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         rows = np.arange(0, 5, step)
         return np.zeros_like(rows), rows
 
-    def read(self, shards: np.ndarray, rows: np.ndarray, ahead: Sequence[int]) -> np.ndarray:
+    def read(self, shards: np.ndarray, rows: np.ndarray, prefetch: Sequence[int]) -> np.ndarray:
         assert len(shards) == len(rows)
-        assert list(ahead) == [0]
+        assert list(prefetch) == [0]
         return rows[:, None].repeat(3, axis=1)
 
 
