@@ -16,9 +16,8 @@ from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
-from preprocessing.dataset.folder import open_dataset
 from preprocessing.settings import STRICT, key
-from trainer.runs.folder import open_run
+from trainer.runs.folder import open_run, open_run_dataset
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -35,8 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("run", metavar="RUN")
     config, args = command.parse_args(parser, EvaluateConfig, argv)
     run = open_run(args.run)
-    dataset = open_dataset(config.dataset or run.config.dataset)
-    run.refuse_other_symbols(dataset)
+    dataset = open_run_dataset(run, config.dataset)
 
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
     from trainer.runs.checkpoints import read_newest

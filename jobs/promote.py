@@ -20,10 +20,9 @@ from pydantic.dataclasses import dataclass
 from jobs.cli import command
 from jobs.promotion.registry import ModelRegistry, PromotedModel
 from jobs.terminal.table import format_table
-from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from preprocessing.settings import STRICT, key
-from trainer.runs.folder import open_run
+from trainer.runs.folder import open_run, open_run_dataset
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +68,7 @@ def promote(url: str, registry: ModelRegistry, config: PromoteConfig, *, force: 
     Raises Conflict, with nothing changed, if another promotion came first.
     """
     run = open_run(url)
-    dataset = open_dataset(config.dataset or run.config.dataset)
-    run.refuse_other_symbols(dataset)
+    dataset = open_run_dataset(run, config.dataset)
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
     from jobs.promotion.promote import promote_if_better
 

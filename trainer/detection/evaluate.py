@@ -13,8 +13,8 @@ from preprocessing.errors import InputError
 from preprocessing.storage.urls import last_part
 from trainer.detection.examples import generate_with_model, generate_with_ngrams
 from trainer.detection.rates import Numbers, Rates, estimate_rates
-from trainer.detection.review_scorer import THIS_RUN, ReviewScorer, ReviewSettings, ScoredTexts, open_run_dataset
-from trainer.runs.folder import open_run
+from trainer.detection.review_scorer import THIS_RUN, ReviewScorer, ReviewSettings, ScoredTexts
+from trainer.runs.folder import open_run, open_run_dataset
 from trainer.runs.load import load_model
 from trainer.scoring.detector import Detector, LengthClassifier
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preprocessing.dataset.folder import Dataset, open_dataset
 from preprocessing.dataset.vocabulary import Ids
 from trainer.detection.examples import read_review_ids, read_split_ids
-from trainer.runs.folder import Run
+from trainer.runs.folder import Run, open_run_dataset
 from trainer.runs.load import load_checkpoint
 from trainer.scoring.scored_reviews import TextCodec
 from trainer.scoring.scorer import Scorer
@@ -92,10 +91,3 @@ class ReviewScorer:
 
     def _score(self, source: str, label: str, ids: list[Ids]) -> ScoredTexts:
         return ScoredTexts(source, label, ids, [scores.first(len(scores) - 1) for scores in self._scorer(ids)])
-
-
-def open_run_dataset(run: Run) -> Dataset:
-    """Open a run's dataset. Raises InputError if it is gone, or has another vocabulary now."""
-    dataset = open_dataset(run.config.dataset)
-    run.refuse_other_symbols(dataset)
-    return dataset

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from preprocessing.dataset import manifest
-from preprocessing.dataset.folder import RUN_CONFIG, Dataset
+from preprocessing.dataset.folder import RUN_CONFIG, Dataset, open_dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import InputError
 from preprocessing.settings import as_mapping, as_yaml, default_values, flatten, list_differences, validate_config
@@ -137,6 +137,13 @@ def open_run(url: str) -> Run:
         return Run(bucket, _validate(config), dataset)
     except InputError as error:
         raise InputError(f"{url}/{RUN_CONFIG}: {error}") from None
+
+
+def open_run_dataset(run: Run, url: str = "") -> Dataset:
+    """Open the dataset at `url`, or the run's dataset. Raises InputError if it is gone or has another vocabulary."""
+    dataset = open_dataset(url or run.config.dataset)
+    run.refuse_other_symbols(dataset)
+    return dataset
 
 
 def _read_config(bucket: Bucket) -> dict[str, Any]:
