@@ -28,7 +28,7 @@ from preprocessing.dataset.vocabulary import OPEN
 from preprocessing.errors import InputError
 from preprocessing.settings import Seed
 from preprocessing.storage.urls import split_url
-from trainer.runs.folder import open_run
+from trainer.runs.folder import Run, open_run
 from trainer.sampling.prompt import decode_utf8, encode_prompt, encode_stop_texts
 from trainer.sampling.stop_texts import StopTexts
 from trainer.sampling.truncation import Truncation
@@ -41,42 +41,11 @@ Chars = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = command.parser(__doc__)
-    parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--diversity", type=checked(NonNegativeFloat), default=0.5, help="0: argmax (default 0.5)")
-    parser.add_argument(
-        "--top-k", type=checked(NonNegativeInt), default=0, help="only the K likeliest symbols (default 0: all)"
-    )
-    parser.add_argument(
-        "--top-p", type=checked(Share), default=1.0, help="only the likeliest symbols, with this share (default 1)"
-    )
-    parser.add_argument("--chars", type=checked(Chars), default=400, help="most characters in a sample (default 400)")
-    parser.add_argument("--until", action="append", default=[], metavar="TEXT", help="end after TEXT, for instance '}'")
-    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before TEXT, leave it out")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--prompt", default=OPEN, help="text to continue (default: the start of a review)")
-    source.add_argument("--prompt-file", metavar="FILE", help="file with the text to continue, or - for standard input")
-    parser.add_argument("--strict", action="store_true", help="refuse a prompt with symbols outside the vocabulary")
-    parser.add_argument("--seed", type=checked(Seed), default=1, help="same seed, same text (default 1)")
-    parser.add_argument("--count", type=checked(PositiveInt), default=1, help="number of samples (default 1)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
-    parser.add_argument("--output", metavar="URL", help="write the JSON lines to a file, local or gs://")
-    parser.add_argument("--interactive", action="store_true", help="continue each line that you type; Ctrl-D ends")
-    args = parser.parse_args(argv)
+    args = _parse_args(argv)
     if args.interactive:
         _refuse_with_interactive(args)
     run = open_run(args.run)
-    vocabulary, lowercase = run.manifest.symbols(), run.manifest.settings["lowercase"]
-    text, argument = args.prompt, "--prompt"
-    if args.prompt_file is not None:
-        text, argument = _read_prompt(args.prompt_file), "--prompt-file"
-    prompt = encode_prompt(text, vocabulary, lowercase=lowercase, argument=argument, strict=args.strict)
-    if not prompt:
-        raise InputError(f"{argument} {text[:40]!r}: no symbol of the vocabulary in it")
-    stop_texts = StopTexts(
-        until=encode_stop_texts(args.until, vocabulary, lowercase=lowercase, argument="--until"),
-        stop=encode_stop_texts(args.stop, vocabulary, lowercase=lowercase, argument="--stop"),
-    )
+    prompt, stop_texts = _encode_prompt(args, run), _encode_stop_texts(args, run)
 
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
     from jobs.terminal.samples import SampleRequest, print_samples, stream_sample, write_samples
@@ -98,6 +67,53 @@ def main(argv: Sequence[str] | None = None) -> None:
         print_samples(request, as_json=args.json)
     else:
         stream_sample(request)
+
+
+def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = command.parser(__doc__)
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--diversity", type=checked(NonNegativeFloat), default=0.5, help="0: argmax (default 0.5)")
+    parser.add_argument(
+        "--top-k", type=checked(NonNegativeInt), default=0, help="only the K likeliest symbols (default 0: all)"
+    )
+    parser.add_argument(
+        "--top-p", type=checked(Share), default=1.0, help="only the likeliest symbols, with this share (default 1)"
+    )
+    parser.add_argument("--chars", type=checked(Chars), default=400, help="most characters in a sample (default 400)")
+    parser.add_argument("--until", action="append", default=[], metavar="TEXT", help="end after TEXT, for instance '}'")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before TEXT, leave it out")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--prompt", default=OPEN, help="text to continue (default: the start of a review)")
+    source.add_argument("--prompt-file", metavar="FILE", help="file with the text to continue, or - for standard input")
+    parser.add_argument("--strict", action="store_true", help="refuse a prompt with symbols outside the vocabulary")
+    parser.add_argument("--seed", type=checked(Seed), default=1, help="same seed, same text (default 1)")
+    parser.add_argument("--count", type=checked(PositiveInt), default=1, help="number of samples (default 1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+    parser.add_argument("--output", metavar="URL", help="write the JSON lines to a file, local or gs://")
+    parser.add_argument("--interactive", action="store_true", help="continue each line that you type; Ctrl-D ends")
+    return parser.parse_args(argv)
+
+
+def _encode_prompt(args: argparse.Namespace, run: Run) -> list[int]:
+    """Return the prompt's ids. Raises InputError if no symbol of the prompt is in the vocabulary."""
+    text, argument = args.prompt, "--prompt"
+    if args.prompt_file is not None:
+        text, argument = _read_prompt(args.prompt_file), "--prompt-file"
+    manifest = run.manifest
+    lowercase = manifest.settings["lowercase"]
+    prompt = encode_prompt(text, manifest.symbols(), lowercase=lowercase, argument=argument, strict=args.strict)
+    if not prompt:
+        raise InputError(f"{argument} {text[:40]!r}: no symbol of the vocabulary in it")
+    return prompt
+
+
+def _encode_stop_texts(args: argparse.Namespace, run: Run) -> StopTexts:
+    """Return the texts of --until and --stop as ids."""
+    vocabulary, lowercase = run.manifest.symbols(), run.manifest.settings["lowercase"]
+    return StopTexts(
+        until=encode_stop_texts(args.until, vocabulary, lowercase=lowercase, argument="--until"),
+        stop=encode_stop_texts(args.stop, vocabulary, lowercase=lowercase, argument="--stop"),
+    )
 
 
 def _refuse_with_interactive(args: argparse.Namespace) -> None:
