@@ -16,7 +16,7 @@ from trainer.model.state import Arrays
 from trainer.runs.checkpoints import read_checkpoint, read_newest
 from trainer.runs.folder import Run, open_run
 from trainer.runtime.machine import utc_now
-from trainer.training.evaluation import evaluate_split
+from trainer.training.evaluation import Evaluation, evaluate_split
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def promote_if_better(
     """
     # The candidate's objective for both models, or the losses would be of different characters.
     evaluate = partial(
-        _evaluate, dataset=dataset, split=split, batch_windows=batch_windows, objective=run.config.objective
+        evaluate_split, dataset=dataset, split=split, batch_windows=batch_windows, objective=run.config.objective
     )
     current, production_run, production = registry.production, None, None
     with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
@@ -50,9 +50,11 @@ def promote_if_better(
             return
         if current and not force:
             production_run, arrays = _load_production(registry, current, dataset, Path(scratch))
-            production = evaluate(production_run, arrays, current.checkpoint, current.sha256, current.step)
+            production = _evaluated_model(
+                *(production_run, current.checkpoint, current.sha256, current.step), evaluate(production_run, arrays)
+            )
     decision = Decision(
-        candidate=evaluate(run, candidate, entry.file, entry.sha256, entry.step),
+        candidate=_evaluated_model(run, entry.file, entry.sha256, entry.step, evaluate(run, candidate)),
         production=production,
         replaces=current.number if current else None,
         dataset=dataset.manifest.fingerprint,
@@ -79,19 +81,7 @@ def _record(decision: Decision, registry: ModelRegistry, report: str) -> None:
     registry.bucket.write(f"{decision.name}.json", f"{values}\n".encode())
 
 
-def _evaluate(
-    run: Run,
-    arrays: Arrays,
-    checkpoint: str,
-    sha256: str,
-    step: int,
-    *,
-    dataset: Dataset,
-    split: str,
-    batch_windows: int,
-    objective: str,
-) -> EvaluatedModel:
-    result = evaluate_split(run, arrays, dataset, split=split, batch_windows=batch_windows, objective=objective)
+def _evaluated_model(run: Run, checkpoint: str, sha256: str, step: int, result: Evaluation) -> EvaluatedModel:
     log.info("%s, step %d: %.4f bits per character", run.bucket.url, step, result.bits_per_char)
     return EvaluatedModel(absolute(run.bucket.url), checkpoint, sha256, step, result.chars, result.bits_per_char)
 
