@@ -55,33 +55,9 @@ def run_graph(settings: PipelineSettings, options: Sequence[str] = ()) -> None:
 
 
 def _add_steps(pipeline: beam.Pipeline, settings: PipelineSettings) -> None:
-    read = (
-        pipeline
-        | "parts" >> beam.Create(settings.parts)
-        | "one bundle a part" >> beam.Reshuffle()
-        | "read and parse"
-        >> beam.ParDo(
-            ReadPart(
-                folder=settings.folder,
-                count_symbols=settings.vocabulary is None,
-                lowercase=settings.window_settings.lowercase,
-                shard_count=settings.shard_count,
-                partition_count=settings.partition_count,
-            )
-        ).with_outputs(main="blocks")
-    )
+    read = _add_reading(pipeline, settings)
     vocabulary = _add_vocabulary(pipeline, read.symbols, settings.vocabulary)
-    write_shards = WriteShards(
-        folder=settings.folder,
-        tag=settings.tag,
-        settings=settings.window_settings,
-        shard_count=settings.shard_count,
-    )
-    written = (
-        read.blocks
-        | "group by partition" >> beam.GroupByKey()
-        | "write shards" >> beam.ParDo(write_shards, AsSingleton(vocabulary)).with_outputs(main="shards")
-    )
+    written = _add_writing(read.blocks, vocabulary, settings)
     destination = {"folder": settings.folder, "tag": settings.tag, "names": settings.names}
     rejected = (
         (read.rejected, written.rejected)
@@ -102,6 +78,40 @@ def _add_steps(pipeline: beam.Pipeline, settings: PipelineSettings) -> None:
             AsIter(rejected),
             AsIter(read.faults),
         )
+    )
+
+
+def _add_reading(pipeline: beam.Pipeline, settings: PipelineSettings) -> Any:
+    """Read and parse the sources. Return blocks of reviews, with symbols, rejected, lines, counts and faults."""
+    return (
+        pipeline
+        | "parts" >> beam.Create(settings.parts)
+        | "one bundle a part" >> beam.Reshuffle()
+        | "read and parse"
+        >> beam.ParDo(
+            ReadPart(
+                folder=settings.folder,
+                count_symbols=settings.vocabulary is None,
+                lowercase=settings.window_settings.lowercase,
+                shard_count=settings.shard_count,
+                partition_count=settings.partition_count,
+            )
+        ).with_outputs(main="blocks")
+    )
+
+
+def _add_writing(blocks: Any, vocabulary: Any, settings: PipelineSettings) -> Any:
+    """Write the blocks of each partition to its shards. Return shards, with rejected and counts."""
+    write_shards = WriteShards(
+        folder=settings.folder,
+        tag=settings.tag,
+        settings=settings.window_settings,
+        shard_count=settings.shard_count,
+    )
+    return (
+        blocks
+        | "group by partition" >> beam.GroupByKey()
+        | "write shards" >> beam.ParDo(write_shards, AsSingleton(vocabulary)).with_outputs(main="shards")
     )
 
 
