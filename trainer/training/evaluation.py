@@ -2,7 +2,6 @@
 
 import math
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +39,12 @@ def window_stride(objective: str, manifest: Manifest) -> int:
     return 1 if objective == "last" else -(-manifest.window_chars // manifest.stride_chars)
 
 
-def evaluate_windows(steps: Steps, windows: Windows, *, stride: int, should_stop: Callable[[], bool]) -> Evaluation:
+def evaluate_windows(steps: Steps, windows: Windows, *, stride: int) -> Evaluation:
     """Evaluate each `stride`-th window, in order. Raises Stopped between two batches if asked to stop."""
     shards, rows = windows.strided_rows(stride)
     nats = chars = 0.0
     for first in range(0, len(rows), steps.batch_windows):
-        if should_stop():
+        if steps.agreement():
             raise Stopped
         batch = slice(first, first + steps.batch_windows)
         shard = int(shards[first])
@@ -76,14 +75,13 @@ def evaluate_split(
         with strategy.scope():
             model = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
         restore_state(arrays, model, None)
-        agreement = StopAgreement(strategy)
         steps = Steps(
             *(strategy, model, None),
             objective=objective,
             clip_norm=0,
             batch_windows=batch_windows,
-            agreement=agreement,
+            agreement=StopAgreement(strategy),
         )
         windows = Windows(shards, dataset.manifest, staging.map_shard)
         stride = window_stride(objective, dataset.manifest)
-        return evaluate_windows(steps, windows, stride=stride, should_stop=agreement)
+        return evaluate_windows(steps, windows, stride=stride)

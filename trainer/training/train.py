@@ -183,7 +183,7 @@ def build_loop(
         metrics=metrics,
         progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
         profiler=profiler,
-        validate=lambda: evaluate_windows(steps, data.held_out, stride=stride, should_stop=steps.agreement),
+        validate=lambda: evaluate_windows(steps, data.held_out, stride=stride),
         write_samples=samples,
         should_stop=steps.agreement,
         log_every_steps=config.log_every_steps,

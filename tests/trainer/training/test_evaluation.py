@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -25,31 +25,31 @@ class FiveWindows:
         return rows[:, None].repeat(3, axis=1)
 
 
-def steps(seen: list[list[int]]) -> Any:
+def steps(seen: list[list[int]], agreement: Callable[[], bool] = lambda: False) -> Any:
     def judge(batch: Batch) -> tuple[float, float]:
         seen.append(batch.ids[:, 0].tolist())
         return float(batch.ids[:, 0] @ batch.weights), 2 * float(batch.weights.sum())
 
-    return SimpleNamespace(batch_windows=2, evaluate=judge)
+    return SimpleNamespace(batch_windows=2, evaluate=judge, agreement=agreement)
 
 
 def test_every_window_counts_once_and_the_last_batch_is_padded() -> None:
     seen: list[list[int]] = []
-    found = evaluate_windows(steps(seen), FiveWindows(), stride=1, should_stop=lambda: False)  # type: ignore[arg-type]
+    found = evaluate_windows(steps(seen), FiveWindows(), stride=1)  # type: ignore[arg-type]
     assert seen == [[0, 1], [2, 3], [4, 4]]
     assert (found.loss, found.chars) == ((0 + 1 + 2 + 3 + 4) / 10, 10)
 
 
 def test_overlapping_windows_are_left_out() -> None:
     seen: list[list[int]] = []
-    evaluate_windows(steps(seen), FiveWindows(), stride=3, should_stop=lambda: False)  # type: ignore[arg-type]
+    evaluate_windows(steps(seen), FiveWindows(), stride=3)  # type: ignore[arg-type]
     assert seen == [[0, 3]]
 
 
 def test_evaluation_stops_between_batches_if_asked() -> None:
     asked = iter([False, True])
     with pytest.raises(Stopped):
-        evaluate_windows(steps([]), FiveWindows(), stride=1, should_stop=lambda: next(asked))  # type: ignore[arg-type]
+        evaluate_windows(steps([], lambda: next(asked)), FiveWindows(), stride=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
