@@ -7,7 +7,7 @@ and with AVX-512, not at all.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from preprocessing.errors import Stopped
 from trainer.model.lstm import run_lstm_steps
 from trainer.model.network import Weights, inference_weights
 from trainer.scoring.scores import Scores
@@ -31,22 +30,17 @@ class Scorer:
     def __init__(self, model: keras.Model) -> None:
         self._weights = inference_weights(model)
 
-    def __call__(
-        self, texts: Sequence[npt.NDArray[Any]], *, should_stop: Callable[[], bool] = lambda: False
-    ) -> list[Scores]:
-        """Return the scores [n] of each text's ids [n + 1] but the first, n at least 1.
-
-        Raises Stopped as soon as `should_stop` returns true.
-        """
+    def __call__(self, texts: Sequence[npt.NDArray[Any]]) -> list[Scores]:
+        """Return the scores [n] of each text's ids [n + 1] but the first, n at least 1."""
         by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         scored: dict[int, Scores] = {}
         for first in range(0, len(by_length), ROWS):
             indices = by_length[first : first + ROWS]
-            batch = self._score_batch([texts[index] for index in indices], should_stop)
+            batch = self._score_batch([texts[index] for index in indices])
             scored.update(zip(indices, batch, strict=True))
         return [scored[index] for index in range(len(texts))]
 
-    def _score_batch(self, texts: Sequence[npt.NDArray[Any]], should_stop: Callable[[], bool]) -> list[Scores]:
+    def _score_batch(self, texts: Sequence[npt.NDArray[Any]]) -> list[Scores]:
         lengths = [len(text) - 1 for text in texts]
         chunks = -(-max(lengths) // CHARS)
         ids = np.zeros((ROWS, chunks * CHARS + 1), np.int32)
@@ -57,8 +51,6 @@ class Scorer:
         state = [(tf.zeros((ROWS, width), table.dtype), tf.zeros((ROWS, width))) for width in widths]
         parts = []
         for first in range(0, chunks * CHARS, CHARS):
-            if should_stop():
-                raise Stopped
             *part, state = _chunk(self._weights, tf.constant(ids[:, first : first + CHARS + 1]), state)
             parts.append([array.numpy() for array in part])
         bits, ranks, expected = (np.concatenate(arrays).T for arrays in zip(*parts, strict=True))

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from preprocessing.errors import Stopped
 from trainer.data.windows import Batch
 from trainer.model import network as model
 from trainer.runtime.stop_agreement import StopAgreement
@@ -95,9 +94,3 @@ def test_uniform_model_gives_and_expects_log2_of_its_symbols() -> None:
 def test_no_texts_give_no_scores() -> None:
     found: list[Scores] = Scorer(network())([])
     assert found == []
-
-
-def test_scoring_stops_between_two_chunks() -> None:
-    asked = iter([False, True])
-    with pytest.raises(Stopped):
-        Scorer(network())(texts(3 * CHARS), should_stop=lambda: next(asked))
