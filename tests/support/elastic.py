@@ -147,7 +147,7 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
             objective="every",
             clip_norm=1.0,
             batch_windows=BATCH_WINDOWS,
-            agreement=StopAgreement(strategy),
+            agreement=StopAgreement(strategy, lambda: stop_requested or done == stop_at > 0),
         )
         with suppress(Crash, Stopped):
             loop.Loop(
@@ -162,7 +162,6 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
                 progress=progress,
                 validate=lambda: Evaluation(loss=0.0, chars=1),
                 write_samples=lambda *_: {},
-                should_stop=lambda: stop_requested or done == stop_at > 0,
                 log_every_steps=1,
                 checkpoint_every_seconds=9999,
                 start=position,

@@ -45,7 +45,6 @@ class Loop:
     progress: TrainingProgress
     validate: Callable[[], Evaluation]
     write_samples: Callable[[int, int], Mapping[str, bytes]]  # (epoch, step) to objects by name
-    should_stop: Callable[[], bool]
     log_every_steps: int
     checkpoint_every_seconds: float
     start: Position
@@ -89,7 +88,7 @@ class Loop:
                 row_step = self.step
             if self.step == self.plan.steps:
                 return
-            if self.should_stop():
+            if self.steps.agreement():
                 raise Stopped
             self._train_step()
             if self.step % self.log_every_steps == 0 or self.plan.epochs_done(self.step) is not None:

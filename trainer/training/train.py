@@ -185,7 +185,6 @@ def build_loop(
         profiler=profiler,
         validate=lambda: evaluate_windows(steps, data.held_out, stride=stride),
         write_samples=samples,
-        should_stop=steps.agreement,
         log_every_steps=config.log_every_steps,
         checkpoint_every_seconds=config.checkpoint.every_seconds if chief else math.inf,
         start=start,

@@ -78,6 +78,7 @@ class Counted:
             "steps": SimpleNamespace(
                 batch_windows=10,
                 train=train,
+                agreement=lambda: should_stop(self),
                 model=SimpleNamespace(weights=[self.weight]),
                 optimizer=SimpleNamespace(variables=[], learning_rate=0.1),
             ),
@@ -91,7 +92,6 @@ class Counted:
             metrics=metrics,
             validate=lambda: Evaluation(validate(self), 1),
             write_samples=samples,
-            should_stop=lambda: should_stop(self),
             log_every_steps=2,
             checkpoint_every_seconds=every_seconds,
             start=position,
