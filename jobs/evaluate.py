@@ -6,10 +6,8 @@ RUN is the URL of a run's folder.
 """
 
 import json
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from pydantic import PositiveInt
@@ -41,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from trainer.training.evaluation import evaluate_split
 
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
-        entry, arrays = read_newest(run.bucket, Path(scratch))
+    entry, arrays = read_newest(run.bucket)
     result = evaluate_split(
         *(run, arrays, dataset),
         split=config.split,

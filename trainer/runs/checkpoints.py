@@ -10,7 +10,9 @@ index names is complete.
 """
 
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -144,9 +146,10 @@ def diverged_message(what: str, *, step: int, epoch: int) -> str:
     )
 
 
-def read_newest(bucket: Bucket, scratch: Path) -> tuple[CheckpointEntry, Arrays]:
+def read_newest(bucket: Bucket, scratch: Path | None = None) -> tuple[CheckpointEntry, Arrays]:
     """Return the newest undamaged checkpoint of a run, which is only read. Raises InputError if there is none."""
-    restored = Checkpoints(bucket, retention=Retention(1), scratch=scratch).restore()
+    with nullcontext(scratch) if scratch else tempfile.TemporaryDirectory(prefix="weights-") as folder:
+        restored = Checkpoints(bucket, retention=Retention(1), scratch=Path(folder)).restore()
     if restored is None:
         raise InputError(
             f"{bucket.url}: no {CHECKPOINT_INDEX}: a run without a checkpoint yet: train on, or wait for its first"

@@ -1,8 +1,5 @@
 """A run's model with its newest weights, for this machine."""
 
-import tempfile
-from pathlib import Path
-
 import keras
 
 from trainer.model.network import build_model
@@ -24,8 +21,7 @@ def load_model(run: Run) -> keras.Model:
 def load_checkpoint(run: Run) -> tuple[CheckpointEntry, keras.Model]:
     """Return the newest whole checkpoint's entry in the checkpoint index, and the model as `load_model` does."""
     cudnn = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
-    with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
-        entry, arrays = read_newest(run.bucket, Path(scratch))
+    entry, arrays = read_newest(run.bucket)
     model = build_model(run.config.model, run.manifest, cudnn=cudnn)
     restore_state(arrays, model, None)
     return entry, model
