@@ -79,8 +79,7 @@ def run_training(job: TrainingJob) -> None:
     Raises Stopped, with all saved, after SIGTERM or Ctrl-C, and the exceptions of Loop.run.
     """
     data = open_data(job)
-    newest = newest_entry(job.bucket)
-    if job.workers.count > 1 and newest and newest.ends(data.plan.steps):
+    if job.workers.count > 1 and (newest := newest_entry(job.bucket)) and newest.ends(data.plan.steps):
         log.info("%s: complete", job.bucket.url)  # the other workers may be gone for good, and would be waited for
         return
     require_gpus(job.config.min_gpus)
