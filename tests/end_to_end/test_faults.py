@@ -93,7 +93,7 @@ def test_killed_at_any_moment_the_output_is_whole_or_none_and_the_next_run_gives
     began = time.monotonic()
     assert started(source, tmp_path / "timed").wait(120) == 0
     seconds = time.monotonic() - began
-    kills = rounds(3, 10)
+    kills = rounds(2, 10)
     for kill in range(kills):
         output = tmp_path / str(kill)
         if before != "nothing":

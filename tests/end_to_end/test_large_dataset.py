@@ -66,6 +66,7 @@ def watched(scratch: Path, ended: threading.Event, sizes: list[int]) -> None:
         sizes.append(size)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_disk_of_a_tenth_of_the_dataset_ends_with_the_bits_of_one_that_has_it_all(
     sharded: Path, far: str, tmp_path: Path
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_run_on_a_disk_of_a_tenth_of_the_dataset_ends_with_the_bits_of_one_tha
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_asked_to_stop_while_the_store_is_down_it_saves_and_stops_and_goes_on_later(
     sharded: Path, far: str, tmp_path: Path
 ) -> None:

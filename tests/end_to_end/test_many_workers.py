@@ -70,6 +70,7 @@ def test_one_worker_alone_writes(undisturbed: Path) -> None:
     assert len(list((undisturbed / "tensorboard").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
     dataset: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_worker_of_a_complete_run_waits_for_none_of_the_others(dataset: Path, 
     assert f"{undisturbed}: complete" in finish(chief)
 
 
+@pytest.mark.slow
 def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "small"
     largest = max(path.stat().st_size for path in dataset.glob("*.tfrecord"))

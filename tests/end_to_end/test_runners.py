@@ -223,6 +223,7 @@ def test_a_relative_path_is_one_from_where_the_command_is_started(
     assert checked(tmp_path / "dataset") == expected
 
 
+@pytest.mark.slow
 def test_reviews_are_scored_by_workers_that_have_only_the_setup_package(
     prism: str, package: Path, project: Path, dataset: Path, tmp_path: Path
 ) -> None:

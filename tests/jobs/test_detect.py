@@ -65,6 +65,7 @@ def evaluated(run: Path, detector: Path, reviews_file: Path, capsys: Any, *optio
     return rows
 
 
+@pytest.mark.slow
 def test_evaluation_has_rows_for_the_run_n_grams_and_foreign_runs(
     run: Path, detector: Path, reviews_file: Path, capsys: Any
 ) -> None:
