@@ -5,7 +5,7 @@ model.keras  saved_model/...  export.json
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,35 +66,35 @@ class ExportFolder:
         If two processes publish at once, each may have replaced files of the other. The process that notices publishes
         again, so that the last one's export is complete. Raises OSError, without an export.json, after ATTEMPTS.
         """
+        local = open_bucket(str(folder))
+        checksums = {name: local.stat(name).crc32c() for name in local.names()}
         for attempt in range(ATTEMPTS):
             time.sleep(attempt * random.random())
-            if self._publish_once(folder, values):
+            if self._publish_once(folder, checksums, values):
                 return f"{self.url}/{NAME}"
         self._bucket.delete(NAME)
         raise OSError(f"{self.url}: written by another process at the same time: export again")
 
-    def _publish_once(self, folder: Path, values: dict[str, Any]) -> bool:
+    def _publish_once(self, folder: Path, checksums: Mapping[str, str], values: dict[str, Any]) -> bool:
         """Publish, and return whether no other process published meanwhile."""
         before = self._bucket.names()
         self._bucket.delete(NAME)  # the folder is incomplete until export.json is written again
-        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        for name in names:
+        for name in checksums:
             self._bucket.upload(folder / name, name)
         for name in before:
-            if name not in names and name != NAME:
+            if name not in checksums and name != NAME:
                 self._bucket.delete(name)
-        if not self._has_files(folder, names):
+        if not self._has_files(checksums):
             return False
         try:
             self._bucket.write(NAME, encode_json({"format": FORMAT, **values}), if_version=ABSENT)
         except Conflict:
             return False
-        return self._has_files(folder, names)  # the other process may have been between two uploads
+        return self._has_files(checksums)  # the other process may have been between two uploads
 
-    def _has_files(self, folder: Path, names: Sequence[str]) -> bool:
-        local = open_bucket(str(folder))
+    def _has_files(self, checksums: Mapping[str, str]) -> bool:
         try:
-            return all(self._bucket.stat(name).crc32c() == local.stat(name).crc32c() for name in names)
+            return all(self._bucket.stat(name).crc32c() == checksum for name, checksum in checksums.items())
         except FileNotFoundError:
             return False
 
