@@ -55,6 +55,13 @@ def lstm_layers(model: keras.Model) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
 
 
+class Adam(keras.optimizers.Adam):
+    """Adam for gradients that are summed over the replicas already. Keras' class would sum them once more."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars
+
+
 def build_optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: int) -> Any:
     """Build Adam with a constant rate, or with a cosine decay to a tenth of the rate at the last of `steps`.
 
@@ -69,18 +76,24 @@ def build_optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, s
             warmup_target=learning_rate if warmup_steps else None,
             warmup_steps=warmup_steps,
         )
-    adam = keras.optimizers.Adam(rate, name="adam")
+    adam = Adam(rate, name="adam")
     if keras.mixed_precision.dtype_policy().compute_dtype == "float16":
         # The default name has a number that grows with each optimizer; a checkpoint needs the same name each time.
         return keras.optimizers.LossScaleOptimizer(adam, name="loss_scale")
     return adam
 
 
-def character_losses(logits: tf.Tensor, ids: tf.Tensor, objective: str) -> tf.Tensor:
-    """Return nats per predicted character [B, P] of ids [B, L + 1]. P is L, or 1 for the objective `last`."""
+def character_losses(logits: tf.Tensor, ids: tf.Tensor, objective: str, *, scatter: bool = True) -> tf.Tensor:
+    """Return nats per predicted character [B, P] of ids [B, L + 1]. P is L, or 1 for the objective `last`.
+
+    Without `scatter` the gradient has no scatter operation, whose sums on a GPU have no fixed order.
+    """
     targets = tf.cast(ids[:, 1:], tf.int32)
     if objective == "last":
         logits, targets = logits[:, -1:], targets[:, -1:]
+    if not scatter:
+        one_hot = tf.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
+        return -tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), axis=-1)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
 
 

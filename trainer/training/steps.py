@@ -25,13 +25,14 @@ class Steps:
         clip_norm: float,
         batch_windows: int,
         agreement: StopAgreement,
+        scatter: bool = True,
     ) -> None:
         replicas = strategy.num_replicas_in_sync
         if batch_windows % replicas:
             raise InputError(f"batch_windows={batch_windows} is not divisible by {replicas} replicas")
         self.batch_windows = batch_windows
         self.strategy, self.model, self.optimizer, self.agreement = strategy, model, optimizer, agreement
-        self._objective, self._clip_norm = objective, clip_norm
+        self._objective, self._clip_norm, self._scatter = objective, clip_norm, scatter
         self._train = tf.function(self._train_step)
         self._evaluate = tf.function(self._evaluate_step)
 
@@ -65,20 +66,18 @@ class Steps:
 
     def _train_replica(self, ids: tf.Tensor, weights: tf.Tensor, windows: tf.Tensor, flag: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            nats = character_losses(self.model(ids[:, :-1], training=True), ids, self._objective)
+            logits = self.model(ids[:, :-1], training=True)
+            nats = character_losses(logits, ids, self._objective, scatter=self._scatter)
             loss = tf.reduce_sum(nats * weights[:, None]) / (windows * tf.cast(tf.shape(nats)[1], tf.float32))
             scaled = self.optimizer.scale_loss(loss)
         variables = self.model.trainable_variables
         # The gradient of an embedding is sparse.
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, variables)]
         # Sum before clipping, so that the norm is of the global batch. Keras would clip each replica's gradients.
-        # The optimizer sums once more, so each replica passes an even share.
-        context = tf.distribute.get_replica_context()
-        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         if self._clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.scale_loss(self._clip_norm))
-        replicas = context.num_replicas_in_sync
-        self.optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        self.optimizer.apply(gradients, variables)
         return tf.stack([loss, flag])
 
     def _evaluate_step(self, ids: Any, weights: Any, flag: tf.Tensor) -> list[tf.Tensor]:

@@ -83,3 +83,17 @@ def test_float16_variables_have_the_same_names_in_each_run() -> None:
     made = [network.build_optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
     first, second = ([variable.path for variable in one.variables] for one in made)
     assert first == second
+
+
+def test_loss_without_scatter_has_the_value_and_the_gradient_of_the_other() -> None:
+    logits = tf.constant(np.random.default_rng(1).normal(size=(3, 4, 5)), tf.float32)
+    ids = tf.constant(np.random.default_rng(2).integers(0, 5, (3, 5)))
+    losses, gradients = [], []
+    for scatter in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = network.character_losses(logits, ids, "every", scatter=scatter)
+        losses.append(loss)
+        gradients.append(tape.gradient(loss, logits))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    np.testing.assert_allclose(gradients[0], gradients[1], atol=1e-6)

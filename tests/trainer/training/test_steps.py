@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -166,3 +168,18 @@ def test_run_compiles_one_training_step_and_one_evaluation_step() -> None:
         steps.train(batch)
         steps.evaluate(batch)
     assert net.calls == 2
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_step_sums_gradients_over_the_replicas_once(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    summed: list[int] = []
+    all_reduce = tf.distribute.ReplicaContext.all_reduce
+
+    def count(context: Any, operation: Any, values: Any, *args: Any) -> Any:
+        summed.append(len(tf.nest.flatten(values)))
+        return all_reduce(context, operation, values, *args)
+
+    monkeypatch.setattr(tf.distribute.ReplicaContext, "all_reduce", count)
+    model = Trained(2, BATCHES[:1], policy=policy).model
+    # Both replicas' graphs are traced one after the other.
+    assert [count for count in summed if count > 1] == [len(model.trainable_variables)] * 2
