@@ -19,15 +19,15 @@ VERB_LIST = """
     Accept Add Aggregate Align Allow Answer Append Apply Ask Assign Await Begin Block Bring Broadcast Build Cache Call
     Catch Check Choose Clean Clear Close Collect Color Combine Commit Compare Complete Compute Concatenate Connect
     Continue Convert Copy Count Create Cut Decide Decode Delete Describe Detect Discard Download Draw Drop Encode End
-    Enter Escape Estimate Evaluate Evict Exit Expand Export Expose Extend Extract Fail Fetch Fill Filter Find Finish Fit
-    Flush Fold Follow Format Forward Generate Give Group Guess Handle Hash Ignore Import Index Infer Initialize Iterate
-    Join Keep Kill Leave Let List Load Lock Log Look Make Map Mark Mask Match Measure Merge Mix Mount Move Name
-    Normalize Note Open Order Pack Pad Parse Pass Pick Plan Plot Poll Prepare Preprocess Print Promote Publish Put Raise
-    Rank Read Record Recover Reduce Refuse Register Reject Release Remember Remove Rename Render Repeat Replace Replay
-    Report Request Require Reset Resolve Restore Resume Retrain Retry Return Roll Round Run Sample Save Scale Schedule
-    Score Search Seed Select Send Serve Set Show Shuffle Simulate Sink Skip Sleep Snapshot Sort Split Stage Start Stop
-    Store Stream Subtract Sum Summarize Sweep Sync Take Tell Terminate Test Tokenize Train Translate Trim Truncate Try
-    Undo Unpack Update Upload Use Validate Verify Wait Warn Watch Wrap Write Yield
+    Enter Escape Estimate Evaluate Evict Exit Expand Export Expose Extend Extract Fail Fetch Fill Filter Find Finish
+    Fit Flush Fold Follow Format Forward Generate Give Group Guess Handle Hash Hide Ignore Import Index Infer
+    Initialize Iterate Join Keep Kill Leave Let List Load Lock Log Look Make Map Mark Mask Match Measure Merge Mix
+    Mount Move Name Normalize Note Open Order Pack Pad Parse Pass Pick Plan Plot Poll Prepare Preprocess Print Promote
+    Publish Put Raise Rank Read Record Recover Reduce Refuse Register Reject Release Remember Remove Rename Render
+    Repeat Replace Replay Report Request Require Reset Resolve Restore Resume Retrain Retry Return Roll Round Run
+    Sample Save Scale Schedule Score Search Seed Select Send Serve Set Show Shuffle Simulate Sink Skip Sleep Snapshot
+    Sort Split Stage Start Stop Store Stream Subtract Sum Summarize Sweep Sync Take Tell Terminate Test Tokenize Train
+    Translate Trim Truncate Try Undo Unpack Update Upload Use Validate Verify Wait Warn Watch Wrap Write Yield
 """
 VERBS = frozenset(VERB_LIST.split())
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

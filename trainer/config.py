@@ -77,6 +77,9 @@ class TrainConfig:
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = key(
         "auto", "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that has it, else float32"
     )
+    deterministic: Literal["auto"] | bool = key(
+        "auto", "true: the same steps give the same bits; auto: true on CPUs, false on GPUs, where it costs speed"
+    )
     seed: Seed = key(1, "seed of weights, order and samples")
     warm_start: str = key("", "URL of a run, or of a Keras 2 weights file (.h5), with the initial weights; empty: none")
     warm_start_vocabulary: Url = key("seed", "symbols of a .h5 file, which holds none: seed, or URL of a symbol table")
@@ -101,10 +104,11 @@ class TrainConfig:
 
 
 # A run may continue with other values of these keys and sections, because they change no result.
-# The dataset may move, for instance; its fingerprint must stay the same.
+# The dataset may move, for instance; its fingerprint must stay the same. `deterministic` decides only whether a
+# restart repeats the bits.
 CHANGEABLE = frozenset(
     {
         *("dataset", "runs", "staging", "checkpoint", "report", "profile"),
-        *("grace_seconds", "stall_seconds", "min_gpus", "metrics_port"),
+        *("grace_seconds", "stall_seconds", "min_gpus", "metrics_port", "deterministic"),
     }
 )

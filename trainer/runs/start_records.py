@@ -21,6 +21,7 @@ from preprocessing.errors import InputError, Stopped
 from preprocessing.json_format import FORBID_UNKNOWN_KEYS, encode_json, parse_json
 from preprocessing.storage.bucket import Bucket
 from trainer.runs.speed_curve import Speed, SpeedCurve
+from trainer.runtime.machine import PACKAGES
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,27 @@ def read_last_start(bucket: Bucket) -> StartRecord | None:
     """Return the newest start record; None if there is none or if it is damaged."""
     names = bucket.names(FOLDER)
     return _read(bucket, max(names)) if names else None
+
+
+def log_machine_change(bucket: Bucket, machine: Mapping[str, str], *, step: int) -> None:
+    """Log that bits may differ from here on, if a run that has begun continues on other hardware or packages."""
+    last = read_last_start(bucket) if step else None
+    changes = list_machine_changes(last.machine, machine) if last else []
+    if changes:
+        log.info("the bits of this run may differ from step %d on: %s", step, "; ".join(changes))
+
+
+def list_machine_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """List the facts that bits depend on and that differ, each as `name: before -> after`.
+
+    A fact that `before` lacks, as a record of an earlier version does, is no change.
+    """
+    decisive = ("CPU", "GPUs", "GPU driver", "deterministic", *PACKAGES)
+    return [
+        f"{name}: {before[name]} -> {after.get(name, 'none')}"
+        for name in decisive
+        if name in before and before[name] != after.get(name, "none")
+    ]
 
 
 def _read(bucket: Bucket, name: str) -> StartRecord | None:

@@ -1,18 +1,26 @@
 """This machine's devices: GPUs, precision, determinism."""
 
 import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework import config
 
+from preprocessing.errors import InputError
 from trainer.runtime.machine import CPUINFO, read_cpu_fact
 
 log = logging.getLogger(__name__)
 
+SUPPORTED = "L4, T4, A100, H100 or H200"
+
 
 def require_gpus(least: int) -> None:
     """Raise OSError if this machine has fewer GPUs. A retry may run on a node with a driver."""
-    gpus = len(tf.config.list_physical_devices("GPU"))
+    gpus = len(tf.config.get_visible_devices("GPU"))
     if gpus < least:
         raise OSError(
             f"min_gpus={least}: TensorFlow finds {gpus} GPU(s): no driver, too few in the pod's limits, or an image "
@@ -20,21 +28,78 @@ def require_gpus(least: int) -> None:
         )
 
 
-def configure_devices(setting: str, *, seed: int, inference: bool = False) -> bool:
-    """Set precision, seed and, on a CPU, determinism for this process. Return whether LSTMs run on cuDNN.
+def require_supported_gpus() -> None:
+    """Raise InputError for a GPU whose compute capability this build of TensorFlow has no kernels for.
 
-    `inference` is for a run that is used, not trained, perhaps on another kind of machine.
+    TensorFlow itself would abort the process at its first operation. Opens no device.
     """
-    gpus = len(tf.config.list_physical_devices("GPU"))  # of this machine alone, without the other workers
+    built = [str(target) for target in tf.sysconfig.get_build_info().get("cuda_compute_capabilities", ())]
+    for device in tf.config.get_visible_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        capability = details.get("compute_capability")
+        if capability and not is_supported(capability, built):
+            raise InputError(
+                f"{details.get('device_name', device.name)}: a GPU of compute capability {_dotted(capability)}, and "
+                f"this TensorFlow has kernels for {', '.join(built)} only: use {SUPPORTED}"
+            )
+
+
+def is_supported(capability: tuple[int, int], built: Iterable[str]) -> bool:
+    """Return whether a build for the targets `built`, such as sm_80 and compute_90, runs on the capability.
+
+    Kernels of a capability run on all later capabilities of the same major version. A build of compute_90 also has
+    code that a driver compiles for later versions, but TensorFlow 2.21 aborts or fails on such a GPU. A build that
+    names no target, as those for CPUs, is not judged.
+    """
+    targets = list(_capabilities(built))
+    return not targets or any(major == capability[0] and minor <= capability[1] for major, minor in targets)
+
+
+def _capabilities(targets: Iterable[str]) -> Iterator[tuple[int, int]]:
+    for target in targets:
+        if match := re.fullmatch(r"(?:sm|compute)_(\d+)(\d)", target):
+            yield int(match[1]), int(match[2])
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return ".".join(map(str, capability))
+
+
+def hide_gpus() -> None:
+    """Hide the GPUs from TensorFlow, so that this process computes on CPUs. Call before the first operation."""
+    tf.config.set_visible_devices([], "GPU")
+
+
+def configure_devices(
+    setting: str, *, seed: int, inference: bool = False, deterministic: bool | Literal["auto"] = "auto"
+) -> bool:
+    """Set precision, seed and determinism for this process. Return whether LSTMs run on cuDNN.
+
+    `inference` is for a run that is used, not trained, perhaps on another kind of machine. `deterministic` auto is
+    true on CPUs only. Raises InputError for a GPU that TensorFlow has no kernels for.
+    """
+    require_supported_gpus()
+    gpus = len(tf.config.get_visible_devices("GPU"))  # of this machine alone, without the other workers
     flags = frozenset(read_cpu_fact(CPUINFO, "flags").split())
     policy, reason = choose_precision(setting, gpus=gpus, cpu_flags=flags, inference=inference)
     log.info("%d GPU(s), precision %s: %s", gpus, policy, reason)
     keras.mixed_precision.set_global_policy(policy)
     keras.utils.set_random_seed(seed)
-    if not gpus:
-        # A resumed run must end with the same bits. On a GPU, cuDNN does not promise that.
+    if is_deterministic(deterministic, gpus=gpus):
+        # cuBLAS needs a workspace of a fixed size to repeat the bits of a recurrent network.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         tf.config.experimental.enable_op_determinism()
     return bool(gpus)
+
+
+def is_deterministic(setting: bool | Literal["auto"], *, gpus: int) -> bool:
+    """Return whether the same steps must give the same bits. `auto` says so on CPUs, where it costs little."""
+    return not gpus if setting == "auto" else setting
+
+
+def describe_determinism() -> str:
+    """Return yes if the same steps give the same bits in this process, else no."""
+    return "yes" if config.is_op_determinism_enabled() else "no"
 
 
 def choose_precision(setting: str, *, gpus: int, cpu_flags: frozenset[str], inference: bool = False) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("tensorflow", "keras", "numpy")
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 CPUINFO = Path("/proc/cpuinfo")
 CGROUP = Path("/sys/fs/cgroup")  # a pod's limits, if cgroups are of version 2
 
@@ -28,8 +30,15 @@ def describe_machine() -> dict[str, str]:
         "cores": describe_cores(CGROUP),
         "memory": describe_memory(CGROUP),
         "GPUs": ", ".join(f"{count} x {name}" for name, count in gpus.items()) or "none",
+        **read_driver(NVIDIA_DRIVER),
         **dict(list_versions()),
     }
+
+
+def read_driver(version: Path) -> dict[str, str]:
+    """Return the version of NVIDIA's driver by the name "GPU driver", from the file that it makes; else nothing."""
+    found = re.search(r"(\d+\.)+\d+", version.read_text()) if version.exists() else None
+    return {"GPU driver": found[0]} if found else {}
 
 
 def read_cpu_fact(cpuinfo: Path, name: str) -> str:

@@ -31,7 +31,7 @@ def create_strategy(
         log.info("worker %d of %s", workers.index, ", ".join(workers.hosts))
         wait_for_all(workers, should_stop)
         os.environ["TF_CONFIG"] = workers.tf_config()
-        return mirror_workers()
+        return mirror_workers(workers.collectives)
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return mirror_devices([device.name for device in devices])
 
@@ -46,16 +46,30 @@ def mirror_devices(devices: Sequence[str]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=on_one)
 
 
-def mirror_workers() -> tf.distribute.Strategy:
+def mirror_workers(collectives: str = "auto") -> tf.distribute.Strategy:
     """Create a strategy with one replica on each GPU, or else the CPU, of each worker that TF_CONFIG names.
 
-    Call it before TensorFlow's first operation in the process, which opens the devices. Waits for all workers.
+    `collectives` is as in Workers. TensorFlow's own choice would send the sums between GPUs through the CPUs.
+    Call this function before TensorFlow's first operation in the process, which opens the devices. Waits for all
+    workers.
     """
     tf.get_logger().setLevel("WARNING")  # else TensorFlow logs a line for each sum that it compiles
     handler = signal.getsignal(signal.SIGTERM)
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(
+        communication_options=tf.distribute.experimental.CommunicationOptions(
+            implementation=choose_collectives(collectives, gpus=len(tf.config.get_visible_devices("GPU")))
+        )
+    )
     signal.signal(signal.SIGTERM, handler)  # TensorFlow's server has replaced it
     return strategy
+
+
+def choose_collectives(setting: str, *, gpus: int) -> tf.distribute.experimental.CommunicationImplementation:
+    """Return TensorFlow's name for the setting of Workers. `auto` is NCCL for GPUs, else TensorFlow's own choice."""
+    implementations = tf.distribute.experimental.CommunicationImplementation
+    if setting == "auto":
+        return implementations.NCCL if gpus else implementations.AUTO
+    return {"ring": implementations.RING, "nccl": implementations.NCCL}[setting]
 
 
 def broadcast_from_chief(

@@ -7,6 +7,7 @@ The environment names them, in one of two ways:
     WORKERS                the number of workers; without TF_CONFIG, these two belong to it:
     JOB_COMPLETION_INDEX   this worker's number from 0; Kubernetes sets it in the pods of an Indexed Job
     PEERS                  the address of worker {index}, as the headless Service names it: train-{index}.train:2222
+    COLLECTIVES            optional: ring (gRPC) or nccl; the default is nccl between GPUs and ring between CPUs
 
 Without these variables, or with one worker, the process is alone. All workers share each batch. Worker 0 is the chief,
 and the only worker that writes.
@@ -21,7 +22,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from preprocessing.errors import InputError, Stopped
 from preprocessing.progress import Progress
@@ -31,15 +32,20 @@ log = logging.getLogger(__name__)
 LIMIT_SECONDS = 1200.0  # Kubernetes restarts a pod after up to ten minutes, and its node pulls the image
 LINE_SECONDS = 15.0
 POLL_SECONDS = 0.5
+COLLECTIVES = ("auto", "ring", "nccl")
 ADDRESS = re.compile(r"([^\s:/]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 
 
 @dataclass(frozen=True)
 class Workers:
-    """The addresses HOST:PORT of all workers, () for a process alone, and this worker's number."""
+    """The addresses HOST:PORT of all workers, () for a process alone, and this worker's number.
+
+    collectives: how workers sum their gradients: auto, ring or nccl.
+    """
 
     hosts: tuple[str, ...] = ()
     index: int = 0
+    collectives: str = "auto"
 
     @property
     def count(self) -> int:
@@ -70,7 +76,10 @@ def read_workers(environment: Mapping[str, str]) -> Workers:
     if len(workers.hosts) <= 1:
         return ALONE
     _check(workers)
-    return workers
+    collectives = environment.get("COLLECTIVES", "auto").lower()
+    if collectives not in COLLECTIVES:
+        raise InputError(f"COLLECTIVES={collectives}: expected {', '.join(COLLECTIVES)}")
+    return replace(workers, collectives=collectives)
 
 
 def _read_indexed_job(environment: Mapping[str, str]) -> Workers:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import tensorflow as tf
+
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket
@@ -18,8 +20,14 @@ from trainer.runs.checkpoint_index import Position, Retention, newest_entry
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.folder import build_order, hash_identity, list_hyperparameters, plan_run
 from trainer.runs.metrics import Metrics
-from trainer.runs.start_records import StartRecorder
-from trainer.runtime.devices import configure_devices, require_gpus
+from trainer.runs.start_records import StartRecorder, log_machine_change
+from trainer.runtime.devices import (
+    configure_devices,
+    describe_determinism,
+    is_deterministic,
+    require_gpus,
+    require_supported_gpus,
+)
 from trainer.runtime.machine import describe_machine
 from trainer.runtime.stop import StopFlag
 from trainer.runtime.stop_agreement import StopAgreement
@@ -37,6 +45,9 @@ from trainer.training.saver import Saver
 from trainer.training.steps import Steps
 
 log = logging.getLogger(__name__)
+
+# Below this batch NVIDIA's guide to recurrent layers calls them bound by memory and not by arithmetic.
+FILLING_WINDOWS = 128
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ def run_training(job: TrainingJob) -> None:
     if job.workers.count > 1 and (newest := newest_entry(job.bucket)) and newest.ends(data.plan.steps):
         log.info("%s: complete", job.bucket.url)  # the other workers may be gone for good, and would be waited for
         return
+    require_supported_gpus()
     require_gpus(job.config.min_gpus)
     with no_worker_lost():
         steps = build_steps(job, data.plan)
@@ -89,7 +101,9 @@ def run_training(job: TrainingJob) -> None:
         start = set_initial_weights(
             *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
-        recorder = StartRecorder(job.bucket, step=start.step, machine=describe_machine())
+        machine = describe_machine() | {"deterministic": describe_determinism()}
+        log_machine_change(job.bucket, machine, step=start.step)
+        recorder = StartRecorder(job.bucket, step=start.step, machine=machine)
         run_loop(job, build_loop(job, data, steps, checkpoints, recorder, start), recorder)
 
 
@@ -114,8 +128,9 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
     config, manifest = job.config, job.dataset.manifest
     strategy = create_strategy(job.workers, job.should_stop)
     agreement = StopAgreement(strategy, job.should_stop, workers=job.workers.count)
-    cudnn = configure_devices(config.precision, seed=config.seed)
+    cudnn = configure_devices(config.precision, seed=config.seed, deterministic=config.deterministic)
     require_same_run(strategy, job.workers, hash_identity(config, manifest))
+    deterministic = is_deterministic(config.deterministic, gpus=int(cudnn))
     with strategy.scope():
         model = build_model(config.model, manifest, cudnn=cudnn)
         optimizer = build_optimizer(
@@ -131,6 +146,8 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
         clip_norm=config.clip_norm,
         batch_windows=config.batch_windows,
         agreement=agreement,
+        # A CPU could do without scatter as well, but runs of earlier versions would continue with other bits.
+        scatter=not (cudnn and deterministic),
     )
 
 
@@ -151,6 +168,9 @@ def build_loop(
     A worker that is not the chief has the same parts, but its bucket is read-only.
     """
     config, plan, manifest, chief = job.config, data.plan, job.dataset.manifest, job.workers.chief
+    share = config.batch_windows // steps.strategy.num_replicas_in_sync
+    if share < FILLING_WINDOWS and tf.config.get_visible_devices("GPU"):
+        log.info("%d windows a GPU in each step: with fewer than %d a GPU waits", share, FILLING_WINDOWS)
     log.info(
         "%d parameters, %d steps of %d characters, %d done",
         *(steps.model.count_params(), plan.steps, plan.chars_per_step, start.step),

@@ -20,6 +20,8 @@ from trainer.runs.start_records import (
     STOPPED,
     StartRecord,
     StartRecorder,
+    list_machine_changes,
+    log_machine_change,
     read_last_start,
     read_start_records,
 )
@@ -136,3 +138,19 @@ def test_speeds_are_written_with_each_write_and_at_the_end() -> None:
 
 def test_run_without_starts_has_no_last_start() -> None:
     assert read_last_start(Memory()) is None
+
+
+def test_run_that_continues_on_another_gpu_says_that_bits_may_differ(caplog: pytest.LogCaptureFixture) -> None:
+    store = Memory()
+    first = MACHINE | {"GPUs": "1 x NVIDIA L4", "GPU driver": "550.90"}
+    StartRecorder(store, step=0, machine=first).write()
+    with caplog.at_level(logging.INFO):
+        log_machine_change(store, first | {"host": "another"}, step=7)
+        assert not caplog.messages
+        log_machine_change(store, first | {"GPUs": "1 x Tesla T4"}, step=7)
+    assert caplog.messages == ["the bits of this run may differ from step 7 on: GPUs: 1 x NVIDIA L4 -> 1 x Tesla T4"]
+
+
+def test_fact_that_an_earlier_version_did_not_record_is_no_change() -> None:
+    assert list_machine_changes({"CPU": "b"}, {"CPU": "b", "deterministic": "yes"}) == []
+    assert list_machine_changes({"CPU": "b"}, {"CPU": "c"}) == ["CPU: b -> c"]
