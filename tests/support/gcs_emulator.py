@@ -3,7 +3,8 @@
     python -m tests.support.gcs_emulator --port 9023 --bucket reviews
 
 The package ignores `if_generation_match`, on which compare-and-swap relies, and sends no generation with a download.
-Class variables of the handler inject faults: latency, status 503, closed connections and lost answers.
+Class variables of the handler inject faults: latency, status 503, closed connections and lost answers. A Fault fails
+single operations.
 """
 
 import argparse
@@ -13,17 +14,38 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlparse
 
 from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import buckets
 from gcp_storage_emulator.server import Request, RequestHandler
 from gcp_storage_emulator.storage import Storage
+
+
+@dataclass
+class Fault:
+    """A fault of the next `count` requests whose `METHOD PATH?QUERY` contains the pattern.
+
+    effect: an HTTP status instead of an answer; `cut`: half of the answer's body, then a closed connection; `flip`: a
+    changed bit in the middle of the body.
+    """
+
+    pattern: str
+    effect: int | str
+    count: int = 1
+
+    def matches(self, request: str) -> bool:
+        """Count a request down if the fault is for it."""
+        if self.count <= 0 or not re.search(self.pattern, request):
+            return False
+        self.count -= 1
+        return True
 
 
 class FaultyStore(RequestHandler):
@@ -35,8 +57,11 @@ class FaultyStore(RequestHandler):
     flaky = 0  # one request in this many fails, alternately with status 503 and with a closed connection
     count = 0  # requests so far
     lost = 0  # number of next uploads that are written, but get status 503
+    faults: ClassVar[list[Fault]] = []
+    requests: ClassVar[list[str]] = []  # METHOD PATH?QUERY of each request so far
     alone = threading.Lock()
     rfile: Any
+    wfile: Any
 
     def do_POST(self) -> None:  # noqa: N802 (name of the standard library)
         self._upload(super().do_POST)
@@ -62,7 +87,31 @@ class FaultyStore(RequestHandler):
 
     def do_GET(self) -> None:  # noqa: N802
         if not self._fail():
-            super().do_GET()
+            self._damage(super().do_GET)
+
+    def do_DELETE(self) -> None:  # noqa: N802
+        if not self._fail():
+            super().do_DELETE()
+
+    def _damage(self, answer: Callable[[], None]) -> None:
+        """Answer, with the damage to the body that a fault asks for."""
+        effects = [
+            fault.effect
+            for fault in FaultyStore.faults
+            if isinstance(fault.effect, str) and fault.matches(f"{self.command} {self.path}")
+        ]
+        if not effects:
+            answer()
+            return
+        connection, self.wfile = self.wfile, BytesIO()
+        answer()
+        head, _, body = self.wfile.getvalue().partition(b"\r\n\r\n")
+        self.wfile, middle = connection, len(body) // 2
+        if "flip" in effects:
+            body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
+        if "cut" in effects:
+            body, self.close_connection = body[:middle], True
+        self.wfile.write(head + b"\r\n\r\n" + body)
 
     def send_response(self, code: int, message: str | None = None) -> None:
         if FaultyStore.lost > 0 and self.command in ("POST", "PUT"):
@@ -98,6 +147,12 @@ class FaultyStore(RequestHandler):
     def _fail(self) -> bool:
         """Apply the configured faults to a request. Returns True if the request failed."""
         FaultyStore.count += 1
+        request = f"{self.command} {self.path}"
+        FaultyStore.requests.append(request)
+        for fault in FaultyStore.faults:
+            if isinstance(fault.effect, int) and fault.matches(request):
+                self._answer(HTTPStatus(fault.effect))
+                return True
         time.sleep(FaultyStore.latency_seconds)
         if FaultyStore.flaky and FaultyStore.count % (2 * FaultyStore.flaky) == 0:
             self.close_connection = True
@@ -127,6 +182,8 @@ def emulator(*, host: str = "127.0.0.1", port: int = 0, bucket: str) -> Iterator
         yield f"http://{host}:{server.server_port}"
     finally:
         FaultyStore.outage = FaultyStore.flaky = FaultyStore.lost = 0
+        FaultyStore.faults.clear()
+        FaultyStore.requests.clear()
         server.shutdown()
         server.server_close()
         thread.join()

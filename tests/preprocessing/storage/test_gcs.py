@@ -1,7 +1,8 @@
 """Cloud Storage, in an emulator."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,10 +10,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from preprocessing.errors import InputError
+from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.bucket import ABSENT
+from preprocessing.storage.gcs_errors import translate_errors
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import FaultyStore
+from tests.support.gcs_emulator import Fault, FaultyStore
 from tests.support.local_service import service
 
 
@@ -105,3 +107,149 @@ def test_without_permission_only_a_pod_is_worth_a_retry(
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://localhost:{port}")
         with pytest.raises(error, match="gs://reviews: no permission: .*trainer does not have storage.objects.get"):
             open_bucket("gs://reviews").read("manifest.json")
+
+
+LARGE = 9_000_000  # bytes that the client uploads in a resumable session
+DOWNLOAD = "GET /download/"
+
+
+@pytest.fixture
+def faults(endpoint: str) -> Iterator[list[Fault]]:  # noqa: ARG001
+    """Give the emulator's list of faults, and empty it after the test."""
+    yield FaultyStore.faults
+    FaultyStore.faults.clear()
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_upload_whose_session_is_lost_starts_again(faults: list[Fault], tmp_path: Path, status: int) -> None:
+    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
+    (tmp_path / "file").write_bytes(bytes(LARGE))
+    faults.append(Fault("PUT .*upload_id", status, 2))
+    bucket.upload(tmp_path / "file", "x")
+    faults.append(Fault("PUT .*upload_id", status))
+    bucket.write("y", bytes(LARGE), if_version=ABSENT)
+    assert bucket.stat("x").bytes == bucket.stat("y").bytes == LARGE
+
+
+def test_upload_whose_sessions_are_always_lost_is_worth_a_retry(faults: list[Fault], tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(LARGE))
+    faults.append(Fault("PUT .*upload_id", 404, 99))
+    with pytest.raises(OSError, match="an upload was lost 3 times"):
+        open_bucket("gs://reviews").upload(tmp_path / "file", "x")
+
+
+@pytest.mark.parametrize("status", [308, 400, 401, 403, 409, 410, 411, 412, 416, 418])
+@pytest.mark.parametrize(
+    "operation", ["stat", "read", "fetch", "names", "write", "conditional write", "move", "delete"]
+)
+def test_no_status_is_a_raw_exception(faults: list[Fault], tmp_path: Path, status: int, operation: str) -> None:
+    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
+    bucket.write("x", b"1")
+    operations: dict[str, Callable[[], object]] = {
+        "stat": lambda: bucket.stat("x"),
+        "read": lambda: bucket.read("x"),
+        "fetch": lambda: bucket.fetch("x", tmp_path),
+        "names": lambda: bucket.names(),
+        "write": lambda: bucket.write("x", b"2"),
+        "conditional write": lambda: bucket.write("y", b"2", if_version=ABSENT),
+        "move": lambda: bucket.move("x", "y"),
+        "delete": lambda: bucket.delete("x"),
+    }
+    faults.append(Fault("", status, 99))
+    if (operation, status) == ("delete", 403):
+        bucket.delete("x")  # a warning
+        return
+    with pytest.raises((OSError, InputError, Conflict), match="reviews") as raised:
+        operations[operation]()
+    assert "\n" not in str(raised.value)
+
+
+def test_forbidden_delete_is_a_warning(faults: list[Fault], caplog: pytest.LogCaptureFixture) -> None:
+    bucket = open_bucket("gs://reviews")
+    bucket.write("kept", b"1")
+    faults.append(Fault("DELETE", 403))
+    bucket.delete("kept")
+    assert "gs://reviews/kept is not deleted: no permission" in caplog.text
+    assert bucket.read("kept") == b"1"
+
+
+@pytest.mark.parametrize("effect", ["flip", "cut"])
+def test_damaged_download_is_repeated(faults: list[Fault], tmp_path: Path, effect: str) -> None:
+    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
+    data = bytes(range(256)) * 400
+    bucket.write("x", data)
+    faults.append(Fault(DOWNLOAD, effect))
+    assert bucket.read("x") == data
+    faults.append(Fault(DOWNLOAD, effect, 2))
+    assert bucket.fetch("x", tmp_path).read_bytes() == data
+
+
+def test_download_that_is_damaged_each_time_is_worth_a_retry(faults: list[Fault]) -> None:
+    bucket = open_bucket("gs://reviews")
+    bucket.write("damaged", b"1234")
+    faults.append(Fault(DOWNLOAD, "flip", 99))
+    with pytest.raises(OSError, match="gs://reviews/damaged"):
+        bucket.read("damaged")
+
+
+def test_object_that_is_replaced_during_a_download_is_read_anew(faults: list[Fault]) -> None:
+    # A resumed download asks for the old generation, and the store answers 404.
+    bucket = open_bucket("gs://reviews")
+    bucket.write("replaced", b"new")
+    faults.append(Fault(DOWNLOAD, 404))
+    assert bucket.read("replaced") == b"new"
+
+
+def test_no_request_asks_for_the_bucket_itself(faults: list[Fault], tmp_path: Path) -> None:
+    faults += [Fault(r"GET /storage/v1/b/reviews(\?|$)", 403, 99), Fault(r"GET /storage/v1/b(\?|$)", 403, 99)]
+    bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
+    FaultyStore.requests.clear()
+    bucket.write("x", b"1", if_version=ABSENT)
+    bucket.move("x", "y")
+    assert (bucket.names(), bucket.read("y"), bucket.stat("y").bytes) == (["y"], b"1", 1)
+    bucket.delete("y")
+    asked = [request for request in FaultyStore.requests if not re.search(r"/b/reviews/o|/rewriteTo/", request)]
+    assert asked == []
+
+
+def test_first_failed_request_is_logged(faults: list[Fault], caplog: pytest.LogCaptureFixture) -> None:
+    faults.append(Fault("GET", 503, 2))
+    open_bucket("gs://reviews").names()
+    assert len([line for line in caplog.messages if "gs://reviews: a request failed and is tried again" in line]) == 1
+
+
+@pytest.mark.parametrize(("place", "error"), [("a laptop", InputError), ("a pod", OSError)])
+def test_missing_credentials_are_one_line(place: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    import google.auth
+
+    def missing(*_: object, **__: object) -> Any:
+        raise google.auth.exceptions.DefaultCredentialsError("Your default credentials were not found.")
+
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr(google.auth, "default", missing)
+    if place == "a pod":
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    with pytest.raises(error, match="gs://reviews: no Google Cloud credentials: Your default credentials"):
+        open_bucket("gs://reviews")
+
+
+def test_credentials_without_a_project_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr(google.auth, "default", lambda *_, **__: (AnonymousCredentials(), None))
+    assert open_bucket("gs://reviews/x").url == "gs://reviews/x"
+
+
+@pytest.mark.parametrize(("retryable", "error"), [(False, InputError), (True, OSError)])
+def test_refused_credentials_name_the_remedy(retryable: bool, error: type[Exception]) -> None:
+    from google.auth.exceptions import RefreshError
+
+    def use_revoked() -> None:
+        with translate_errors("reviews"):
+            raise RefreshError("invalid_grant: Token has been revoked.", retryable=retryable)
+
+    with pytest.raises(error, match="gs://reviews: the credentials are refused: .*revoked") as raised:
+        use_revoked()
+    assert ("gcloud auth application-default login" in str(raised.value)) is not retryable
