@@ -1,7 +1,7 @@
 """The three packages and their dependencies.
 
-Beam installs this package on remote workers with `--setup_file=./setup.py`. A preprocessing worker needs the extra
-`preprocess` only, without TensorFlow.
+Beam installs this package on remote workers with `--setup_file=./setup.py`, without extras. So what a preprocessing
+worker imports beside Beam stands in install_requires.
 """
 
 from setuptools import find_packages, setup
@@ -15,15 +15,17 @@ setup(
     packages=find_packages(include=["jobs*", "preprocessing*", "trainer*"]),
     package_data={"jobs": ["demo.yaml"], "jobs.pages": ["templates/*.j2"], "preprocessing": ["*.txt"]},
     install_requires=[
+        "backports.zstd>=1.0",
         "google-cloud-storage>=3.13,<4",  # Beam's worker images have 3.13
         "google-crc32c>=1.6",
         "numpy>=2.2,<3",
+        "orjson>=3.10",
         "pydantic>=2.10,<3",
         "PyYAML>=6",
         "tqdm>=4.66",
     ],
     extras_require={
-        "preprocess": ["apache-beam[gcp]>=2.77,<2.78", "backports.zstd>=1.0", "orjson>=3.10"],
+        "preprocess": ["apache-beam[gcp]>=2.77,<2.78"],
         "describe": ["Jinja2>=3.1,<4", "matplotlib>=3.10,<4", "rich>=13.9"],
         "detect": ["scikit-learn>=1.6,<2"],
         "train": [
