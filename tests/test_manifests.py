@@ -170,3 +170,18 @@ def test_no_lock_has_another_version_of_what_runs() -> None:
         assert {package: version for package, version in shared.items() if package in runs} == {
             package: version for package, version in runs.items() if package in shared
         }
+
+
+def test_pods_fit_the_smallest_machines_with_a_gpu() -> None:
+    """Check requests against what GKE leaves of 4 cores and 15 or 16 GB for pods.
+
+    Source of the formula: GKE's documentation, "Plan node sizes". Reserved are 25% of the first 4 GiB of memory, 20% of
+    the next 4 and 10% of the next 8, with 100 MiB for evictions; and 6% of the first core, 1% of the second and 0.5% of
+    the next two. DaemonSets take about half a core and 0.6 GiB.
+    """
+    cores, gibibytes = 4 - 0.06 - 0.01 - 2 * 0.005, 15.0  # n1-standard-4; g2-standard-4 has 16
+    memory = gibibytes - 0.25 * 4 - 0.20 * 4 - 0.10 * (gibibytes - 8) - 100 / 1024
+    for name, container in commands():
+        requests = container["resources"]["requests"]
+        assert float(requests["cpu"]) <= cores - 0.5, name
+        assert float(requests["memory"].removesuffix("Gi")) <= memory - 0.6, name
