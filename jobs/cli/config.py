@@ -18,7 +18,31 @@ from preprocessing.settings import Config, default_values, flatten, validate_con
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1, but 3e-3 is a number and not text, and 2024-01-31 is text (a folder's name) and not a date."""
+    """YAML 1.1, but 3e-3 is a number and not text, and 2024-01-31 is text (a folder's name) and not a date.
+
+    A repeated key is an error. So are a number with a leading zero, octal in YAML 1.1, and 1:30, which is 90 there.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise _error(key, f"the key {key.value} is given twice")
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> Any:
+        if re.match(r"[-+]?0[0-9_]|.*:", node.value):
+            raise _error(node, f"{node.value} is no decimal number")
+        return self.construct_yaml_int(node) if node.tag.endswith("int") else self.construct_yaml_float(node)
+
+
+def _error(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=f"line {node.start_mark.line + 1}: {problem}", problem_mark=node.start_mark)
+
+
+for _kind_of_number in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind_of_number}", _Loader.construct_number)
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -281,3 +281,25 @@ def test_the_demo_changes_defaults_of_training() -> None:
 def test_a_configuration_cannot_be_changed_afterwards() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         train().epochs = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("epochs: 2\nseed: 3\nepochs: 4\n", "line 3: the key epochs is given twice"),
+        ("model:\n  embedding_units: 1\n  embedding_units: 2\n", "line 3: the key embedding_units is given twice"),
+        ("epochs: 010\n", "line 1: 010 is no decimal number"),
+        ("epochs: 1:30\n", "line 1: 1:30 is no decimal number"),
+        ("learning_rate: 1:30.5\n", "line 1: 1:30.5 is no decimal number"),
+    ],
+)
+def test_repeated_key_or_number_that_is_not_decimal_is_refused(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").write_text(text)
+    with pytest.raises(InputError, match=f"train.yaml: not YAML: {problem}"):
+        load_config(TrainConfig, file=tmp_path / "train.yaml", sets=["dataset=d", "runs=r"])
+
+
+def test_zero_and_a_fraction_are_decimal_numbers(tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").write_text("warmup_steps: 0\nclip_norm: 0.5\n")
+    config = load_config(TrainConfig, file=tmp_path / "train.yaml", sets=["dataset=d", "runs=r"])
+    assert (config.warmup_steps, config.clip_norm) == (0, 0.5)
