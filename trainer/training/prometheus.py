@@ -4,6 +4,7 @@ Prometheus reads the numbers from the training loop when it scrapes: training it
 """
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,7 +26,7 @@ from trainer.training.loop import Loop
 
 log = logging.getLogger(__name__)
 
-PLAIN = [("Content-Type", "text/plain; charset=utf-8")]
+PLAIN = (("Content-Type", "text/plain; charset=utf-8"),)  # copied for each answer, because wsgiref adds its length
 
 
 @contextmanager
@@ -66,19 +67,30 @@ def serve(registry: CollectorRegistry, health: Callable[[], tuple[bool, str]], *
         if environ["PATH_INFO"] == "/metrics":
             return metrics(environ, start_response)
         if environ["PATH_INFO"] != "/healthz":
-            start_response("404 Not Found", PLAIN)
+            start_response("404 Not Found", [*PLAIN])
             return [b"/metrics and /healthz are here\n"]
         healthy, text = health()
-        start_response("200 OK" if healthy else "503 Service Unavailable", PLAIN)
+        start_response("200 OK" if healthy else "503 Service Unavailable", [*PLAIN])
         return [f"{text}\n".encode()]
 
-    with make_server("", port, answer, server_class=ThreadingWSGIServer, handler_class=_Quiet) as server:
+    host, server_class = ("::", _DualStackServer) if socket.has_dualstack_ipv6() else ("", ThreadingWSGIServer)
+    with make_server(host, port, answer, server_class=server_class, handler_class=_Quiet) as server:
         Thread(target=server.serve_forever, name="endpoint", daemon=True).start()
         log.info("/metrics and /healthz on port %d", server.server_port)
         try:
             yield server.server_port
         finally:
             server.shutdown()
+
+
+class _DualStackServer(ThreadingWSGIServer):
+    """A server of IPv6 and IPv4, as pods may have either."""
+
+    address_family = socket.AF_INET6
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
 
 def run_metrics(loop: Loop, *, run: str, restarts: int, saves: bool = True) -> CollectorRegistry:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -156,3 +157,11 @@ def test_queries_of_alerts_and_dashboard_ask_for_exported_metrics(place: str, qu
     for selector in asked:
         assert selector.name in known
         assert {matcher.name for matcher in selector.matchers.matchers} <= known[selector.name]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_health_is_served_on_ipv4_and_ipv6(host: str) -> None:
+    if ":" in host and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with serve(CollectorRegistry(), lambda: (True, "well"), port=0) as port:
+        assert urllib.request.urlopen(f"http://{host}:{port}/healthz").read() == b"well\n"
