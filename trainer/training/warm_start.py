@@ -20,7 +20,7 @@ from trainer.model.state import WEIGHTS, Arrays, restore_state
 from trainer.runs.checkpoints import read_newest
 from trainer.runs.folder import open_run
 
-HDF5 = (".h5", ".hdf5")
+HDF5 = b"\x89HDF\r\n\x1a\n"  # the first bytes of a file
 KERNEL, RECURRENT, BIAS = "lstm_{}/lstm_cell/kernel", "lstm_{}/lstm_cell/recurrent_kernel", "lstm_{}/lstm_cell/bias"
 EMBEDDING, LOGITS_KERNEL, LOGITS_BIAS = "embedding/embeddings", "logits/kernel", "logits/bias"
 
@@ -28,7 +28,7 @@ EMBEDDING, LOGITS_KERNEL, LOGITS_BIAS = "embedding/embeddings", "logits/kernel",
 def warm_start(model: keras.Model, config: TrainConfig, manifest: Manifest, scratch: Path) -> None:
     """Set the model's weights to the weights of the run or the Keras 2 file that `warm_start` names."""
     url = config.warm_start
-    if url.endswith(HDF5):
+    if is_hdf5(url):
         source = load_vocabulary(config.warm_start_vocabulary)
         if source is None:
             raise InputError("warm_start_vocabulary=auto: expected seed or the URL of a symbol table")
@@ -41,6 +41,18 @@ def warm_start(model: keras.Model, config: TrainConfig, manifest: Manifest, scra
     restore_state(
         match_symbols(arrays, source=source, target=manifest.symbols(), shapes=shapes, where=url), model, None
     )
+
+
+def is_hdf5(url: str) -> bool:
+    """Return whether `url` is a file of the HDF5 format, whatever its name. False for a folder, or for nothing."""
+    if url.lower().endswith((".h5", ".hdf5")):
+        return True  # a missing or damaged file of this name gets a message of its own
+    try:
+        bucket, name = split_url(url.rstrip("/"))
+        with local_file(bucket, name) as path, path.open("rb") as file:
+            return file.read(len(HDF5)) == HDF5
+    except (OSError, InputError):
+        return False
 
 
 def match_symbols(
@@ -83,17 +95,36 @@ def read_keras2(path: Path, *, where: str) -> dict[str, npt.NDArray[Any]]:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             layers = [_weights(root[_text(name)]) for name in root.attrs["layer_names"]]
-    except (OSError, KeyError) as error:
-        raise InputError(f"warm_start={where}: not a Keras 2 weights file: {error}") from None
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"warm_start={where}: not a Keras 2 weights file: {' '.join(str(error).split())}") from None
     layers = [layer for layer in layers if layer]
     *lstms, dense = layers or [[]]
     if not lstms or len(dense) != 2 or any(len(lstm) != 3 for lstm in lstms):
         counts = [len(layer) for layer in layers]
         raise InputError(f"warm_start={where}: layers of {counts} weights, expected 3 for each LSTM and 2 for a Dense")
     named = {LOGITS_KERNEL: dense[0], LOGITS_BIAS: dense[1]}
-    for number, lstm in enumerate(lstms):
+    for number, lstm in enumerate(map(_convert_cudnn, lstms)):
         named |= {key.format(number): w for key, w in zip((KERNEL, RECURRENT, BIAS), lstm, strict=True)}
+    for name, array in named.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"warm_start={where}: {name} is not finite")
     return {WEIGHTS + name: array for name, array in named.items()}
+
+
+def _convert_cudnn(lstm: Sequence[npt.NDArray[Any]]) -> Sequence[npt.NDArray[Any]]:
+    """Return an LSTM's weights, from those of a CuDNNLSTM layer if they are such.
+
+    CuDNNLSTM has a bias for the input and a bias for the state, which add up. It keeps the matrix of each gate
+    transposed, in the shape of the matrix that is not. Source: Keras 2, hdf5_format.py, `_convert_rnn_weights`.
+    """
+    kernel, recurrent, bias = lstm
+    if kernel.ndim != 2 or recurrent.ndim != 2 or bias.shape != (2 * kernel.shape[1],):
+        return lstm
+    kernel, recurrent = (
+        np.hstack([gate.reshape(gate.shape[::-1]).T for gate in np.split(matrix, 4, axis=1)])
+        for matrix in (kernel, recurrent)
+    )
+    return kernel, recurrent, np.sum(np.split(bias, 2), axis=0)
 
 
 def _download_keras2(url: str, scratch: Path) -> Arrays:

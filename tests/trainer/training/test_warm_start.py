@@ -9,7 +9,7 @@ from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 from trainer.model import network
 from trainer.model.state import WEIGHTS, restore_state
-from trainer.training.warm_start import match_symbols, read_keras2
+from trainer.training.warm_start import is_hdf5, match_symbols, read_keras2
 
 THEIRS = Vocabulary("{}abc")
 RANDOM = np.random.default_rng(5)
@@ -146,3 +146,45 @@ def test_file_of_other_layers_is_refused(tmp_path: Path) -> None:
         file.create_group("something")
     with pytest.raises(InputError, match="not a Keras 2 weights file"):
         read_keras2(path, where="w.h5")
+
+
+def to_cudnn(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
+    """Return an LSTM's weights as Keras 2 saved a CuDNNLSTM layer: transposed gates, two biases."""
+    gates = [[gate.T.reshape(gate.shape) for gate in np.split(matrix, 4, axis=1)] for matrix in (kernel, recurrent)]
+    return [*(np.hstack(blocks) for blocks in gates), np.concatenate([0.25 * bias, 0.75 * bias])]
+
+
+def test_weights_of_a_cudnn_lstm_are_those_of_the_lstm(tmp_path: Path) -> None:
+    layers = seed_weights(5, [8, 6])
+    plain = read_keras2(write_keras2(tmp_path / "plain.h5", layers), where="plain.h5")
+    cudnn = {name: to_cudnn(*weights) if len(weights) == 3 else weights for name, weights in layers.items()}
+    converted = read_keras2(write_keras2(tmp_path / "cudnn.h5", cudnn), where="cudnn.h5")
+    for name, weights in plain.items():
+        np.testing.assert_allclose(converted[name], weights, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["transfer_weights", "UPPER.H5", "w.h5"])
+def test_weights_file_is_told_by_its_first_bytes(tmp_path: Path, name: str) -> None:
+    assert is_hdf5(str(write_keras2(tmp_path / name, seed_weights(5, [8]))))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "text").write_text("no weights")
+    assert not any(is_hdf5(str(tmp_path / other)) for other in ("run", "text", "absent"))
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path) -> None:
+    layers = seed_weights(5, [8])
+    layers["lstm_3"][1][0, 0] = np.nan
+    with pytest.raises(InputError, match="warm_start=w.h5: .*recurrent_kernel is not finite"):
+        read_keras2(write_keras2(tmp_path / "w.h5", layers), where="w.h5")
+
+
+def test_scalar_layer_names_and_damage_are_one_line(tmp_path: Path) -> None:
+    path = write_keras2(tmp_path / "w.h5", seed_weights(5, [8]))
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_bytes(path.read_bytes()[:3000])
+    with h5py.File(path, "a") as file:
+        file.attrs["layer_names"] = 3
+    for wrong in (path, damaged):
+        with pytest.raises(InputError, match="warm_start=w.h5: not a Keras 2 weights file: ") as raised:
+            read_keras2(wrong, where="w.h5")
+        assert "\n" not in str(raised.value)
