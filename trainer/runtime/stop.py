@@ -11,6 +11,8 @@ from preprocessing.errors import Stopped
 
 log = logging.getLogger(__name__)
 
+CLEAN_UP_SECONDS = 20.0  # a pod has 30 from SIGTERM to its end
+
 
 class StopFlag:
     """A flag that SIGTERM or Ctrl-C sets; calling the object returns it. The run then has `grace_seconds` to save.
@@ -55,10 +57,21 @@ class StopFlag:
         os._exit(1)
 
 
-def stop_at_once() -> None:
-    """Let SIGTERM and Ctrl-C raise Stopped in the main thread, so that a command can clean up."""
+def stop_at_once(grace_seconds: float = CLEAN_UP_SECONDS) -> None:
+    """Let SIGTERM and Ctrl-C raise Stopped in the main thread, so that a command can clean up.
+
+    After `grace_seconds` the process exits with 143 all the same. A store that does not answer holds up the clean-up
+    and a library's threads, and some libraries catch the exception.
+    """
+
+    def leave() -> NoReturn:
+        log.error("stopped before all was cleaned up: the same command clears up at its next start")
+        leave_at_once()
 
     def stop(*_: object) -> NoReturn:
+        timer = Timer(grace_seconds, leave)
+        timer.daemon = True
+        timer.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
         raise Stopped

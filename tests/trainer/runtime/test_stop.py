@@ -53,6 +53,17 @@ def test_process_in_a_library_that_hangs_exits_after_the_grace() -> None:
     assert (code, last[9:]) == (143, "stopped, as asked")
 
 
+def test_command_whose_clean_up_hangs_exits_after_the_grace() -> None:
+    code, last = ended(
+        [
+            "from trainer.runtime.stop import stop_at_once",
+            "stop_at_once(0.1)",
+            *("try:", f"    {READY}; {FOREVER}", "finally:", f"    {FOREVER}"),
+        ]
+    )
+    assert (code, last[9:]) == (143, "stopped, as asked")
+
+
 def test_signal_sets_the_flag_if_there_is_something_to_save() -> None:
     body = ["stop.save_first(lambda: False)", READY, "while not stop(): time.sleep(0.01)", "raise OSError('saving')"]
     code, last = ended(body)
