@@ -2,8 +2,9 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Conflict, InputError, Stopped
@@ -16,8 +17,9 @@ from preprocessing.pipeline.recipe import (
     read_recipe,
     read_sources,
 )
+from preprocessing.pipeline.rejected import describe_first_rejected, rejected_file_name
 from preprocessing.pipeline.shard_count import partition_count
-from preprocessing.pipeline.summary import build_manifest, check_counts
+from preprocessing.pipeline.summary import build_manifest, check_counts, find_rejected_source
 from preprocessing.sources.find import split_sources
 from preprocessing.storage.urls import absolute, open_bucket
 
@@ -47,7 +49,7 @@ def build_dataset(config: PreprocessConfig, beam_options: Sequence[str] = ()) ->
     log.info("%s: reading %d file(s), %.1f MB", config.input, len(recipe.sources), megabytes)
     try:
         build.open()
-        manifest, files = _run_pipeline(build, recipe, beam_options)
+        manifest, files = _run_pipeline(build, recipe, beam_options, max_rejected=config.max_rejected_fraction)
         if read_sources(config) != recipe.sources:
             raise OSError(f"{config.input}: changed while it was read")
         build.publish(manifest, files)
@@ -86,7 +88,7 @@ def _compare(published: Manifest, config: PreprocessConfig) -> str:
 
 
 def _run_pipeline(
-    build: DatasetBuild, recipe: Recipe, beam_options: Sequence[str]
+    build: DatasetBuild, recipe: Recipe, beam_options: Sequence[str], *, max_rejected: float
 ) -> tuple[Manifest, list[dict[str, str]]]:
     """Run the pipeline and check its counts. Return the manifest and the files of the dataset."""
     from preprocessing.pipeline import graph  # Beam takes a second to import: first check everything else
@@ -106,6 +108,7 @@ def _run_pipeline(
     summary = json.loads(build.read(graph.PIPELINE_SUMMARY))
     if summary["faults"]:
         raise InputError(summary["faults"][0])
+    _require_reviews(build, summary, recipe, limit=max_rejected)
     manifest = build_manifest(
         summary,
         settings=recipe.settings,
@@ -115,3 +118,15 @@ def _run_pipeline(
     )
     check_counts(manifest, where=", ".join(source.name for source in sources[:3]))
     return manifest, [*summary["shards"], *summary["rejected"]]
+
+
+def _require_reviews(build: DatasetBuild, summary: Mapping[str, Any], recipe: Recipe, *, limit: float) -> None:
+    """Raise InputError for a source of which more than `limit` of the lines, or all, are no reviews."""
+    names = [source.name for source in recipe.sources]
+    found = find_rejected_source(summary, names, limit=limit)
+    if found is None:
+        return
+    number, counts = found
+    prefix = rejected_file_name((number, 0, 0), build.fingerprint[:8]).split("-00000-")[0]
+    files = (build.read(file["file"]) for file in summary["rejected"] if file["name"].startswith(f"{prefix}-"))
+    raise InputError(f"{counts}{describe_first_rejected(files)}; max_rejected_fraction={limit:g}")

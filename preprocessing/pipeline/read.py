@@ -14,7 +14,7 @@ from preprocessing.pipeline.beam import open_file, write_file
 from preprocessing.pipeline.blocks import BlockBuffer, pack_block
 from preprocessing.pipeline.keys import SourceLine, add_keys
 from preprocessing.pipeline.rejected import RejectedLines
-from preprocessing.pipeline.summary import PipelineCounts
+from preprocessing.pipeline.summary import PipelineCounts, count_rejected
 from preprocessing.progress import Progress
 from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.sources.review import Rejected, Review
@@ -48,7 +48,7 @@ class ReadPart(beam.DoFn):
                 lines += 1
                 source_line = SourceLine(part.source, part.part, line.line)
                 if isinstance(line, Rejected):
-                    counts["rejected", line.reason] += 1
+                    count_rejected(counts, line.reason, source=part.source)
                     rejected.add(source_line, line.reason)
                 else:
                     buffer.add(add_keys(review_id=line.id, text=line.text, source_line=source_line))
@@ -60,7 +60,7 @@ class ReadPart(beam.DoFn):
             yield TaggedOutput("faults", str(error))
         yield from self._write_blocks(buffer, symbols)
         yield from (TaggedOutput("rejected", pack) for pack in rejected.drain())
-        counts["read",] = lines
+        counts["read",] = counts["source", str(part.source), "read"] = lines
         yield TaggedOutput("lines", ((part.source, part.part), lines))
         yield TaggedOutput("counts", counts)
         yield TaggedOutput("symbols", symbols)

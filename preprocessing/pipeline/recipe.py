@@ -39,6 +39,12 @@ class PreprocessConfig:
     validation_fraction: float = key(0.05, "share of the reviews for validation after each epoch", gt=0, le=0.5)
     test_fraction: float = key(0.05, "share of the reviews that training never sees", ge=0, le=0.5)
     replace: bool = key(True, "false: keep a complete dataset at output, whatever the reviews and settings are now")
+    max_rejected_fraction: float = key(
+        0.5,
+        "share of a file's lines that may be no reviews; a file with more is refused, and so is one without any",
+        ge=0,
+        le=1,
+    )
     shards: Literal["auto"] | Annotated[int, Field(ge=1, le=99999)] = key(
         "auto", "training shards; auto: about 32 MiB of records each; a worker holds one shard's reviews, or 32 MiB"
     )

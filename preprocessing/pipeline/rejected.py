@@ -48,6 +48,16 @@ def rejected_file_name(key: RejectedKey, tag: str) -> str:
     return f"rejected/{tag}-{source:03}-{part:05}-{lines:05}.jsonl"
 
 
+REPEATED = "same text as "  # begins the reason of a duplicate
+
+
+def describe_first_rejected(files: Iterable[bytes]) -> str:
+    """Return line and reason of the first line of `files` that is no duplicate; empty if there is none."""
+    rows = (json.loads(line) for file in files for line in file.splitlines())
+    first = next((row for row in rows if not row["reason"].startswith(REPEATED)), None)
+    return f"; line {first['line']}: {first['reason']}" if first else ""
+
+
 def format_rejected_lines(
     key: RejectedKey, packs: Iterable[bytes], *, names: Sequence[str], first_lines: Mapping[tuple[int, int], int]
 ) -> bytes:
@@ -65,6 +75,6 @@ def format_rejected_lines(
     for line, reason in sorted(rows, key=lambda row: row[0]):
         name, number = locate(source, part, line)
         if not isinstance(reason, str):
-            reason = "same text as {} line {}".format(*locate(*reason))
+            reason = REPEATED + "{} line {}".format(*locate(*reason))
         json_lines.append(json.dumps({"source": name, "line": number, "reason": reason}, ensure_ascii=False) + "\n")
     return "".join(json_lines).encode()

@@ -9,8 +9,15 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
 
-# By ("read",), ("kept",), ("duplicate",), ("rejected", reason), ("dropped", symbol) or (split, name of a count).
+# By ("read",), ("kept",), ("duplicate",), ("rejected", reason), ("dropped", symbol), (split, name of a count), or, of a
+# source by its number, ("source", number, "read") and ("source", number, "rejected").
 PipelineCounts = Counter[tuple[str, ...]]
+
+
+def count_rejected(counts: PipelineCounts, reason: str, *, source: int) -> None:
+    """Count a rejected line by its reason, and in its source."""
+    counts["rejected", reason] += 1
+    counts["source", str(source), "rejected"] += 1
 
 
 def build_manifest(
@@ -72,6 +79,19 @@ def check_counts(dataset: Manifest, *, where: str) -> None:
                 f"{dataset.settings['shards']} shard(s): lower window_chars or shards, or raise the split's fraction"
                 + (f"; rejected: {reasons}" if reasons else "")
             )
+
+
+def find_rejected_source(summary: Mapping[str, Any], names: Sequence[str], *, limit: float) -> tuple[int, str] | None:
+    """Return the number and the name of the first source that is mostly rejected, with its counts, or None.
+
+    limit: the share of a source's lines that may be rejected. Below 1, each source must have a line that is not.
+    """
+    counts: PipelineCounts = Counter({tuple(key): count for key, count in summary["counts"]})
+    for number, name in enumerate(names):
+        read, rejected = (counts["source", str(number), kind] for kind in ("read", "rejected"))
+        if rejected > limit * read or (read == rejected and limit < 1):
+            return number, f"{name}: {f'{rejected} of its {read} lines are no reviews' if read else 'no lines'}"
+    return None
 
 
 def _select(counts: PipelineCounts, name: str) -> dict[str, int]:

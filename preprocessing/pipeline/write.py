@@ -16,7 +16,7 @@ from preprocessing.pipeline.duplicates import find_duplicates
 from preprocessing.pipeline.keys import KeyedReview, choose_shard
 from preprocessing.pipeline.rejected import RejectedKey, RejectedLines, format_rejected_lines, rejected_file_name
 from preprocessing.pipeline.shards import WindowSettings
-from preprocessing.pipeline.summary import PipelineCounts
+from preprocessing.pipeline.summary import PipelineCounts, count_rejected
 from preprocessing.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class WriteShards(beam.DoFn):
         for split in sorted(kept):
             encoded = shards.encode_reviews(kept[split], vocabulary, lowercase=self._settings.lowercase)
             for review in encoded.empty:
-                counts["rejected", "no symbol of the vocabulary"] += 1
+                count_rejected(counts, "no symbol of the vocabulary", source=review.source_line.source)
                 rejected.add(review.source_line, "no symbol of the vocabulary")
             review_count = len(kept[split]) - len(encoded.empty)
             counts["kept",] += review_count

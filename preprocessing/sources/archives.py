@@ -1,6 +1,7 @@
 """The file of reviews inside a source's layers: compression, a zip, a tar.
 
-The file's name tells the layers (`reviews.json.gz`, `yelp_dataset.tgz`). Everything is streamed. No member is ever
+The file's name tells the layers (`reviews.json.gz`, `yelp_dataset.tgz`). Compression that the name does not tell is
+found by the first bytes. Everything is streamed. No member is ever
 written to disk, so its name can do no harm; a member whose name points elsewhere is refused all the same.
 """
 
@@ -14,7 +15,13 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from preprocessing.errors import InputError
-from preprocessing.sources.compression import BUFFER_BYTES, DECOMPRESSORS, LimitedStream, translate_errors
+from preprocessing.sources.compression import (
+    BUFFER_BYTES,
+    DECOMPRESSORS,
+    LimitedStream,
+    find_compression,
+    translate_errors,
+)
 
 COMPRESSED_TARS = {".tgz": ".gz", ".tbz2": ".bz2", ".tzst": ".zst"}
 TARS = (".tar", *COMPRESSED_TARS, *(f".tar{suffix}" for suffix in DECOMPRESSORS))
@@ -57,7 +64,16 @@ def _unwrap(stream: Any, name: str, size: int, layers: ExitStack) -> tuple[IO[by
     def limit(layer: Any) -> Any:
         return io.BufferedReader(LimitedStream(layer, name=name, compressed_bytes=size), BUFFER_BYTES)
 
+    def decompress_unnamed(stream: Any, suffix: str) -> Any:
+        """Return the stream without a compression that the name does not tell, as of a .tar that is gzip inside."""
+        if suffix in (".zip", *DECOMPRESSORS, *COMPRESSED_TARS):
+            return stream
+        buffered = io.BufferedReader(stream, BUFFER_BYTES)
+        compression = find_compression(buffered.peek(4))
+        return limit(layers.enter_context(DECOMPRESSORS[compression](buffered))) if compression else buffered
+
     inner = PurePosixPath(name).name
+    stream = decompress_unnamed(stream, PurePosixPath(inner).suffix.lower())
     while (suffix := PurePosixPath(inner).suffix.lower()) in LAYERS:
         if suffix == ".zip" and inner != PurePosixPath(name).name:  # a zip is read from its end
             raise InputError(f"{name}: holds a zip, {inner}, expected reviews")
@@ -71,15 +87,17 @@ def _unwrap(stream: Any, name: str, size: int, layers: ExitStack) -> tuple[IO[by
             open_member = _open_tar_member if suffix == ".tar" else _open_zip_member
             member, inner = layers.enter_context(open_member(stream, name))
             stream = limit(member)
+        stream = decompress_unnamed(stream, PurePosixPath(inner).suffix.lower())
     return io.BufferedReader(stream, BUFFER_BYTES), inner
 
 
 @contextmanager
 def _open_zip_member(stream: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], str]]:
     with zipfile.ZipFile(stream) as archive:
-        members = [m for m in archive.namelist() if _is_reviews(m)] or [m for m in archive.namelist() if _is_tar(m)]
+        names = archive.namelist()
+        members = next((found for kind in KINDS if (found := [m for m in names if kind(m)])), [])
         if len(members) != 1:
-            raise _wrong_members(name, members or archive.namelist()[:5])
+            raise _wrong_members(name, members or names[:5])
         _check_member(members[0], name)
         if archive.getinfo(members[0]).external_attr >> 28 == 0o12:
             raise InputError(f"{name}: member {members[0]!r} is a link, expected a file")
@@ -113,7 +131,8 @@ def _open_tar_member(stream: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], 
 
 
 def _wrong_members(name: str, members: list[str]) -> InputError:
-    return InputError(f"{name}: expected one member named *review.json, found {', '.join(members) or 'nothing'}")
+    found = ", ".join(members) or "nothing"
+    return InputError(f"{name}: expected one member named *review.json, found {found}")
 
 
 def _check_member(member: str, name: str) -> None:
@@ -122,7 +141,7 @@ def _check_member(member: str, name: str) -> None:
 
 
 def _is_reviews(member: str) -> bool:
-    return re.search(r"reviews?\.jsonl?$", member) is not None and not _is_resource_fork(member)
+    return re.search(r"reviews?\.jsonl?(\.gz)?$", member, re.IGNORECASE) is not None and not _is_resource_fork(member)
 
 
 def _is_tar(member: str) -> bool:
@@ -132,3 +151,10 @@ def _is_tar(member: str) -> bool:
 def _is_resource_fork(member: str) -> bool:
     """Return whether macOS added the member: it puts a ._NAME for each NAME into a zip."""
     return PurePosixPath(member).name.startswith("._")
+
+
+def _is_table(member: str) -> bool:
+    return re.search(r"\.(csv|jsonl)(\.gz)?$", member, re.IGNORECASE) is not None and not _is_resource_fork(member)
+
+
+KINDS = (_is_reviews, _is_tar, _is_table)  # of a zip's members; the first kind of which there are any holds the reviews

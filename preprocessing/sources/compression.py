@@ -53,7 +53,13 @@ class _Bz2Stream(io.RawIOBase):
                 return len(data)
 
 
+SIGNATURES = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}  # first bytes of compressed data
 DECOMPRESSORS: dict[str, Any] = {".gz": gzip.open, ".bz2": _Bz2Stream, ".zst": zstd.open}
+
+
+def find_compression(head: bytes) -> str | None:
+    """Return the suffix of the compression that data with these first bytes has, or None."""
+    return next((suffix for signature, suffix in SIGNATURES.items() if head.startswith(signature)), None)
 
 
 class LimitedStream(io.RawIOBase):

@@ -1,6 +1,7 @@
 """Reviews in CSV with a header."""
 
 import csv
+from collections import deque
 from collections.abc import Iterator
 from typing import IO
 
@@ -11,19 +12,19 @@ from preprocessing.sources.review import LONE_SURROGATE, MAX_LINE_BYTES, TOO_LON
 def read_csv(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
     """Yield each row as a review of its columns `text` and, optional, `review_id`.
 
-    A row's number is the number of its first line. Raises InputError, with the file's name, for a wrong header.
+    A row's number is the number of its first line. A row that is not CSV, as for a quote that is never closed, ends
+    with its first line. Raises InputError, with the file's name, for a wrong header.
     """
     lines = _Lines(stream)
     csv.field_size_limit(MAX_LINE_BYTES)
-    rows = csv.reader(lines, strict=True)
-    header = _next_row(rows, lines)
+    header = _next_row(lines)
     if not isinstance(header, list) or "text" not in header:
         raise InputError(f"{name}: line 1: expected a header with a column named text, found {str(header)[:100]}")
     repeated = [column for column in ("text", "review_id") if header.count(column) > 1]
     if repeated:
         raise InputError(f"{name}: line 1: two columns named {repeated[0]}, expected one")
     text, review_id = header.index("text"), header.index("review_id") if "review_id" in header else None
-    while (row := _next_row(rows, lines)) is not None:
+    while (row := _next_row(lines)) is not None:
         if isinstance(row, str):
             yield Rejected(lines.first, row)
         elif len(row) != len(header):
@@ -34,14 +35,16 @@ def read_csv(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
             yield Rejected(review.line, "not UTF-8") if review == (review.line, LONE_SURROGATE) else review
 
 
-def _next_row(rows: Iterator[list[str]], lines: "_Lines") -> list[str] | str | None:
+def _next_row(lines: "_Lines") -> list[str] | str | None:
     """Return the next row, the reason why it is rejected, or None at the end."""
     lines.begin_row()
     try:
-        return next(rows, None)
+        return next(csv.reader(lines, strict=True), None)
     except csv.Error:
+        lines.give_back()
         return "not CSV"
     except _TooLongError:
+        lines.give_back()
         return TOO_LONG
 
 
@@ -50,28 +53,39 @@ class _TooLongError(Exception):
 
 
 class _Lines:
-    """Lines of text for csv.reader, which takes as many lines as a row has."""
+    """Lines of text for csv.reader, which takes as many lines as a row has. A bad row's later lines are read again."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._number = self._bytes = 0
+        self._row: list[bytes] = []
+        self._again: deque[bytes] = deque()
         self.first = 0  # number of the row's first line
 
     def begin_row(self) -> None:
         self.first, self._bytes = self._number + 1, 0
+        self._row.clear()
+
+    def give_back(self) -> None:
+        """Let the next row begin with the line after the first line of this row."""
+        self._again.extendleft(reversed(self._row[1:]))
+        self._number = self.first
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = self._stream.readline(MAX_LINE_BYTES + 1)
+        line = self._again.popleft() if self._again else self._stream.readline(MAX_LINE_BYTES + 1)
         if not line:
             raise StopIteration
         self._number += 1
         self._bytes += len(line)
+        self._row.append(line)
         if self._bytes > MAX_LINE_BYTES:
-            while line and not line.endswith(b"\n"):
-                line = self._stream.readline(MAX_LINE_BYTES)
+            if len(line) > MAX_LINE_BYTES:
+                self._row[-1] = b"x" * (MAX_LINE_BYTES + 1)  # enough to be too long again
+                while line and not line.endswith(b"\n"):
+                    line = self._stream.readline(MAX_LINE_BYTES)
             raise _TooLongError
         text = line.decode("utf-8", "surrogateescape")
         return text.removeprefix("\ufeff") if self._number == 1 else text

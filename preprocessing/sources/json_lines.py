@@ -1,5 +1,6 @@
-"""Reviews in JSON lines. Each part of a file can be read without the parts before it."""
+"""Reviews in JSON lines, or in a JSON array of one review a line. Each part can be read without the parts before."""
 
+import codecs
 import json
 from collections.abc import Iterator
 from typing import IO
@@ -7,6 +8,8 @@ from typing import IO
 import orjson
 
 from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, make_review
+
+BRACKETS = (b"[", b"]", b"],", b",", codecs.BOM_UTF8 + b"[")  # of an array: lines without a review
 
 
 def read_json_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[Review | Rejected]:
@@ -20,7 +23,7 @@ def read_json_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[
                 line = stream.readline(MAX_LINE_BYTES)
                 offset += len(line)
             yield Rejected(number, TOO_LONG)
-        else:
+        elif line.strip() not in BRACKETS:
             yield parse_json_line(line, number)
 
 
@@ -47,13 +50,24 @@ def parse_json_line(line: bytes, number: int) -> Review | Rejected:
     except ValueError:
         # orjson is strict. The standard library accepts more, and tells why it refuses the rest.
         try:
-            record = json.loads(line.decode("utf-8-sig"))
+            record = _loads(line.decode("utf-8-sig"))
         except UnicodeDecodeError:
             return Rejected(number, "not UTF-8")
         except (ValueError, RecursionError):
             return Rejected(number, "not JSON")
+    if isinstance(record, list) and record and isinstance(record[0], dict):
+        return Rejected(number, "a JSON array in one line, expected one review a line")
     if not isinstance(record, dict):
         return Rejected(number, "not a JSON object")
     if "text" not in record:
         return Rejected(number, "no text")
     return make_review(number, record.get("review_id"), record["text"])
+
+
+def _loads(line: str) -> object:
+    """Parse a line of JSON. A line of an array may begin with its bracket, and end with a comma or the bracket."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        element = line.strip().removeprefix("[").removesuffix(",")
+        return json.loads(element.removesuffix("]") if element.endswith("}]") else element)

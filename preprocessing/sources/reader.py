@@ -22,6 +22,25 @@ PART_BYTES = 32 << 20
 FORMATS = ".json, .jsonl, .csv or .txt, plain or as .gz, .bz2 or .zst, or a .zip, .tar or .tgz"
 
 
+HEAD_BYTES = 512
+# The first bytes of files that are no reviews, whatever their name says.
+OTHERS = {
+    b"version https://git-lfs": "a Git LFS pointer; fetch the file itself with `git lfs pull`",
+    b"<!doctype html": "an HTML page, perhaps of a failed download",
+    b"<html": "an HTML page, perhaps of a failed download",
+    b"\xff\xfe": "UTF-16; convert it to UTF-8",
+    b"\xfe\xff": "UTF-16; convert it to UTF-8",
+    b"pk\x03\x04": "a zip; name it .zip",
+    b"\x1f\x8b": "gzip; name it .gz",
+    b"bzh": "bzip2; name it .bz2",
+    b"\x28\xb5\x2f\xfd": "Zstandard; name it .zst",
+    b"par1": "Parquet",
+    b"%pdf": "a PDF",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"rar!": "a RAR archive",
+}
+
+
 @dataclass(frozen=True)
 class FilePart:
     """The lines of a file that begin at bytes `start` to `stop` - 1 of its `bytes`.
@@ -57,9 +76,12 @@ def read_part(stream: IO[bytes], part: FilePart, *, plain: bool = False) -> Iter
     """
     if part.start or part.stop < part.bytes:
         buffered = io.BufferedReader(stream, BUFFER_BYTES)  # type: ignore[type-var]
+        if part.start == 0:
+            _refuse_others(buffered.peek(HEAD_BYTES), part.name)
         yield from read_json_lines_between(buffered, part.start, part.stop)
         return
     with open_innermost(stream, name=part.name, size=part.bytes) as (inner, innermost):
+        _refuse_others(inner.peek(HEAD_BYTES), part.name)  # type: ignore[attr-defined]
         match _format(part.name, innermost):
             case ".csv":
                 yield from read_csv(inner, name=part.name)
@@ -83,3 +105,10 @@ def _format(name: str, inner: str) -> str:
     if suffix in (".json", ".jsonl", ".csv", ".txt"):
         return suffix
     raise InputError(f"{name}: {f'unknown format {suffix!r}' if suffix else 'no suffix'}, expected {FORMATS}")
+
+
+def _refuse_others(head: bytes, name: str) -> None:
+    """Raise InputError if a file's first bytes are those of a format that holds no reviews, with its name."""
+    for signature, what in OTHERS.items():
+        if head.lstrip(b" \r\n\t").lower().startswith(signature):
+            raise InputError(f"{name}: is {what}; expected {FORMATS}")

@@ -401,12 +401,12 @@ BAD_SOURCES: dict[str, tuple[bytes | None, str]] = {
     "root.zip": (zipped({"/etc/review.json": b"{}"}), "root.zip: member '/etc/review.json' points outside the archive"),
     "cut.json.gz": (gzipped(b"".join(GOOD))[:-40], "cut.json.gz: damaged or truncated, expected a whole gz file"),
     "text.json.gz": (b"not gzip", "text.json.gz: damaged or truncated, expected a whole gz file"),
-    "bad.json": (b"bad\n\n", "{source.name}: none of its 2 lines is a review: not JSON (2)"),
+    "bad.json": (b"bad\n\n", "{source.name}: 2 of its 2 lines are no reviews; line 1: not JSON"),
     "sushi.json": (
         json_line("寿司"),
-        "{source.name}: none of its 1 lines is a review: no symbol of the vocabulary (1)",
+        "{source.name}: 1 of its 1 lines are no reviews; line 1: no symbol of the vocabulary",
     ),
-    "blank.txt": (b" \n", "{source.name}: none of its 0 lines is a review: no lines"),
+    "blank.txt": (b" \n", "{source.name}: no lines"),
     "loose.txt": (b"no braces", "loose.txt: expected {{review}}{{review}}, found 'n' at its start"),
     "few.json": (b"".join(reviews(1)), "{source.name}: the "),
 }
@@ -796,5 +796,30 @@ def test_more_symbols_than_two_bytes_hold_are_an_error(tmp_path: Path) -> None:
 
 
 def test_why_lines_were_rejected_is_said_if_too_few_are_left(tmp_path: Path) -> None:
-    source = write(tmp_path / "r.json", [b"[\n", *reviews(1), b"]\n"])
-    assert error(source, tmp_path / "out").endswith("; rejected: not JSON (2)")
+    source = write(tmp_path / "r.json", [b"bad\n", *reviews(1)])
+    assert error(source, tmp_path / "out").endswith("; rejected: not JSON (1)")
+
+
+def test_file_that_is_mostly_rejected_is_refused_by_name_with_counts_and_the_first_reason(tmp_path: Path) -> None:
+    write(tmp_path / "good.json", reviews(60))
+    bad = write(tmp_path / "mixed.json", [*reviews(3)[:2], *reviews(70)[68:], b"[]\n", *[b"bad\n"] * 4])
+    wrong = error(tmp_path / "*.json", tmp_path / "out")
+    assert wrong == (
+        "mixed.json: 5 of its 9 lines are no reviews; line 5: not a JSON object; max_rejected_fraction=0.5"
+    )
+    assert nothing_is_there(tmp_path / "out")
+    dataset = run(tmp_path / "*.json", tmp_path / "out", max_rejected_fraction=0.6)
+    assert dataset.rejected == 5
+    assert "max_rejected_fraction" not in dataset.settings
+    bad.write_bytes(b"[\n]\n")
+    assert error(tmp_path / "*.json", tmp_path / "out").startswith("mixed.json: no lines")
+
+
+def test_file_of_symbols_outside_the_vocabulary_or_of_duplicates(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", reviews(60))
+    copy = write(tmp_path / "b.json", reviews(60))
+    assert run(tmp_path / "*.json", tmp_path / "out").counts["duplicate"] == 60
+    copy.write_bytes(b"".join(json_line("\u5bff\u53f8" * n) for n in range(1, 5)))
+    assert error(tmp_path / "*.json", tmp_path / "out").startswith(
+        "b.json: 4 of its 4 lines are no reviews; line 1: no symbol of the vocabulary"
+    )

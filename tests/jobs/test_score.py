@@ -134,7 +134,7 @@ def test_reviews_and_scores_may_be_in_cloud_storage(run: str, store: str) -> Non
         ("\N{SNOWMAN}".encode(), "-: no review can be scored: 1 not scored: no symbol of the vocabulary"),
         (b" \n ", "-: no review can be scored: 1 not scored: text is empty"),
         (b'{"text": 5}\n{"text": 6}\n', "-: no review can be scored: 2 not scored: text is not a string"),
-        (b'[{"text": "soup"}]', "-: no review can be scored: 1 not scored: not a JSON object"),
+        (b'[{"text": "soup"}]', "-: no review can be scored: 1 not scored: a JSON array in one line"),
         (b"x" * 10_000_000, "-: no review can be scored: 1 not scored: over 1000000 bytes"),
     ],
     ids=["empty", "binary", "not UTF-8", "damaged", "unknown", "blank", "no text", "list", "10 MB"],

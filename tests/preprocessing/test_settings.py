@@ -55,6 +55,7 @@ warmup_steps: 0
 clip_norm: 5.0
 objective: every
 precision: auto
+deterministic: auto
 seed: 1
 warm_start: ''
 warm_start_vocabulary: seed

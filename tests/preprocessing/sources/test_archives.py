@@ -242,3 +242,25 @@ def test_damage_in_a_later_stream_of_bz2_is_an_error() -> None:
     data[data.index(b"BZh9", 10)] ^= 1
     assert error(bytes(data), "r.json.bz2").startswith("r.json.bz2: damaged or truncated, expected a whole bz2 file")
     assert error(bz2.compress(LINES) + b"garbage", "r.json.bz2").startswith("r.json.bz2: damaged or truncated")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "inner"),
+    [
+        ("y.tar", gzipped(yelp_tar(LINES)), YELP),
+        ("r.json", gzipped(LINES), "r.json"),
+        ("r.csv", bz2.compress(LINES), "r.csv"),
+        ("r.jsonl", zstd.compress(LINES), "r.jsonl"),
+        ("yelp_review.csv.zip", zipped({"yelp_review.csv": LINES}), "yelp_review.csv"),
+        ("y.zip", zipped({"reviews.jsonl": LINES}), "reviews.jsonl"),
+        ("y.zip", zipped({"YELP_REVIEW.JSON": LINES, "business.json": b"{}"}), "YELP_REVIEW.JSON"),
+        ("y.zip", zipped({"yelp_review.json.gz": gzipped(LINES)}), "yelp_review.json"),
+        ("y.zip", zipped({"data.csv": gzipped(LINES)}), "data.csv"),
+    ],
+)
+def test_layers_are_told_by_content_and_one_table_in_a_zip_is_found(name: str, data: bytes, inner: str) -> None:
+    assert read(data, name) == (LINES, inner)
+
+
+def test_zip_of_several_tables_is_refused_with_their_names() -> None:
+    assert "found a.csv, b.csv" in error(zipped({"a.csv": LINES, "b.csv": LINES}), "y.zip")

@@ -1,4 +1,8 @@
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preprocessing.sources.review import Rejected, Review
 from tests.preprocessing.sources.test_reader import error, read
@@ -42,7 +46,7 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason(row: bytes, expected: st
 def test_a_quote_that_never_ends_takes_no_more_memory_than_a_line_may() -> None:
     found = read(b'text\nfirst\n"' + b"a\n" * 600_000, "r.csv")
     assert found[:2] == [Review(2, found[0][1], "first"), Rejected(3, "over 1000000 bytes")]
-    assert [f.text for f in found[2:] if isinstance(f, Review)] == ["a"] * 100_000
+    assert [f.text for f in found[2:] if isinstance(f, Review)] == ["a"] * 599_999
 
 
 @pytest.mark.parametrize("header", [b"a,b\n", b"\n", b'"text\n', b"Text\n", b"\xff\n"])
@@ -60,3 +64,24 @@ def test_csv_of_a_header_alone_holds_no_reviews() -> None:
 def test_csv_with_two_columns_of_one_name_is_an_error(column: str) -> None:
     wrong = error(f"text,review_id,{column}\na,b,c\n".encode(), "r.csv")
     assert wrong == f"r.csv: line 1: two columns named {column}, expected one"
+
+
+def test_quote_that_never_closes_loses_its_own_row_alone() -> None:
+    rows = [f"r{n},{'x' * n}\n" for n in range(1, 50)]
+    rows[20] = 'r21,"open\n'
+    found = read("".join(["review_id,text\n", *rows]).encode(), "r.csv")
+    assert [line.line for line in found] == list(range(2, 51))
+    assert [line for line in found if isinstance(line, Rejected)] == [Rejected(22, "not CSV")]
+
+
+@given(st.lists(st.sampled_from(['"', ",", "\n", "a", "\r\n", '""', "x,y\n"]), max_size=40))
+def test_each_line_of_a_file_belongs_to_one_row(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    found = read(f"text\n{text}".encode(), "r.csv")
+    lines = [line.line for line in found]
+    assert lines == sorted(set(lines))
+    # A row covers the lines up to the next row: a review as many as its text has, a rejected row its own.
+    count = len(text.splitlines())
+    for line, after in itertools.pairwise([*found, Rejected(count + 2, "")]):
+        if isinstance(line, Rejected) and line.reason == "not CSV":
+            assert after.line == line.line + 1

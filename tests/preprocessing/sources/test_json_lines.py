@@ -113,3 +113,22 @@ def test_a_text_with_every_kind_of_character_comes_through() -> None:
 )
 def test_what_the_standard_library_takes_is_taken(line: bytes) -> None:
     assert [f.text for f in read(line + b"\n", "r.json") if isinstance(f, Review)] == ["caf\u00e9"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'[\n{"text": "one"},\n{"text": "two"}\n]\n',
+        b'[{"text": "one"},\r\n{"text": "two"}]',
+        b'\xef\xbb\xbf[\n  {"text": "one"}\n,\n  {"text": "two"}\n]',
+    ],
+)
+@pytest.mark.parametrize("part_bytes", [5, 1 << 20])
+def test_array_of_one_review_a_line_is_read(text: bytes, part_bytes: int) -> None:
+    found = read(text, "r.json", part_bytes=part_bytes)
+    assert [review.text for review in found if isinstance(review, Review)] == ["one", "two"]
+    assert not [line for line in found if isinstance(line, Rejected)]
+
+
+def test_array_in_one_line_is_rejected_with_what_it_is() -> None:
+    assert reason(b'[{"text": "one"}, {"text": "two"}]\n') == "a JSON array in one line, expected one review a line"

@@ -142,3 +142,22 @@ def test_a_line_of_two_gigabytes_is_rejected_with_flat_memory(name: str) -> None
         else:
             with pytest.raises(InputError, match="line 1: expected a header"):
                 list(read_part(Endless(size), part))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html>", "an HTML page"),
+        ("{}".encode("utf-16"), "UTF-16"),
+        (b"PAR1\x15", "Parquet"),
+    ],
+)
+@pytest.mark.parametrize("name", ["r.json", "r.csv", "r.txt"])
+def test_other_formats_are_refused_by_their_name(head: bytes, what: str, name: str) -> None:
+    assert error(head + b" " * 100, name).startswith(f"{name}: is {what}")
+
+
+def test_compressed_file_in_several_parts_is_refused_by_its_name() -> None:
+    with pytest.raises(InputError, match="r.json: is gzip; name it .gz"):
+        read(gzipped(TWO_LINES), "r.json", part_bytes=40)
