@@ -122,10 +122,17 @@ def create_file(folder: str, name: str) -> IO[bytes]:
     return stream
 
 
-def read_file(folder: str, name: str) -> bytes:
-    """Return a file's bytes."""
-    with open_file(FileSystems.join(folder, name)) as stream:
-        return stream.read()
+def read_file(folder: str, name: str, *, crc32c: str) -> bytes:
+    """Return a file's bytes. Raises OSError if they do not arrive as they were written, on a second try too."""
+    url = FileSystems.join(folder, name)
+    for _ in range(2):
+        checksum = Crc32c()
+        with open_file(url) as stream:
+            data = stream.read()
+        checksum.update(data)
+        if str(checksum) == crc32c:
+            return data
+    raise OSError(f"{url}: arrived damaged: CRC-32C {checksum}, expected {crc32c}")
 
 
 def write_file(folder: str, chunks: Iterable[bytes]) -> WrittenFile | None:

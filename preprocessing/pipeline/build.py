@@ -20,7 +20,9 @@ from preprocessing.pipeline.recipe import (
 from preprocessing.pipeline.rejected import describe_first_rejected, rejected_file_name
 from preprocessing.pipeline.shard_count import partition_count
 from preprocessing.pipeline.summary import build_manifest, check_counts, find_rejected_source
-from preprocessing.sources.find import split_sources
+from preprocessing.sources.find import Source, split_sources
+from preprocessing.storage.checksum import encode_crc32c
+from preprocessing.storage.read_checksum import join_crc32c
 from preprocessing.storage.urls import absolute, open_bucket
 
 log = logging.getLogger(__name__)
@@ -106,6 +108,7 @@ def _run_pipeline(
     )
     graph.run_graph(settings, beam_options)
     summary = json.loads(build.read(graph.PIPELINE_SUMMARY))
+    _require_same_bytes(summary["checksums"], sources)
     if summary["faults"]:
         raise InputError(summary["faults"][0])
     _require_reviews(build, summary, recipe, limit=max_rejected)
@@ -130,3 +133,19 @@ def _require_reviews(build: DatasetBuild, summary: Mapping[str, Any], recipe: Re
     prefix = rejected_file_name((number, 0, 0), build.fingerprint[:8]).split("-00000-")[0]
     files = (build.read(file["file"]) for file in summary["rejected"] if file["name"].startswith(f"{prefix}-"))
     raise InputError(f"{counts}{describe_first_rejected(files)}; max_rejected_fraction={limit:g}")
+
+
+def _require_same_bytes(checksums: Sequence[Sequence[int]], sources: Sequence[Source]) -> None:
+    """Raise OSError for a source whose bytes were not read as its store holds them.
+
+    checksums: source, part, CRC-32C and length of each part, in order.
+    """
+    joined = [0] * len(sources)
+    for number, _, checksum, length in checksums:
+        joined[number] = join_crc32c(joined[number], checksum, length)
+    for source, checksum in zip(sources, joined, strict=True):
+        if encode_crc32c(checksum) != source.crc32c:
+            raise OSError(
+                f"{source.url}: arrived damaged, or changed while it was read: CRC-32C {encode_crc32c(checksum)}, "
+                f"expected {source.crc32c}"
+            )

@@ -77,12 +77,13 @@ def _add_steps(pipeline: beam.Pipeline, settings: PipelineSettings) -> None:
             AsIter(written.shards),
             AsIter(rejected),
             AsIter(read.faults),
+            AsIter(read.checksums),
         )
     )
 
 
 def _add_reading(pipeline: beam.Pipeline, settings: PipelineSettings) -> Any:
-    """Read and parse the sources. Return blocks of reviews, with symbols, rejected, lines, counts and faults."""
+    """Read and parse the sources. Return blocks of reviews, with the other outputs of ReadPart."""
     return (
         pipeline
         | "parts" >> beam.Create(settings.parts)
@@ -136,6 +137,7 @@ def write_pipeline_summary(
     shards: Iterable[dict],
     rejected: Iterable[dict],
     faults: Iterable[str],
+    checksums: Iterable[tuple[int, int, int, int]],
 ) -> None:
     """Write the pipeline's results for its caller to one file."""
     summary = {
@@ -144,6 +146,7 @@ def write_pipeline_summary(
         "shards": sorted(shards, key=lambda shard: shard["name"]),
         "rejected": sorted(rejected, key=lambda file: file["name"]),
         "faults": sorted(faults),
+        "checksums": sorted(checksums),
     }
     with create_file(folder, PIPELINE_SUMMARY) as stream:
         stream.write(json.dumps(summary).encode())

@@ -18,6 +18,7 @@ from preprocessing.pipeline.summary import PipelineCounts, count_rejected
 from preprocessing.progress import Progress
 from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.sources.review import Rejected, Review
+from preprocessing.storage.read_checksum import ChecksummedPart
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,11 @@ COUNTED_REVIEWS = 1000  # whose symbols are counted at once
 
 
 class ReadPart(beam.DoFn):
-    """Reads a part of a source, and yields (partition, block file).
+    """Reads a part of a source, and yields (partition, (block file, its CRC-32C)).
 
     Its other outputs are `rejected`: packed lines by RejectedKey; `lines`: the number of lines in the part;
-    `counts`: PipelineCounts; `symbols`: the count of each symbol; `faults`: the message of a damaged source.
+    `counts`: PipelineCounts; `symbols`: the count of each symbol; `faults`: the message of a damaged source;
+    `checksums`: source, part, CRC-32C and length of the bytes that were read.
     """
 
     def __init__(
@@ -38,13 +40,19 @@ class ReadPart(beam.DoFn):
         self._shard_count, self._partition_count = shard_count, partition_count
 
     def process(self, part: FilePart) -> Iterator[Any]:
+        with open_file(part.url) as file:
+            stream = ChecksummedPart(file, start=part.start, stop=part.stop)
+            yield from self._read(stream, part)
+            yield TaggedOutput("checksums", (part.source, part.part, stream.finish(), part.stop - part.start))
+
+    def _read(self, stream: ChecksummedPart, part: FilePart) -> Iterator[Any]:
         counts: PipelineCounts = Counter()
         symbols: Counter[str] = Counter()
         buffer = BlockBuffer(shard_count=self._shard_count, partition_count=self._partition_count)
         rejected = RejectedLines()
         lines = 0
         try:
-            for line in _read_lines(part):
+            for line in _read_lines(stream, part):
                 lines += 1
                 source_line = SourceLine(part.source, part.part, line.line)
                 if isinstance(line, Rejected):
@@ -65,7 +73,7 @@ class ReadPart(beam.DoFn):
         yield TaggedOutput("counts", counts)
         yield TaggedOutput("symbols", symbols)
 
-    def _write_blocks(self, buffer: BlockBuffer, symbols: Counter[str]) -> Iterator[tuple[int, str]]:
+    def _write_blocks(self, buffer: BlockBuffer, symbols: Counter[str]) -> Iterator[tuple[int, tuple[str, str]]]:
         for partition, reviews in buffer.drain():
             if self._count_symbols:
                 for start in range(0, len(reviews), COUNTED_REVIEWS):
@@ -75,18 +83,17 @@ class ReadPart(beam.DoFn):
                     symbols.update(count_symbols("".join(texts)))
             block = write_file(self._folder, [pack_block(reviews)])
             assert block
-            yield partition, block.file
+            yield partition, (block.file, block.crc32c)
 
 
-def _read_lines(part: FilePart) -> Iterator[Review | Rejected]:
+def _read_lines(stream: Any, part: FilePart) -> Iterator[Review | Rejected]:
     """Yield the lines of a part, and log the progress."""
     progress = Progress()
-    with open_file(part.url) as stream:
-        for count, line in enumerate(read_part(stream, part), start=1):
-            yield line
-            if progress.is_due():
-                done = (stream.tell() - part.start) / (part.stop - part.start)
-                log.info(
-                    "%s: part %d, %.0f%% read, %.0f lines/s, %.0f s left",
-                    *(part.name, part.part, 100 * done, count / progress.seconds, progress.seconds_left(done)),
-                )
+    for count, line in enumerate(read_part(stream, part), start=1):
+        yield line
+        if progress.is_due():
+            done = (stream.tell() - part.start) / (part.stop - part.start)
+            log.info(
+                "%s: part %d, %.0f%% read, %.0f lines/s, %.0f s left",
+                *(part.name, part.part, 100 * done, count / progress.seconds, progress.seconds_left(done)),
+            )

@@ -31,14 +31,14 @@ class WriteShards(beam.DoFn):
     def __init__(self, *, folder: str, tag: str, settings: WindowSettings, shard_count: int) -> None:
         self._folder, self._tag, self._settings, self._shard_count = folder, tag, settings, shard_count
 
-    def process(self, group: tuple[int, Iterable[str]], vocabulary: Vocabulary) -> Iterator[Any]:
+    def process(self, group: tuple[int, Iterable[tuple[str, str]]], vocabulary: Vocabulary) -> Iterator[Any]:
         partition, block_files = group
         counts: PipelineCounts = Counter()
         rejected = RejectedLines()
         progress = Progress()
         by_shard: dict[int, list[KeyedReview]] = {}
-        for file in block_files:
-            for review in unpack_block(read_file(self._folder, file)):
+        for file, checksum in block_files:
+            for review in unpack_block(read_file(self._folder, file, crc32c=checksum)):
                 by_shard.setdefault(choose_shard(review.text_key, self._shard_count), []).append(review)
         for done, number in enumerate(sorted(by_shard), start=1):
             yield from self._write_shard(number, by_shard.pop(number), vocabulary, counts, rejected)

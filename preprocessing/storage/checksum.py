@@ -29,6 +29,11 @@ def crc32c(chunks: Iterable[bytes]) -> str:
     return str(checksum)
 
 
+def encode_crc32c(checksum: int) -> str:
+    """Return a CRC-32C as Cloud Storage reports it."""
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode()
+
+
 def hash_file(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jobs import train
 from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.urls import open_bucket
-from tests.support.inputs import small_dataset
+from tests.support.gcs_emulator import Fault, FaultyStore
+from tests.support.inputs import gzipped, kaggle_zip, reviews, small_dataset
 from tests.support.runs import arguments
 
 DIFFERENT = ("config", "tensorboard", "report", "starts")  # contain a URL, a time or the machine
@@ -28,6 +31,28 @@ def test_run_in_cloud_storage_equals_run_in_a_folder(
     train.main(arguments(dataset, tmp_path, **short))
     train.main(arguments(f"{store}/dataset", f"{store}/runs", **short))
     assert contents(open_bucket(f"{store}/runs/small")) == contents(open_bucket(str(tmp_path / "small")))
+
+
+@pytest.mark.parametrize("name", ["reviews.jsonl", "reviews.json.gz", "reviews.zip"])
+def test_source_that_arrives_damaged_is_worth_a_retry_and_makes_no_dataset(store: str, name: str) -> None:
+    lines = b"".join(reviews(300))
+    data = {"reviews.jsonl": lines, "reviews.json.gz": gzipped(lines), "reviews.zip": kaggle_zip(lines)}[name]
+    bucket = open_bucket(store)
+    bucket.write(name, data)
+    FaultyStore.faults.append(Fault(f"GET /download/.*{name}", "flip", 99))
+    with pytest.raises(OSError, match=f"gs://reviews/{name}: arrived damaged, or changed while it was read: CRC-32C "):
+        small_dataset(f"{store}/{name}", f"{store}/dataset")
+    assert bucket.names() == [name]
+
+
+def test_block_file_that_arrives_damaged_is_read_again(store: str, dataset: Path, reviews_file: Path) -> None:
+    bucket = open_bucket(store)
+    bucket.upload(reviews_file, "in/reviews.jsonl")
+    fault = Fault("GET /download/.*building-[0-9a-f]+(%2F|/)[0-9a-f]{32}", "flip")
+    FaultyStore.faults.append(fault)
+    small_dataset(f"{store}/in/*.jsonl", f"{store}/dataset")
+    assert fault.count == 0, [r[:200] for r in FaultyStore.requests if "building" in r and "GET" in r][:4]
+    assert contents(open_bucket(f"{store}/dataset")) == contents(open_bucket(str(dataset)))
 
 
 def contents(bucket: Bucket) -> dict[str, bytes]:

@@ -107,7 +107,7 @@ class FaultyStore(RequestHandler):
         answer()
         head, _, body = self.wfile.getvalue().partition(b"\r\n\r\n")
         self.wfile, middle = connection, len(body) // 2
-        if "flip" in effects:
+        if "flip" in effects and body:
             body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
         if "cut" in effects:
             body, self.close_connection = body[:middle], True
