@@ -9,7 +9,7 @@ import orjson
 
 from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, make_review
 
-BRACKETS = (b"[", b"]", b"],", b",", codecs.BOM_UTF8 + b"[")  # of an array: lines without a review
+BRACKETS = (b"[", b"]", b"],", b",", codecs.BOM_UTF8 + b"[")  # lines of an array that hold no review
 
 
 def read_json_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[Review | Rejected]:
@@ -23,7 +23,7 @@ def read_json_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[
                 line = stream.readline(MAX_LINE_BYTES)
                 offset += len(line)
             yield Rejected(number, TOO_LONG)
-        elif line.strip() not in BRACKETS:
+        else:
             yield parse_json_line(line, number)
 
 
@@ -54,7 +54,7 @@ def parse_json_line(line: bytes, number: int) -> Review | Rejected:
         except UnicodeDecodeError:
             return Rejected(number, "not UTF-8")
         except (ValueError, RecursionError):
-            return Rejected(number, "not JSON")
+            return Rejected(number, "a bracket of an array" if line.strip() in BRACKETS else "not JSON")
     if isinstance(record, list) and record and isinstance(record[0], dict):
         return Rejected(number, "a JSON array in one line, expected one review a line")
     if not isinstance(record, dict):

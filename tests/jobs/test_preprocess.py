@@ -812,7 +812,9 @@ def test_file_that_is_mostly_rejected_is_refused_by_name_with_counts_and_the_fir
     assert dataset.rejected == 5
     assert "max_rejected_fraction" not in dataset.settings
     bad.write_bytes(b"[\n]\n")
-    assert error(tmp_path / "*.json", tmp_path / "out").startswith("mixed.json: no lines")
+    assert error(tmp_path / "*.json", tmp_path / "out").startswith(
+        "mixed.json: 2 of its 2 lines are no reviews; line 1: a bracket of an array"
+    )
 
 
 def test_file_of_symbols_outside_the_vocabulary_or_of_duplicates(tmp_path: Path) -> None:
