@@ -72,14 +72,15 @@ def print_json(polls: Polls) -> None:
 
 def changes(polls: Polls) -> Iterator[Status]:
     """Yield each status in which more than the clock has changed. Log an error once."""
-    last = None
+    last_key, last_error = None, ""
     for status, error in polls:
-        key = status.state, status.step, len(status.training), len(status.validation), status.restarts, bool(error)
-        if key != last and error:
+        if error and not last_error:
             log.warning(error)
-        elif key != last:
+        last_error = error
+        key = status.state, status.step, len(status.training), len(status.validation), status.restarts
+        if key != last_key:
+            last_key = key
             yield status
-        last = key
 
 
 def status_view(status: Status, *, error: str = "") -> RenderableType:
