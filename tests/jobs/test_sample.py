@@ -146,7 +146,7 @@ TOO_SMALL = (("chars", 0), ("count", 0), ("seed", -1), ("diversity", -1), ("dive
         ("--seed=2147483648", "--seed: 2147483648: expected less than 2147483648"),
         ("--chars=1000001", "--chars: 1000001: expected less than or equal to 1000000"),
         ("--stop=", "--stop '': expected a text"),
-        ("--until=\N{SNOWMAN}", "--until: would leave out '\N{SNOWMAN}'"),
+        ("--until=\N{SNOWMAN}", "--until '\N{SNOWMAN}': '\N{SNOWMAN}', not in the vocabulary: never generated"),
         ("--prompt=a --prompt-file=b", "not allowed with"),
         ("--interactive --count=2", "--interactive: cannot be used with --count"),
         ("--interactive --prompt-file=-", "--interactive: cannot be used with --prompt-file -"),

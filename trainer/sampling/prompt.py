@@ -32,10 +32,7 @@ def encode_prompt(
     Symbols outside the vocabulary and all but the last MAX_CHARS characters are left out, with a note on stderr.
     Raises InputError, which names the `argument`, if the text is not Unicode, or if `strict` forbids to leave out.
     """
-    try:
-        ids, dropped = vocabulary.encode(text.lower() if lowercase else text)
-    except UnicodeEncodeError:
-        raise InputError(f"{argument} {text!r}: not text") from None
+    ids, dropped = _encode(text, vocabulary, lowercase=lowercase, argument=argument)
     left_out = []
     if dropped:
         left_out.append(f"{_list_symbols(dropped)}, not in the vocabulary")
@@ -45,7 +42,7 @@ def encode_prompt(
         if strict:
             raise InputError(f"{argument}: would leave out {part}: change it, or go without --strict")
         print(f"{argument.removeprefix('--')}: left out {part}", file=sys.stderr)
-    return [int(i) for i in ids[-MAX_CHARS:]]
+    return ids[-MAX_CHARS:]
 
 
 def encode_stop_texts(
@@ -54,10 +51,22 @@ def encode_stop_texts(
     """Encode stop texts. Raises InputError for an empty text, and for a text that the model can never write."""
     encoded = []
     for text in texts:
-        if not text:
+        ids, dropped = _encode(text, vocabulary, lowercase=lowercase, argument=argument)
+        if dropped:
+            raise InputError(f"{argument} {text!r}: {_list_symbols(dropped)}, not in the vocabulary: never generated")
+        if not ids:
             raise InputError(f"{argument} '': expected a text")
-        encoded.append(encode_prompt(text, vocabulary, lowercase=lowercase, argument=argument, strict=True))
+        encoded.append(ids)
     return tuple(encoded)
+
+
+def _encode(text: str, vocabulary: Vocabulary, *, lowercase: bool, argument: str) -> tuple[list[int], Counter[str]]:
+    """Return the text's ids, and the symbols outside the vocabulary. Raises InputError if the text is not Unicode."""
+    try:
+        ids, dropped = vocabulary.encode(text.lower() if lowercase else text)
+    except UnicodeEncodeError:
+        raise InputError(f"{argument} {text!r}: not text") from None
+    return [int(i) for i in ids], dropped
 
 
 def _list_symbols(symbols: Counter[str]) -> str:
