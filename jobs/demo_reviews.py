@@ -3,7 +3,6 @@
 python -m jobs.demo_reviews --set output=URL
 """
 
-import json
 import logging
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
+from preprocessing.json_format import format_json
 from preprocessing.settings import REQUIRED, STRICT, Seed, Url, key
 from preprocessing.storage.urls import split_url
 from preprocessing.synthetic_reviews import generate_reviews
@@ -29,7 +29,7 @@ class DemoReviewsConfig:
 
 def main(argv: Sequence[str] | None = None) -> None:
     config, _ = command.parse_args(command.parser(__doc__), DemoReviewsConfig, argv)
-    lines = (json.dumps(review) + "\n" for review in generate_reviews(config.reviews, seed=config.seed))
+    lines = (format_json(review) + "\n" for review in generate_reviews(config.reviews, seed=config.seed))
     folder, name = split_url(config.output)
     folder.write(name, "".join(lines).encode())
     log.info("%s: %d synthetic reviews", config.output, config.reviews)

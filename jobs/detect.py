@@ -16,7 +16,6 @@ the table, plots, and texts colored by rank.
 """
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +26,7 @@ from jobs.cli import command
 from jobs.cli.command import checked
 from preprocessing.errors import InputError
 from preprocessing.extras import require_extra
+from preprocessing.json_format import format_json
 from preprocessing.settings import Seed
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
@@ -113,7 +113,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     page = folder.url.rstrip("/") + "/" + PAGE
     folder.write(PAGE, detection_page(name, detector, genuine, generated, rows, TextCodec(run.manifest)))
     if args.json:
-        print(json.dumps({"page": page, "rows": rates_json(rows)}))
+        print(format_json({"page": page, "rows": rates_json(rows)}))
         return
     print("\n".join([*rates_table(rows), "", rates_note(rows), "", *LIMITS]))
     log.info("%s", page)

@@ -5,7 +5,6 @@
 RUN is the URL of a run's folder.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Literal
@@ -14,6 +13,7 @@ from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
+from preprocessing.json_format import format_json
 from preprocessing.settings import STRICT, key
 from trainer.runs.folder import open_run, open_run_dataset
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "chars": result.chars,
         "seconds": round(time.monotonic() - began, 1),
     }
-    print(json.dumps(line))
+    print(format_json(line))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ differences of configuration and dataset, the curves on one axis, the summary of
 epochs and diversities. --json prints the numbers instead, for one run or several.
 """
 
-import json
 from collections.abc import Sequence
 
 from jobs.cli import command
 from jobs.pages.write import COMPARISON, REPORT, write_comparison, write_report
 from preprocessing.errors import InputError
+from preprocessing.json_format import format_json
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.json:
         from jobs.history.comparison import comparison_json, read_runs
 
-        print(json.dumps(comparison_json(read_runs(args.runs)), indent=1))
+        print(format_json(comparison_json(read_runs(args.runs)), indent=1))
     elif len(args.runs) == 1:
         print(write_report(open_run(args.runs[0]), args.to))
     else:

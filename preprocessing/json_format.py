@@ -5,6 +5,7 @@ configuration. Checks across several fields stay in the dataclass's module, whic
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -65,6 +66,11 @@ def encode_json(value: object, *, indent: int | None = 1, ascii_only: bool = Fal
     return (json.dumps(values, indent=indent, ensure_ascii=ascii_only) + end).encode()
 
 
+def format_json(values: object, *, indent: int | None = None) -> str:
+    """Format values as JSON for another program. NaN and infinite numbers become null, because JSON has neither."""
+    return json.dumps(_finite(values), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
 def has_fields_of(record: type) -> AfterValidator:
     """Return a validator for a mapping that must have the fields of the dataclass `record`, and may have others."""
 
@@ -99,6 +105,14 @@ def first_error(error: ValidationError, values: Any) -> str:
 @cache
 def _adapter(record: type) -> TypeAdapter[Any]:
     return TypeAdapter(record)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _refuse_newer(values: Any, newest_format: int) -> None:

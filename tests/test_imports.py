@@ -53,6 +53,8 @@ LIBRARIES = {
     "apache_beam": ("preprocessing/pipeline", "trainer/scoring/on_beam.py"),
     "google": tuple(f"preprocessing/storage/gcs{part}.py" for part in ("", "_client", "_errors")),
     "argparse": ("jobs",),
+    # Commands print JSON by format_json, which writes no NaN.
+    "json": ("preprocessing", "trainer/runtime", "trainer/runs", "trainer/export", "trainer/scoring/on_beam.py"),
     "matplotlib": ("jobs/pages", "jobs/describe.py"),
     "jinja2": ("jobs/pages",),
     "rich": ("jobs/terminal",),

@@ -1,6 +1,5 @@
 """Promotion: evaluate a candidate and the model in production on the same text, and promote the candidate if better."""
 
-import json
 import logging
 import tempfile
 from functools import partial
@@ -11,6 +10,7 @@ from jobs.promotion.decision_report import decision_report
 from jobs.promotion.registry import CURRENT, ModelRegistry, PromotedModel
 from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
+from preprocessing.json_format import format_json
 from preprocessing.storage.urls import absolute
 from trainer.model.state import Arrays
 from trainer.runs.checkpoints import read_checkpoint, read_newest
@@ -45,7 +45,7 @@ def promote_if_better(
         entry, candidate = read_newest(run.bucket, Path(scratch))
         if current and (current.run, current.sha256) == (absolute(run.bucket.url), entry.sha256):
             reason = f"in production already, as number {current.number}"
-            print(json.dumps({"promoted": False, "reason": reason}))
+            print(format_json({"promoted": False, "reason": reason}))
             log.info("%s: not promoted: %s", current.run, reason)
             return
         if current and not force:
@@ -63,7 +63,7 @@ def promote_if_better(
         decided=utc_now(),
     )
     _record(decision, registry, decision_report(decision, run, production_run))
-    print(json.dumps(decision.as_json()))
+    print(format_json(decision.as_json()))
     log.info("%s: %s: %s", run.bucket.url, "promoted" if decision.promoted else "not promoted", decision.reason)
 
 
@@ -77,7 +77,7 @@ def _record(decision: Decision, registry: ModelRegistry, report: str) -> None:
     if decision.promoted:
         registry.promote(decision.promoted_model())
     registry.bucket.write(f"{decision.name}.md", report.encode())
-    values = json.dumps(decision.as_json(), indent=1, ensure_ascii=False)
+    values = format_json(decision.as_json(), indent=1)
     registry.bucket.write(f"{decision.name}.json", f"{values}\n".encode())
 
 

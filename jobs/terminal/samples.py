@@ -1,6 +1,5 @@
 """Samples on a terminal or in a file: streamed while the model writes, or as whole texts."""
 
-import json
 import logging
 import sys
 import time
@@ -8,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
+from preprocessing.json_format import format_json
 from preprocessing.progress import report_progress
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run
@@ -42,7 +42,7 @@ class SampleRequest:
     def json_line(self, sample: GeneratedSample) -> str:
         values = {"number": sample.number, "prompt": self.decode(self.prompt), "text": self.text(sample)}
         settings = {"diversity": self.diversity, "seed": self.seed, "ended": sample.ended}
-        return json.dumps(values | settings, ensure_ascii=False)
+        return format_json(values | settings)
 
     def generate(self) -> Iterator[GeneratedSample]:
         """Yield a sample each time it has grown by a character."""

@@ -1,6 +1,5 @@
 """The status of a run in a terminal: a live view, log lines, or JSON lines."""
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from rich.text import Text
 from jobs.history.status import Status, read_status
 from jobs.history.summary import format_duration
 from jobs.terminal.table import escape_invisible
+from preprocessing.json_format import format_json
 from trainer.runs.folder import Run
 from trainer.runs.samples import EpochSamples
 
@@ -67,7 +67,7 @@ def print_lines(polls: Polls) -> None:
 def print_json(polls: Polls) -> None:
     """Print a JSON object for each new status."""
     for status in changes(polls):
-        print(json.dumps(status.as_json(), ensure_ascii=False), flush=True)
+        print(format_json(status.as_json()), flush=True)
 
 
 def changes(polls: Polls) -> Iterator[Status]:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field, with_config
 
 from preprocessing.errors import InputError
-from preprocessing.json_format import FORBID_UNKNOWN_KEYS, encode_json, parse_json
+from preprocessing.json_format import FORBID_UNKNOWN_KEYS, encode_json, format_json, parse_json
 
 
 @with_config(FORBID_UNKNOWN_KEYS)
@@ -124,3 +124,8 @@ def test_check_across_fields_is_reported_like_a_wrong_field() -> None:
 
     with pytest.raises(InputError, match="^f.json: not a file: 2 parts, expected 3$"):
         parse_json(File, TEXT.encode(), what="a file", where="f.json", newest_format=2, check=check)
+
+
+def test_numbers_that_json_lacks_are_printed_as_null() -> None:
+    values = {"bits": float("inf"), "rates": [0.5, float("nan"), (float("-inf"),)], "é": 1}
+    assert format_json(values) == '{"bits": null, "rates": [0.5, null, [null]], "é": 1}'

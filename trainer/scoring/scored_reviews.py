@@ -1,6 +1,5 @@
 """Reviews scored by a model, and the JSON line of each review. A command and Beam's workers share this code."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from preprocessing.dataset.encoder import Encoder
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.dataset.vocabulary import CLOSE, OPEN
+from preprocessing.json_format import format_json
 from preprocessing.sources.review import Rejected
 from trainer.scoring.detector import Detector
 from trainer.scoring.review_files import ReviewLine
@@ -97,7 +97,7 @@ def format_json_line(result: LineResult, codec: TextCodec, *, detector: Detector
     """Format a result as one JSON object. Shares and means have 4 digits after the point."""
     values = _json_values(result, codec, detector=detector, per_char=per_char)
     # A review's id may contain a lone surrogate, which UTF-8 cannot encode. JSON can escape it.
-    return json.dumps(values, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    return format_json(values).encode(errors="backslashreplace").decode()
 
 
 def _json_values(result: LineResult, codec: TextCodec, *, detector: Detector | None, per_char: bool) -> dict[str, Any]:
