@@ -1,32 +1,34 @@
 """Check a machine, its bucket and a dataset before they are needed.
 
     python -m jobs.check
-    python -m jobs.check --set bucket=gs://BUCKET --set dataset=gs://BUCKET/dataset --set min_gpus=1 --json
+    python -m jobs.check --set bucket=gs://BUCKET --set dataset=gs://BUCKET/dataset --set train=train.yaml --json
 
 Prints a line for each check: its outcome, what was found, its seconds. The bucket's checks write below a folder of
 their own, and delete it. Exit code 0 if all is well. Otherwise the exit code of the first check that failed: 2 if a
-retry cannot help, else 1. Several workers check together, as in jobs.train.
+retry cannot help, else 1. Several workers check together, as in jobs.train: a worker whose devices cannot be opened
+leaves, and the others wait for it as in jobs.train.
 """
 
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
-from pydantic import NonNegativeInt
 from pydantic.dataclasses import dataclass
 
 from jobs.cli import command
+from jobs.cli.config import load_config
 from preprocessing.json_format import encode_json
 from preprocessing.settings import STRICT, key
 from preprocessing.storage.urls import open_bucket
-from trainer.check.bucket import BucketChecks
+from trainer.check.bucket import bucket_checks
 from trainer.check.check import Check, Result, SkippedError, run_checks
 from trainer.check.machine import check_dataset, check_scratch, check_shared_memory
-from trainer.runtime.workers import Workers, read_workers
+from trainer.config import TrainConfig
+from trainer.runtime.workers import read_workers
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -35,33 +37,34 @@ class CheckConfig:
 
     bucket: str = key("", "URL of the folder that runs are written to; empty: the bucket is not checked")
     dataset: str = key("", "URL of a dataset, of which the first shard is checked; empty: none")
-    min_gpus: NonNegativeInt = key(0, "GPUs that this machine must have, as for jobs.train")
-    deterministic: Literal["auto"] | bool = key(
-        "auto", "as for jobs.train: true: a step that is repeated gives the same bits"
-    )
+    train: str = key("", "path of a configuration of jobs.train, for GPUs, precision and staging; empty: its defaults")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("--json", action="store_true", help="print a JSON list of all results at the end")
     config, args = command.parse_args(parser, CheckConfig, argv)
+    train_config = load_config(
+        TrainConfig, file=Path(config.train) if config.train else None, last={"dataset": ".", "runs": "."}
+    )
     results = []
-    for result in run_checks(list_checks(config, read_workers(os.environ))):
-        results.append(result)
-        if not args.json:
-            print(format_result(result), flush=True)
+    with closing(list_checks(config, train_config)) as checks:  # a stopped command deletes what it wrote
+        for result in run_checks(checks):
+            results.append(result)
+            if not args.json:
+                print(format_result(result), flush=True)
     if args.json:
         sys.stdout.write(encode_json([asdict(result) for result in results]).decode())
     sys.exit(next((result.exit_code for result in results if result.outcome == "failed"), 0))
 
 
-def list_checks(config: CheckConfig, workers: Workers) -> Iterator[Check]:
+def list_checks(config: CheckConfig, train_config: TrainConfig) -> Generator[Check, None, None]:
     """Yield all checks in order: volumes, bucket, dataset, devices."""
     scratch = Path(tempfile.gettempdir())
-    yield Check("scratch", lambda: check_scratch(scratch))
-    yield Check("shared memory", lambda: check_shared_memory(gpus=config.min_gpus))
+    yield Check("scratch", lambda: check_scratch(scratch, needed_bytes=train_config.staging.max_bytes))
+    yield Check("shared memory", lambda: check_shared_memory(gpus=train_config.min_gpus))
     if config.bucket:
-        yield from BucketChecks(open_bucket(config.bucket))
+        yield from bucket_checks(lambda: open_bucket(config.bucket))
     else:
         yield Check("bucket", lambda: _skip("no --set bucket=URL"))
     yield Check("dataset", lambda: check_dataset(config.dataset) if config.dataset else _skip("no --set dataset=URL"))
@@ -69,7 +72,7 @@ def list_checks(config: CheckConfig, workers: Workers) -> Iterator[Check]:
     # TensorFlow takes seconds to import: import it only after everything else is checked.
     from trainer.check.devices import DeviceChecks
 
-    yield from DeviceChecks(workers, min_gpus=config.min_gpus, deterministic=config.deterministic)
+    yield from DeviceChecks(lambda: read_workers(os.environ), train_config)
 
 
 def format_result(result: Result) -> str:

@@ -8,13 +8,12 @@ from preprocessing.dataset.folder import open_dataset
 from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
 from trainer.check.check import SkippedError
-from trainer.config import StagingConfig
 
 SHARED_MEMORY = Path("/dev/shm")
 MIN_SHARED_BYTES = 256 << 20  # a container's default, 64 MiB, is too little for NCCL
 
 
-def check_scratch(folder: Path, *, needed_bytes: int = StagingConfig().max_bytes) -> str:
+def check_scratch(folder: Path, *, needed_bytes: int) -> str:
     """Check that `folder` can be written and has room for the staged shards."""
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b"x")
@@ -40,6 +39,8 @@ def check_shared_memory(folder: Path = SHARED_MEMORY, *, gpus: int) -> str:
 def check_dataset(url: str) -> str:
     """Compare the first shard of a dataset with its SHA-256 in the manifest."""
     dataset = open_dataset(url)
+    if not dataset.manifest.shards:
+        raise InputError(f"{url}: a dataset without shards")
     shard = dataset.manifest.shards[0]
     with (
         tempfile.TemporaryDirectory(prefix="check-") as scratch,

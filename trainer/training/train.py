@@ -34,6 +34,7 @@ from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy, no_worker_lost, require_same_run
 from trainer.runtime.watchdog import Watchdog
 from trainer.runtime.workers import Workers
+from trainer.training.device_check import check_gpus
 from trainer.training.evaluation import evaluate_windows, window_stride
 from trainer.training.initial_weights import set_initial_weights
 from trainer.training.loop import Loop
@@ -130,6 +131,8 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
     agreement = StopAgreement(strategy, job.should_stop, workers=job.workers.count)
     cudnn = configure_devices(config.precision, seed=config.seed, deterministic=config.deterministic)
     require_same_run(strategy, job.workers, hash_identity(config, manifest))
+    if cudnn:
+        check_gpus(strategy, workers=job.workers.count)
     deterministic = is_deterministic(config.deterministic, gpus=int(cudnn))
     with strategy.scope():
         model = build_model(config.model, manifest, cudnn=cudnn)

@@ -1,19 +1,22 @@
 """Checks of a bucket, each with a bucket that breaks it."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket, ObjectStat, Version
+from preprocessing.storage.urls import open_bucket
 from tests.support.memory import Memory, no_answer
-from trainer.check.bucket import BucketChecks
+from trainer.check.bucket import bucket_checks
 from trainer.check.check import Result, run_checks
 
 
 def results(bucket: Bucket) -> dict[str, Result]:
-    return {result.name: result for result in run_checks(BucketChecks(bucket))}
+    return {result.name: result for result in run_checks(bucket_checks(lambda: bucket))}
 
 
 class Clocked(Memory):
@@ -91,10 +94,51 @@ def test_each_fault_fails_its_check(broken: Callable[[], Bucket], check: str, co
     assert message in result.found
 
 
-def test_command_that_is_stopped_leaves_nothing() -> None:
+def test_after_a_failed_write_nothing_more_is_asked_of_the_store() -> None:
+    requests = []
+
+    def count(verb: str, name: str) -> None:
+        requests.append(verb)
+        no_answer(verb, name)
+
+    found = results(Memory(before=count))
+    assert [(result.name, result.outcome) for result in found.values()] == [
+        ("bucket: open", "ok"),
+        ("bucket: write", "failed"),
+        ("bucket: other checks", "skipped"),
+    ]
+    assert requests == ["write"]
+    assert re.fullmatch("nothing could be written; check-[0-9a-f]+/large may be left there", skipped(found))
+
+
+def skipped(found: dict[str, Result]) -> str:
+    return found["bucket: other checks"].found
+
+
+def test_bucket_that_cannot_be_opened_is_a_result() -> None:
+    [result] = run_checks(bucket_checks(lambda: open_bucket("ftp://reviews")))
+    assert (result.name, result.outcome, result.exit_code) == ("bucket: open", "failed", 2)
+
+
+def test_list_without_the_permission_to_write_twice_is_compared_with_what_was_written() -> None:
+    class Once(Clocked):
+        """A bucket that refuses conditional writes."""
+
+        def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:
+            if if_version is not None:
+                raise InputError("no permission")
+            return super().write(name, data)
+
+    found = results(Once())
+    assert found["bucket: conditional write"].outcome == "failed"
+    assert found["bucket: delete"].outcome == "ok"
+
+
+def test_checks_that_are_stopped_leave_nothing() -> None:
     bucket = Clocked()
-    checks = run_checks(BucketChecks(bucket))
-    next(checks)
+    checks = bucket_checks(lambda: bucket)
+    for _ in range(3):
+        next(checks).run()
     assert bucket.names()
     checks.close()
     assert bucket.names() == []
