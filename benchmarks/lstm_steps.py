@@ -15,9 +15,9 @@ from trainer.training.steps import Steps
 def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
     """Build the model, its optimizer and its steps, with precision `auto`."""
     strategy = create_strategy()
-    cudnn = configure_devices("auto", seed=1)
+    layers = configure_devices("auto", seed=1)
     with strategy.scope():
-        net = network.build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
+        net = network.build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, layers=layers)
         adam = network.build_optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
     agreement = StopAgreement(strategy)

@@ -15,8 +15,8 @@ from trainer.sampling.generate import generate_samples
 
 def main() -> None:
     args = parse_arguments()
-    cudnn = configure_devices("auto", seed=1)
-    net = network.build_lstm(symbols=SYMBOLS, lstm_units=args.units, embedding_units=0, cudnn=cudnn)
+    layers = configure_devices("auto", seed=1)
+    net = network.build_lstm(symbols=SYMBOLS, lstm_units=args.units, embedding_units=0, layers=layers)
 
     def turn(request: dict[str, Any]) -> dict[str, Any]:
         chars, began = int(request["chars"]), time.perf_counter()

@@ -75,7 +75,7 @@ class TrainConfig:
         "every", "every: each position predicts its next character; last: only the final position (seed script)"
     )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = key(
-        "auto", "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that has it, else float32"
+        "auto", "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that has it, else float32 (TF32 on a GPU)"
     )
     deterministic: Literal["auto"] | bool = key(
         "auto", "true: the same steps give the same bits; auto: true on CPUs, false on GPUs, where it costs speed"

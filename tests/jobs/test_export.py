@@ -195,7 +195,7 @@ def test_damaged_export_json_is_named(small_run: Path, tmp_path: Path, content: 
 def test_files_with_other_logits_than_the_run_are_detected(small_run: Path, tmp_path: Path) -> None:
     run = open_run(str(small_run))
     own, other = load_model(run), build_model(run.config.model, run.manifest)
-    plain = build_model(run.config.model, run.manifest, cudnn="auto")
+    plain = build_model(run.config.model, run.manifest, layers="keras")
     plain.set_weights(own.get_weights())
     write_export(tmp_path / "good", run, own, plain)
     compare_export(tmp_path / "good", run, own)
@@ -234,7 +234,7 @@ def test_concurrent_exports_leave_one_whole_export_or_none(tmp_path: Path) -> No
 
 def test_full_disk_is_an_os_error_for_every_file(small_run: Path, small_disk: Callable[[int], Path]) -> None:
     run = open_run(str(small_run))
-    own, plain = load_model(run), build_model(run.config.model, run.manifest, cudnn="auto")
+    own, plain = load_model(run), build_model(run.config.model, run.manifest, layers="keras")
     for kilobytes in (8, 64, 120):  # the Keras file, the weights beside it, the graph
         with pytest.raises(OSError, match="No space left on device"):
             write_export(small_disk(kilobytes) / "export", run, own, plain)

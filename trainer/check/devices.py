@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from trainer.check.check import Check, SkippedError
 from trainer.config import TrainConfig
+from trainer.model.network import Layers
 from trainer.runtime.devices import configure_devices, require_gpus, require_supported_gpus
 from trainer.runtime.machine import describe_machine
 from trainer.runtime.strategy import create_strategy
@@ -21,7 +22,8 @@ class DeviceChecks:
 
     def __init__(self, read_workers: Callable[[], Workers], config: TrainConfig) -> None:
         self._read_workers, self._config = read_workers, config
-        self._workers, self._cudnn = 1, False
+        self._workers = 1
+        self._layers: Layers = "cpu"
         self._strategy: tf.distribute.Strategy | None = None
 
     def __iter__(self) -> Iterator[Check]:
@@ -36,7 +38,7 @@ class DeviceChecks:
         require_supported_gpus()
         require_gpus(self._config.min_gpus)
         self._strategy, self._workers = create_strategy(workers), workers.count
-        self._cudnn = configure_devices(self._config.precision, seed=1, deterministic=self._config.deterministic)
+        self._layers = configure_devices(self._config.precision, seed=1, deterministic=self._config.deterministic)
         facts = describe_machine()
         cudnn = tf.sysconfig.get_build_info().get("cudnn_version", "none")
         shown = [f"{name} {facts[name]}" for name in FACTS if name in facts]
@@ -45,7 +47,7 @@ class DeviceChecks:
     def compare_layers(self) -> str:
         """Compare the layers that train here with other layers. Computes on this worker alone."""
         self._opened()
-        return compare_layers(cudnn=self._cudnn)
+        return compare_layers(self._layers)
 
     def sum_ones(self) -> str:
         """Sum a one of each replica, on all workers."""
@@ -53,7 +55,7 @@ class DeviceChecks:
 
     def repeat_step(self) -> str:
         """Train one step twice from the same state, and compare the bits."""
-        return repeat_step(self._opened(), cudnn=self._cudnn, workers=self._workers)
+        return repeat_step(self._opened(), self._layers, workers=self._workers)
 
     def _opened(self) -> tf.distribute.Strategy:
         if self._strategy is None:

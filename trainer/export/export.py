@@ -43,7 +43,7 @@ def export_model(run: Run, target: ExportFolder) -> str:
             return f"{target.url}/{NAME}"
         hide_gpus()  # their float32 is TF32, whose products differ by more than TOLERANCE
         configure_devices("float32", seed=run.config.seed)
-        native, plain = (build_model(run.config.model, run.manifest, cudnn=kind) for kind in (False, "auto"))
+        native, plain = (build_model(run.config.model, run.manifest, layers=kind) for kind in ("cpu", "keras"))
         for model in (native, plain):
             restore_state(arrays, model, None)
         folder = Path(scratch, "export")

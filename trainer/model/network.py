@@ -1,6 +1,5 @@
 """The model: ids -> one-hot or embedding -> LSTM stack -> logits, and the optimizer that trains it."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -9,8 +8,10 @@ import tensorflow as tf
 
 from preprocessing.dataset.manifest import Manifest
 from trainer.config import ModelConfig
+from trainer.model.cudnn_lstm import CudnnLSTM
 from trainer.model.lstm import LSTM
 
+Layers = Literal["cpu", "cudnn", "keras"]  # kinds of LSTM layers
 EMBEDDING, LOGITS = "embedding", "logits"
 
 # The table [V, 4H] of the first layer's input to its gates, for each symbol. For each layer: the kernel [H below, 4H]
@@ -18,36 +19,34 @@ EMBEDDING, LOGITS = "embedding", "logits"
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 
 
-def build_model(config: ModelConfig, manifest: Manifest, *, cudnn: bool | Literal["auto"] = False) -> keras.Model:
+def build_model(config: ModelConfig, manifest: Manifest, *, layers: Layers = "cpu") -> keras.Model:
     """Build the model for a run's configuration and its dataset's vocabulary."""
     return build_lstm(
         symbols=len(manifest.vocabulary),
         lstm_units=config.lstm_units,
         embedding_units=config.embedding_units,
-        cudnn=cudnn,
+        layers=layers,
     )
 
 
-def build_lstm(
-    *, symbols: int, lstm_units: Sequence[int], embedding_units: int, cudnn: bool | Literal["auto"] = False
-) -> keras.Model:
+def build_lstm(*, symbols: int, lstm_units: Sequence[int], embedding_units: int, layers: Layers = "cpu") -> keras.Model:
     """Build ids [B, L] int -> logits [B, L, V] float32 of the character after each position.
 
-    With `cudnn` the LSTM layers are Keras' own. If they cannot run on cuDNN, that is an error unless `cudnn` is `auto`.
-    Without `cudnn` the layers are lstm.py's, for CPUs. The weights are the same.
+    layers: the LSTM layers are this project's, for CPUs or for GPUs, or Keras' own. The weights are the same.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
-    steps_first = ids if cudnn else keras.ops.transpose(ids)
+    layer = {"cpu": LSTM, "cudnn": CudnnLSTM, "keras": keras.layers.LSTM}[layers]
+    steps_first = issubclass(layer, LSTM)
+    hidden = keras.ops.transpose(ids) if steps_first else ids
     if embedding_units:
-        hidden = keras.layers.Embedding(symbols, embedding_units, name=EMBEDDING)(steps_first)
+        hidden = keras.layers.Embedding(symbols, embedding_units, name=EMBEDDING)(hidden)
     else:
-        hidden = keras.ops.one_hot(steps_first, symbols, dtype=keras.mixed_precision.dtype_policy().compute_dtype)
+        hidden = keras.ops.one_hot(hidden, symbols, dtype=keras.mixed_precision.dtype_policy().compute_dtype)
     for number, units in enumerate(lstm_units):
-        kind: Any = functools.partial(keras.layers.LSTM, use_cudnn=cudnn) if cudnn else LSTM
-        hidden = kind(units, return_sequences=True, name=f"lstm_{number}")(hidden)
+        hidden = layer(units, return_sequences=True, name=f"lstm_{number}")(hidden)
     # float32, because a softmax in half precision loses the rare symbols.
     logits = keras.layers.Dense(symbols, dtype="float32", name=LOGITS)(hidden)
-    return keras.Model(ids, logits if cudnn else keras.ops.transpose(logits, (1, 0, 2)))
+    return keras.Model(ids, keras.ops.transpose(logits, (1, 0, 2)) if steps_first else logits)
 
 
 def lstm_layers(model: keras.Model) -> list[Any]:

@@ -20,8 +20,8 @@ def load_model(run: Run) -> keras.Model:
 
 def load_checkpoint(run: Run) -> tuple[CheckpointEntry, keras.Model]:
     """Return the newest whole checkpoint's entry in the checkpoint index, and the model as `load_model` does."""
-    cudnn = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
+    layers = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
     entry, arrays = read_newest(run.bucket)
-    model = build_model(run.config.model, run.manifest, cudnn=cudnn)
+    model = build_model(run.config.model, run.manifest, layers=layers)
     restore_state(arrays, model, None)
     return entry, model

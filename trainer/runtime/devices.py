@@ -72,8 +72,8 @@ def hide_gpus() -> None:
 
 def configure_devices(
     setting: str, *, seed: int, inference: bool = False, deterministic: bool | Literal["auto"] = "auto"
-) -> bool:
-    """Set precision, seed and determinism for this process. Return whether LSTMs run on cuDNN.
+) -> Literal["cpu", "cudnn"]:
+    """Set precision, seed and determinism for this process. Return the kind of LSTM layers, as for build_model.
 
     `inference` is for a run that is used, not trained, perhaps on another kind of machine. `deterministic` auto is
     true on CPUs only. Raises InputError for a GPU that TensorFlow has no kernels for.
@@ -89,7 +89,7 @@ def configure_devices(
         # cuBLAS needs a workspace of a fixed size to repeat the bits of a recurrent network.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         tf.config.experimental.enable_op_determinism()
-    return bool(gpus)
+    return "cudnn" if gpus else "cpu"
 
 
 def is_deterministic(setting: bool | Literal["auto"], *, gpus: int) -> bool:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from trainer.data.windows import pad_batch
-from trainer.model.network import build_lstm, build_optimizer, character_losses
+from trainer.model.network import Layers, build_lstm, build_optimizer, character_losses
 from trainer.model.state import copy_state, restore_state
 from trainer.runtime.devices import describe_determinism
 from trainer.runtime.stop_agreement import StopAgreement
@@ -35,26 +35,26 @@ def check_gpus(strategy: tf.distribute.Strategy, *, workers: int) -> None:
 
     All workers call this function together. Raises InputError for wrong results, OSError for a wrong sum.
     """
-    log.info("LSTM layers: %s", compare_layers(cudnn=True))
+    log.info("LSTM layers: %s", compare_layers("cudnn"))
     log.info("sum over replicas: %s", sum_ones(strategy))
     if describe_determinism() == "yes":
-        log.info("training step twice: %s", repeat_step(strategy, cudnn=True, workers=workers))
+        log.info("training step twice: %s", repeat_step(strategy, "cudnn", workers=workers))
 
 
-def compare_layers(*, cudnn: bool) -> str:
-    """Compare logits and gradients of the layers that train here with other layers of the same weights, in float32.
+def compare_layers(layers: Layers) -> str:
+    """Compare logits and gradients of the `layers` that train here with other layers of the same weights, in float32.
 
-    With `cudnn`: the layers on cuDNN beside the CPU's. Without: the CPU's layers beside Keras' own. Raises InputError
-    for a difference above TOLERANCE.
+    On a GPU the others are the CPU's layers, on a CPU Keras' own. Raises InputError for a difference above TOLERANCE.
     """
+    reference: Layers = "keras" if layers == "cpu" else "cpu"
     with _float32():
-        trained, other = (_build(cudnn=kind) for kind in ((True, False) if cudnn else (False, "auto")))
+        trained, other = _build(layers), _build(reference)
         other.set_weights(trained.get_weights())
         pairs = zip(_compute(trained), _compute(other), strict=True)
         difference = max(float(np.abs(first - second).max()) for first, second in pairs)
     if not difference <= TOLERANCE:  # not >, so that NaN fails too
         raise InputError(f"differ by {difference:.1e}, expected {TOLERANCE} at most: do not train here")
-    return f"logits and gradients within {difference:.0e} of {'the CPU layer' if cudnn else 'Keras'}"
+    return f"logits and gradients within {difference:.0e} of {'Keras' if reference == 'keras' else 'the CPU layer'}"
 
 
 def sum_ones(strategy: tf.distribute.Strategy) -> str:
@@ -74,19 +74,19 @@ def sum_ones(strategy: tf.distribute.Strategy) -> str:
     return f"{replicas} replica(s)"
 
 
-def repeat_step(strategy: tf.distribute.Strategy, *, cudnn: bool, workers: int) -> str:
+def repeat_step(strategy: tf.distribute.Strategy, layers: Layers, *, workers: int) -> str:
     """Train one step twice from the same state, and compare the bits.
 
     Raises InputError for a loss that is no number, and for other bits with determinism.
     """
     with strategy.scope():
-        model = _build(cudnn=cudnn)
+        model = _build(layers)
         optimizer = build_optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=2)
         optimizer.build(model.trainable_variables)
     rows = ROWS * strategy.num_replicas_in_sync
     options: dict[str, Any] = {"objective": "every", "clip_norm": 5.0, "batch_windows": rows}
     if describe_determinism() == "yes":
-        options["scatter"] = not cudnn  # as in the run
+        options["scatter"] = layers == "cpu"  # as in the run
     steps = Steps(strategy, model, optimizer, agreement=StopAgreement(strategy, workers=workers), **options)
     batch, start = pad_batch(np.tile(IDS, (rows // ROWS, 1)), rows), copy_state(model, optimizer)
     ends = []
@@ -116,8 +116,8 @@ def _float32() -> Iterator[None]:
         tf.config.experimental.enable_tensor_float_32_execution(tf32)
 
 
-def _build(*, cudnn: Any) -> keras.Model:
-    return build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, cudnn=cudnn)
+def _build(layers: Layers) -> keras.Model:
+    return build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, layers=layers)
 
 
 def _compute(model: keras.Model) -> list[npt.NDArray[np.float32]]:

@@ -71,9 +71,9 @@ def evaluate_split(
         stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
     ):
         strategy = create_strategy()
-        cudnn = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
+        layers = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
         with strategy.scope():
-            model = build_model(run.config.model, dataset.manifest, cudnn=cudnn)
+            model = build_model(run.config.model, dataset.manifest, layers=layers)
         restore_state(arrays, model, None)
         steps = Steps(
             *(strategy, model, None),

@@ -129,13 +129,13 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
     config, manifest = job.config, job.dataset.manifest
     strategy = create_strategy(job.workers, job.should_stop)
     agreement = StopAgreement(strategy, job.should_stop, workers=job.workers.count)
-    cudnn = configure_devices(config.precision, seed=config.seed, deterministic=config.deterministic)
+    layers = configure_devices(config.precision, seed=config.seed, deterministic=config.deterministic)
     require_same_run(strategy, job.workers, hash_identity(config, manifest))
-    if cudnn:
+    if layers == "cudnn":
         check_gpus(strategy, workers=job.workers.count)
-    deterministic = is_deterministic(config.deterministic, gpus=int(cudnn))
+    deterministic = is_deterministic(config.deterministic, gpus=int(layers == "cudnn"))
     with strategy.scope():
-        model = build_model(config.model, manifest, cudnn=cudnn)
+        model = build_model(config.model, manifest, layers=layers)
         optimizer = build_optimizer(
             learning_rate=config.learning_rate,
             schedule=config.schedule,
@@ -150,7 +150,7 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
         batch_windows=config.batch_windows,
         agreement=agreement,
         # A CPU could do without scatter as well, but runs of earlier versions would continue with other bits.
-        scatter=not (cudnn and deterministic),
+        scatter=not (layers == "cudnn" and deterministic),
     )
 
 

@@ -47,7 +47,7 @@ def test_comparison_leaves_precision_as_it_was() -> None:
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        compare_layers(cudnn=False)
+        compare_layers("cpu")
         assert not tf.config.experimental.tensor_float_32_execution_enabled()
         assert keras.mixed_precision.dtype_policy().name == "mixed_bfloat16"
     finally:
