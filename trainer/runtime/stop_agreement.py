@@ -27,8 +27,8 @@ class StopAgreement:
         return self._should_stop() if self._alone else float(self._known) > 0
 
     def flag(self) -> tf.Tensor:
-        """Return this worker's flag, which each of its replicas adds to the step's sums."""
-        return tf.constant(float(self._should_stop()))
+        """Return this worker's flag, int32, which each of its replicas adds to the step's sums."""
+        return tf.constant(int(self._should_stop()))
 
     def record(self, flags: tf.Tensor, *, waited: bool) -> None:
         """Record the sum of a step's flags. With `waited`, the caller waits for the step's results anyway."""
@@ -51,5 +51,5 @@ class StopAgreement:
         self.barrier()
 
     def _sum(self, flag: tf.Tensor) -> tf.Tensor:
-        flags = self._strategy.run(tf.identity, args=(flag,))
+        flags = self._strategy.run(tf.identity, args=(tf.cast(flag, tf.float32),))
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None)

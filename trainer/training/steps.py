@@ -38,33 +38,38 @@ class Steps:
 
     def train(self, batch: Batch) -> tf.Tensor:
         """Train on a batch. Return the loss before the step, in nats per character, without waiting for the device."""
-        windows = tf.constant(float(batch.weights.sum()))
-        loss, flags = self._train(*self._split(batch), windows, self.agreement.flag())
+        loss, flags = self._train(*self._arguments(batch))
         self.agreement.record(flags, waited=False)
         return loss
 
     def evaluate(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the batch's sum of nats and its number of predicted characters, both scalars."""
-        nats, chars, flags = self._evaluate(*self._split(batch), self.agreement.flag())
+        ids, weights, _, flag = self._arguments(batch)
+        nats, chars, flags = self._evaluate(ids, weights, flag)
         self.agreement.record(flags, waited=True)
         return nats, chars
 
-    def _split(self, batch: Batch) -> tuple[Any, Any]:
+    def _arguments(self, batch: Batch) -> tuple[Any, Any, tf.Tensor, tf.Tensor]:
+        """Return each replica's ids and weights, the number of windows that count, and this worker's flag.
+
+        All are int32, which TensorFlow keeps on the host: a copy to a GPU would wait for the step before.
+        """
         share = self.batch_windows // self.strategy.num_replicas_in_sync
 
         def part(array: np.ndarray) -> Any:
             def slice_for_replica(context: tf.distribute.ReplicaContext) -> tf.Tensor:
                 first = context.replica_id_in_sync_group * share
-                return tf.constant(array[first : first + share])
+                return tf.constant(array[first : first + share].astype(np.int32))
 
             return self.strategy.experimental_distribute_values_from_function(slice_for_replica)
 
-        return part(batch.ids), part(batch.weights)
+        return part(batch.ids), part(batch.weights), tf.constant(int(batch.weights.sum())), self.agreement.flag()
 
     def _train_step(self, ids: Any, weights: Any, windows: tf.Tensor, flag: tf.Tensor) -> list[tf.Tensor]:
         return self._sums(self.strategy.run(self._train_replica, args=(ids, weights, windows, flag)))
 
     def _train_replica(self, ids: tf.Tensor, weights: tf.Tensor, windows: tf.Tensor, flag: tf.Tensor) -> tf.Tensor:
+        weights, windows = tf.cast(weights, tf.float32), tf.cast(windows, tf.float32)
         with tf.GradientTape() as tape:
             logits = self.model(ids[:, :-1], training=True)
             nats = character_losses(logits, ids, self._objective, scatter=self._scatter)
@@ -78,15 +83,16 @@ class Steps:
         if self._clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.scale_loss(self._clip_norm))
         self.optimizer.apply(gradients, variables)
-        return tf.stack([loss, flag])
+        return tf.stack([loss, tf.cast(flag, tf.float32)])
 
     def _evaluate_step(self, ids: Any, weights: Any, flag: tf.Tensor) -> list[tf.Tensor]:
         return self._sums(self.strategy.run(self._evaluate_replica, args=(ids, weights, flag)))
 
     def _evaluate_replica(self, ids: tf.Tensor, weights: tf.Tensor, flag: tf.Tensor) -> tf.Tensor:
         nats = character_losses(self.model(ids[:, :-1], training=False), ids, self._objective)
+        weights = tf.cast(weights, tf.float32)
         chars = tf.reduce_sum(weights) * tf.cast(tf.shape(nats)[1], tf.float32)
-        return tf.stack([tf.reduce_sum(nats * weights[:, None]), chars, flag])
+        return tf.stack([tf.reduce_sum(nats * weights[:, None]), chars, tf.cast(flag, tf.float32)])
 
     def _sums(self, values: Any) -> list[tf.Tensor]:
         """Sum each number of a vector over all replicas, in one exchange."""
