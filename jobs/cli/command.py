@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from pydantic import TypeAdapter, ValidationError
 
 from jobs.cli.config import format_help, format_template, load_config
+from jobs.cli.logs import configure_logs, report_mistake
 from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.settings import Config
 from trainer.runtime.stop import stop_at_once
@@ -95,17 +96,17 @@ class _PrintConfig(argparse.Action):
 
 def run(main: Callable[[], None]) -> None:
     """Run a command and end the process with its exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     name = Path(sys.argv[0]).stem
     if sys.stdin is None:  # closed by the caller: read it as empty
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115 (for the rest of the process)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack some of a dataset's symbols
     try:
+        configure_logs(os.environ)
         stop_at_once()
         main()
     except InputError as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        report_mistake(f"{name}: {' '.join(str(error).split())}")
         sys.exit(InputError.exit_code)
     except Stopped:
         log.info("stopped, as asked")

@@ -1,5 +1,6 @@
 """Errors that a retry cannot help: the Job fails at once, and `kubectl describe pod` shows the message."""
 
+import json
 from pathlib import Path
 
 from tests.cluster.conftest import Sandbox
@@ -16,7 +17,7 @@ def failure_message(sandbox: Sandbox, objects: list[Object]) -> str:
     assert job["status"]["failed"] == 1
     assert len(sandbox.namespace.pods("train")) == 1
     [message] = [message for code, _, message in sandbox.namespace.terminations("train") if code == 2]
-    return str(message).splitlines()[-1]
+    return str(json.loads(message.splitlines()[-1])["message"])
 
 
 def test_a_wrong_key_fails_the_job_at_once(sandbox: Sandbox) -> None:

@@ -136,6 +136,7 @@ class Loop:
         log.info(
             "epoch %d, step %d: validation %.4f nats = %.4f bits per character over %d characters",
             *(epoch, self.step, result.loss, result.bits_per_char, result.chars),
+            extra={"step": self.step},
         )
 
     @property

@@ -46,4 +46,5 @@ class TrainingProgress:
             log.info(
                 "step %d/%d epoch %d loss %.3f nats, %.0f characters/s, %.0f s left",
                 *(step, self._steps, epoch, loss, rate, left),
+                extra={"step": step},
             )
