@@ -12,12 +12,14 @@ alone writes. It sends the initial weights to the other workers, so that all sta
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from jobs.cli import command
 from jobs.pages.write import ReportWriter
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
+from preprocessing.storage.retry import RetryingBucket
 from trainer.config import TrainConfig
 from trainer.data.staging import stage
 from trainer.runs.folder import begin_run
@@ -37,34 +39,36 @@ def train(config: TrainConfig, name: str) -> None:
     """Begin or continue the run of this name, to its end. Raises Stopped after SIGTERM or Ctrl-C, with all saved."""
     stop = StopFlag(config.grace_seconds)
     workers = read_workers(os.environ)
-    dataset = open_dataset(config.dataset)
-    windows = dataset.manifest.splits["train"]["windows"]
-    if config.batch_windows > windows:
-        raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
-    folder = begin_run(config.runs, name, config, dataset.manifest, writes=workers.chief)
-
-    reports = ReportWriter(folder.url, config.report)
-
-    def should_stop_waiting() -> bool:
-        """Return whether to leave a wait for shards. One of several workers must not leave: the others would hang in
-        the middle of a step, and none could save. Its wait ends with the grace period."""
-        return workers.count == 1 and stop()
-
     # A fetch may still wait for its store at the end. It must not change the exit code.
     with (
         tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch,
         run_watchdog(config.stall_seconds) as watchdog,
-        stage(dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=should_stop_waiting) as staging,
     ):
-        # TensorFlow takes seconds to import: import it only after everything else is checked.
-        from trainer.training.train import TrainingJob, run_training
+        retrying = partial(RetryingBucket, seconds=config.checkpoint.give_up_seconds, alive=watchdog.reset)
+        dataset = open_dataset(config.dataset, wrap=retrying)
+        windows = dataset.manifest.splits["train"]["windows"]
+        if config.batch_windows > windows:
+            raise InputError(f"batch_windows={config.batch_windows}: the dataset has only {windows} training windows")
+        folder = begin_run(config.runs, name, config, dataset.manifest, writes=workers.chief, wrap=retrying)
+        reports = ReportWriter(folder.url, config.report)
 
-        run_training(
-            TrainingJob(
-                *(config, dataset, staging, folder, Path(scratch), workers, stop, watchdog),
-                after_save=reports.after_save,
+        def should_stop_waiting() -> bool:
+            """Return whether to leave a wait for shards. One of several workers must not leave: the others would hang
+            in the middle of a step, and none could save. Its wait ends with the grace period."""
+            return workers.count == 1 and stop()
+
+        with stage(
+            dataset, Path(scratch), max_bytes=config.staging.max_bytes, should_stop=should_stop_waiting
+        ) as staging:
+            # TensorFlow takes seconds to import: import it only after everything else is checked.
+            from trainer.training.train import TrainingJob, run_training
+
+            run_training(
+                TrainingJob(
+                    *(config, dataset, staging, folder, Path(scratch), workers, stop, watchdog),
+                    after_save=reports.after_save,
+                )
             )
-        )
     if workers.chief:
         reports.after_end()
 

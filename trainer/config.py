@@ -43,7 +43,9 @@ class CheckpointConfig:
     every_seconds: PositiveFloat = key(60.0, "seconds between two checkpoints: the most work that a lost node costs")
     keep: int = key(2, "newest checkpoints kept, beside the best; 2 so that a damaged checkpoint costs no run", ge=2)
     keep_every_epochs: NonNegativeInt = key(0, "epochs between two checkpoints that are kept for good; 0: none")
-    give_up_seconds: PositiveFloat = key(1800.0, "seconds of failed saves until the run exits with 1, for a retry")
+    give_up_seconds: PositiveFloat = key(
+        1800.0, "seconds of failed saves, or of failed reads, until the run exits with 1, for a retry"
+    )
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -1,6 +1,6 @@
 """A dataset's folder: its manifest, and its shards as checked local files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +60,13 @@ class Dataset:
             raise InputError(f"{error}: missing, but named in {manifest.NAME}") from None
 
 
-def open_dataset(url: str) -> Dataset:
-    """Open the dataset in a folder.
+def open_dataset(url: str, *, wrap: Callable[[Bucket], Bucket] = lambda bucket: bucket) -> Dataset:
+    """Open the dataset in a folder. `wrap` is applied to the folder's bucket.
 
     Raises InputError if the manifest is missing or of a newer format, if a shard is missing, or if the folder is a
     run's, which has a manifest but no shards.
     """
-    bucket = open_bucket(url)
+    bucket = wrap(open_bucket(url))
     try:
         parsed = manifest.parse_manifest(bucket.read(manifest.NAME), where=f"{url}/{manifest.NAME}")
     except FileNotFoundError:

@@ -41,7 +41,7 @@ def permission_error(message: str) -> OSError | InputError:
     In a pod a retry can help: in its first seconds there may be no metadata server, and a new permission takes
     minutes to work.
     """
-    return OSError(message) if "KUBERNETES_SERVICE_HOST" in os.environ else InputError(message)
+    return PermissionError(message) if "KUBERNETES_SERVICE_HOST" in os.environ else InputError(message)
 
 
 class _RetryLog:

@@ -11,8 +11,9 @@ import pytest
 
 from jobs import train
 from preprocessing.errors import InputError
+from preprocessing.storage import retry
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import FaultyStore
+from tests.support.gcs_emulator import Fault, FaultyStore
 from tests.support.runs import arguments, finish, newest, outcome, saved_step, start, wait_until
 
 SHORT: dict[str, Any] = {"epochs": 2, "checkpoint__every_seconds": 0.1}
@@ -130,6 +131,31 @@ def test_a_store_that_stays_down_ends_the_run_with_1_and_the_last_checkpoint_sta
     FaultyStore.outage = 0
     saved = newest(f"{store}/small")
     assert open_bucket(f"{store}/small").stat(saved["file"]).bytes == saved["bytes"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_store_that_is_away_while_a_run_reads_is_waited_for(
+    dataset: Path, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    monkeypatch.setattr(retry, "PAUSE_SECONDS", 0.0)
+    for path in dataset.iterdir():
+        if path.is_file():
+            open_bucket(store).upload(path, f"dataset/{path.name}")
+    expected, runs = str(tmp_path / "expected"), f"{store}/runs"
+    for where in (expected, runs) if begun else ():
+        train.main(arguments(dataset, where, **{**STEPS_10, "max_chars": 5 * 64 * 16}))
+        folder = open_bucket(f"{where}/small")
+        config = folder.read("config.yaml").decode()
+        folder.write("config.yaml", config.replace("max_chars: 5120", "max_chars: 10240").encode())
+    train.main(arguments(dataset, expected, **STEPS_10))
+    # The client does not repeat a request that gets status 400.
+    names = ["dataset%2Fmanifest.json", "dataset%2Ftrain-", "checkpoint.json", "/o[?]"]
+    names += ["checkpoints%2Fstep-", "config.yaml", "metrics.jsonl"] if begun else []
+    faults = [Fault(f"^GET .*{name}", 400, 2) for name in names]
+    FaultyStore.faults.extend(faults)
+    train.main(arguments(f"{store}/dataset", runs, **STEPS_10))
+    assert {fault.pattern: fault.count for fault in faults} == {fault.pattern: 0 for fault in faults}
+    assert outcome(f"{runs}/small") == outcome(f"{expected}/small")
 
 
 def test_fewer_gpus_than_it_needs_end_a_run_for_a_retry_on_another_machine(dataset: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ report.html
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,14 +51,22 @@ def open_run_folder(runs: str, name: str) -> Bucket:
     return open_bucket(f"{runs.rstrip('/')}/{name}")
 
 
-def begin_run(runs: str, name: str, config: TrainConfig, dataset: Manifest, *, writes: bool = True) -> Bucket:
-    """Return the folder of a new run, or of a run with a checkpoint, which continues.
+def begin_run(
+    runs: str,
+    name: str,
+    config: TrainConfig,
+    dataset: Manifest,
+    *,
+    writes: bool = True,
+    wrap: Callable[[Bucket], Bucket] = lambda bucket: bucket,
+) -> Bucket:
+    """Return the folder of a new run, or of a run with a checkpoint, which continues. `wrap` is applied to its bucket.
 
     Unless this process `writes`, it changes nothing in the folder, now or through the returned bucket.
     A run that continues keeps its config.yaml. Raises InputError, with the keys that differ, if its dataset or a key
     that is not CHANGEABLE is another.
     """
-    bucket = open_run_folder(runs, name)
+    bucket = wrap(open_run_folder(runs, name))
     if not writes:
         bucket = ReadOnlyBucket(bucket)
     if exists(bucket, CHECKPOINT_INDEX):
