@@ -135,9 +135,26 @@ def test_reviews_and_scores_may_be_in_cloud_storage(run: str, store: str) -> Non
         (b" \n ", "-: no review can be scored: 1 not scored: text is empty"),
         (b'{"text": 5}\n{"text": 6}\n', "-: no review can be scored: 2 not scored: text is not a string"),
         (b'[{"text": "soup"}]', "-: no review can be scored: 1 not scored: a JSON array in one line"),
+        (
+            b"Review\tLiked\nSoup, good\t1\nTea, cold\t0\n",
+            "-: a tab-separated table with the columns Review, Liked: expected a CSV file with a column text",
+        ),
+        (b"id,stars\n1,5\n2,4\n", "-: a comma-separated table with the columns id, stars: expected"),
         (b"x" * 10_000_000, "-: no review can be scored: 1 not scored: over 1000000 bytes"),
     ],
-    ids=["empty", "binary", "not UTF-8", "damaged", "unknown", "blank", "no text", "list", "10 MB"],
+    ids=[
+        "empty",
+        "binary",
+        "not UTF-8",
+        "damaged",
+        "unknown",
+        "blank",
+        "no text",
+        "list",
+        "TSV",
+        "no text column",
+        "10 MB",
+    ],
 )
 def test_input_without_any_review_is_refused(run: str, tmp_path: Path, given: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -71,6 +71,27 @@ def _plain_suffix(head: bytes) -> str:
     text = head.removeprefix("\ufeff".encode()).lstrip()
     if re.match(rb'\[?\s*\{\s*"[^"\n]*"\s*:', text):  # a JSON list too, whose lines are then rejected
         return ".jsonl"
-    header = text.partition(b"\n")[0].replace(b'"', b"").strip()
+    lines = [line.replace(b'"', b"").strip(b"\r") for line in text.split(b"\n")]
+    header = lines[0].strip()
     columns = header.split(b",")
-    return ".csv" if len(columns) > 1 and b"text" in columns and b" " not in header else ".txt"
+    if len(columns) > 1 and b"text" in columns and b" " not in header:
+        return ".csv"
+    _refuse_unknown_table(lines)
+    return ".txt"
+
+
+def _refuse_unknown_table(lines: Sequence[bytes]) -> None:
+    """Raise InputError for lines that are a table's: else it would be scored as one review.
+
+    A table has names in its first line, and in each of its next lines at least as many separators.
+    """
+    header, *rows = [line for line in lines[:-1] if line][:5] or [b""]  # the last line may be cut
+    for separator, name in ((b"\t", "tab"), (b",", "comma")):
+        columns = header.split(separator)
+        is_header = len(columns) > 1 and all(re.fullmatch(rb"\w[\w.-]{0,40}", column) for column in columns)
+        if is_header and rows and all(row.count(separator) >= len(columns) - 1 for row in rows):
+            names = ", ".join(column.decode(errors="replace") for column in columns)
+            raise InputError(
+                f"{STDIN}: a {name}-separated table with the columns {names}: expected a CSV file with a column text, "
+                "JSON lines, or the text of one review"
+            )
