@@ -1,10 +1,12 @@
 """URLs of folders and files: a local path, or gs://bucket/path."""
 
+import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from preprocessing.errors import InputError
@@ -12,6 +14,10 @@ from preprocessing.storage.atomic import check_object_name, replace_file
 from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.gcs import GoogleBucket
 from preprocessing.storage.local import LocalBucket
+
+log = logging.getLogger(__name__)
+
+UPLOADS = 2  # tries at a finished file; the client repeats each for two minutes
 
 
 def open_bucket(url: str) -> Bucket:
@@ -73,7 +79,8 @@ def exists(bucket: Bucket, name: str) -> bool:
 def open_for_writing(url: str) -> Iterator[BinaryIO]:
     """Open a file that appears at `url`, complete, after the block. If the block raises, nothing changes at `url`.
 
-    InputError before the block if nothing can be written at `url`.
+    InputError before the block if nothing can be written at `url`. An upload that fails is tried again, and then raises
+    OSError, which names a local file that has the result.
     """
     bucket, name = split_url(url)
     if is_local(url):
@@ -85,4 +92,17 @@ def open_for_writing(url: str) -> Iterator[BinaryIO]:
         path = Path(scratch, "output")
         with path.open("wb") as file:
             yield file
-        bucket.upload(path, name)
+        _upload_or_keep(path, bucket, name)
+
+
+def _upload_or_keep(path: Path, bucket: Bucket, name: str) -> None:
+    """Upload a file. If the store refuses it twice, move it out of its temporary folder and raise OSError."""
+    for attempt in range(1, UPLOADS + 1):
+        try:
+            return bucket.upload(path, name)
+        except (OSError, InputError) as error:
+            if attempt == UPLOADS:
+                kept = Path(tempfile.mkdtemp(prefix="result-")) / PurePosixPath(name).name
+                shutil.move(path, kept)
+                raise OSError(f"{bucket.url}/{name}: not written, the result is in {kept}: {error}") from None
+            log.warning("%s/%s: not written, tried again: %s", bucket.url, name, error)

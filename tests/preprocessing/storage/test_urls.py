@@ -1,3 +1,5 @@
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.urls import exists, last_part, open_bucket, open_for_writing, split_url
+from tests.support.gcs_emulator import Fault, FaultyStore
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,24 @@ def test_a_block_that_raises_changes_nothing(bucket: Bucket) -> None:
         fail()
     assert bucket.names() == ["reviews.jsonl"]
     assert bucket.read("reviews.jsonl") == b"old"
+
+
+def test_a_result_that_cannot_be_uploaded_is_kept_in_a_named_file(store: str) -> None:
+    FaultyStore.faults.append(Fault("^POST ", 400, 2))
+    message = "gs://reviews/out/a.jsonl: not written, the result is in"
+    with pytest.raises(OSError, match=message) as raised, open_for_writing(f"{store}/out/a.jsonl") as file:
+        file.write(b"result")
+    kept = re.search("the result is in ([^:]+):", str(raised.value))
+    assert kept
+    assert Path(kept[1]).read_bytes() == b"result"
+    shutil.rmtree(Path(kept[1]).parent)
+
+
+def test_an_upload_that_fails_once_is_tried_again(store: str) -> None:
+    FaultyStore.faults.append(Fault("^POST ", 400))
+    with open_for_writing(f"{store}/a.jsonl") as file:
+        file.write(b"result")
+    assert open_bucket(store).read("a.jsonl") == b"result"
 
 
 @pytest.mark.usefixtures("endpoint")
