@@ -12,7 +12,7 @@ import pytest
 
 from jobs import watch
 from jobs.history.status import read_status
-from jobs.terminal.status import poll_status, print_json, status_line
+from jobs.terminal.status import poll_status, status_line
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket
 from tests.support.runs import arguments, finish, start, wait_until
@@ -125,15 +125,6 @@ def test_unreachable_store_is_polled_again(unfinished: Path) -> None:
     assert next(polls) == (status, "status of the last poll; retrying: no route to the store")
     store.unreachable = False
     assert next(polls)[1] == ""
-
-
-def test_status_before_and_after_an_outage_is_printed_once(
-    run: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    status = read_status(open_run(str(run)))
-    print_json(iter([(status, ""), (status, "no route"), (status, "no route"), (status, "")]))
-    assert len(capsys.readouterr().out.splitlines()) == 1
-    assert [record.message for record in caplog.records] == ["no route"]
 
 
 @pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "1e12"])

@@ -48,9 +48,9 @@ def test_curve_is_scaled_between_lowest_and_highest_loss() -> None:
     assert len(curve([1.0] * 1000)) == 60
 
 
-def test_an_unreachable_store_is_logged_once_and_the_status_printed_again_after_it(
+def test_an_unreachable_store_is_logged_once_and_an_old_status_is_not_printed_again_after_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     polls = [(UNDER_WAY, ""), (UNDER_WAY, ""), (UNDER_WAY, "away"), (UNDER_WAY, "away"), (UNDER_WAY, "")]
-    assert list(changes(iter(polls))) == [UNDER_WAY, UNDER_WAY]
+    assert list(changes(iter(polls))) == [UNDER_WAY]
     assert caplog.messages == ["away"]
