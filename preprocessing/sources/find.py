@@ -5,9 +5,10 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from preprocessing.errors import InputError
-from preprocessing.sources.reader import FilePart, check_name, split_file
+from preprocessing.sources.reader import FORMAT_BYTES, FilePart, check_name, is_splittable, split_file
 from preprocessing.storage.urls import absolute, exists, split_url
 
 
@@ -38,11 +39,13 @@ def find_sources(urls: str | Sequence[str]) -> list[Source]:
 
 def split_sources(sources: Sequence[Source]) -> list[FilePart]:
     """Return the parts of all files in order. The URLs are absolute, for workers elsewhere."""
-    return [
-        part
-        for number, source in enumerate(sources)
-        for part in split_file(number, url=absolute(source.url), name=source.name, size=source.bytes)
-    ]
+    parts = []
+    for number, source in enumerate(sources):
+        folder, name = split_url(source.url)
+        lines = is_splittable(source.name, source.bytes, partial(folder.read_start, name, FORMAT_BYTES))
+        url = absolute(source.url)
+        parts += split_file(number, url=url, name=source.name, size=source.bytes, lines=lines)
+    return parts
 
 
 def _match(url: str) -> Iterator[Source]:

@@ -57,6 +57,11 @@ def parse_json_line(line: bytes, number: int) -> Review | Rejected:
             return Rejected(number, "a bracket of an array" if line.strip() in BRACKETS else "not JSON")
     if isinstance(record, list) and record and isinstance(record[0], dict):
         return Rejected(number, "a JSON array in one line, expected one review a line")
+    return make_json_review(record, number)
+
+
+def make_json_review(record: object, number: int) -> Review | Rejected:
+    """Return the review of a JSON object, or reject what is none."""
     if not isinstance(record, dict):
         return Rejected(number, "not a JSON object")
     if "text" not in record:

@@ -5,16 +5,17 @@ raises InputError.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
 from preprocessing.errors import InputError
 from preprocessing.sources.archives import inner_name, open_innermost
-from preprocessing.sources.compression import BUFFER_BYTES
+from preprocessing.sources.compression import BUFFER_BYTES, find_compression
 from preprocessing.sources.csv_rows import read_csv
 from preprocessing.sources.json_lines import read_json_lines, read_json_lines_between
+from preprocessing.sources.json_values import has_json_values, read_json_values
 from preprocessing.sources.review import Rejected, Review
 from preprocessing.sources.text_files import begins_with_brace, read_braces, read_plain_text
 
@@ -23,6 +24,7 @@ FORMATS = ".json, .jsonl, .csv or .txt, plain or as .gz, .bz2 or .zst, or a .zip
 
 
 HEAD_BYTES = 512
+FORMAT_BYTES = 1 << 16  # of a JSON file, which tell whether its objects stand one to a line
 # The first bytes of files that are no reviews, whatever their name says.
 OTHERS = {
     b"version https://git-lfs": "a Git LFS pointer; fetch the file itself with `git lfs pull`",
@@ -57,10 +59,21 @@ class FilePart:
     stop: int
 
 
-def split_file(source: int, *, url: str, name: str, size: int, part_bytes: int = PART_BYTES) -> list[FilePart]:
-    """Return a file's parts in order. A file has one part, unless its lines are found from any position."""
-    is_splittable = PurePosixPath(name).suffix.lower() in (".json", ".jsonl")
-    starts = range(0, size, part_bytes) if is_splittable else [0]
+def is_splittable(name: str, size: int, read_head: Callable[[], bytes]) -> bool:
+    """Return whether the lines of a file are found from any position. Only the head of a large JSON file is read."""
+    if PurePosixPath(name).suffix.lower() not in (".json", ".jsonl"):
+        return False
+    if size <= PART_BYTES:
+        return True
+    head = read_head()
+    return find_compression(head) is None and not has_json_values(head)
+
+
+def split_file(
+    source: int, *, url: str, name: str, size: int, lines: bool, part_bytes: int = PART_BYTES
+) -> list[FilePart]:
+    """Return a file's parts in order. A file has one part, unless its `lines` are found from any position."""
+    starts = range(0, size, part_bytes) if lines else [0]
     stops = [*starts[1:], size]
     return [
         FilePart(source, number, url, name, size, start, stop)
@@ -89,6 +102,8 @@ def read_part(stream: IO[bytes], part: FilePart, *, plain: bool = False) -> Iter
                 yield from read_plain_text(inner, name=part.name)
             case ".txt":
                 yield from read_braces(inner, name=part.name)
+            case _ if has_json_values(inner.peek(FORMAT_BYTES)):  # type: ignore[attr-defined]
+                yield from read_json_values(inner)
             case _:
                 yield from read_json_lines(inner)
 

@@ -46,6 +46,9 @@ class Bucket(Protocol):
     def read_versioned(self, name: str) -> tuple[bytes, Version]:
         """Return an object's content and its version."""
 
+    def read_start(self, name: str, count: int) -> bytes:
+        """Return an object's first `count` bytes, or all if it has fewer. The object must not be empty."""
+
     def fetch(self, name: str, folder: Path) -> Path:
         """Return a local file with an object's content: the object's own file, or a copy at `folder`/`name`."""
 
@@ -78,7 +81,7 @@ class ReadOnlyBucket:
     def __init__(self, bucket: Bucket) -> None:
         self.url = bucket.url
         self.stat, self.read, self.read_versioned = bucket.stat, bucket.read, bucket.read_versioned
-        self.fetch, self.names = bucket.fetch, bucket.names
+        self.read_start, self.fetch, self.names = bucket.read_start, bucket.fetch, bucket.names
 
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:  # noqa: ARG002
         return if_version or ABSENT

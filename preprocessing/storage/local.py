@@ -41,6 +41,10 @@ class LocalBucket(Bucket):
             data = file.read()
         return data, _version(data)
 
+    def read_start(self, name: str, count: int) -> bytes:
+        with self._open(name) as file:
+            return file.read(count)
+
     def fetch(self, name: str, folder: Path) -> Path:  # noqa: ARG002 (a local file needs no copy)
         with self._open(name):
             return self._path(name)

@@ -39,6 +39,9 @@ class RetryingBucket:
     def read_versioned(self, name: str) -> tuple[bytes, Version]:
         return self._retry(lambda: self._bucket.read_versioned(name))
 
+    def read_start(self, name: str, count: int) -> bytes:
+        return self._retry(lambda: self._bucket.read_start(name, count))
+
     def fetch(self, name: str, folder: Path) -> Path:
         return self._retry(lambda: self._bucket.fetch(name, folder))
 

@@ -8,6 +8,7 @@ import bz2
 import json
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from preprocessing.dataset.vocabulary import SEED
 from preprocessing.pipeline import graph
 from preprocessing.pipeline.shards import WindowSettings
-from preprocessing.sources.reader import split_file
+from preprocessing.sources.reader import is_splittable, split_file
 from tests.support.inputs import gzipped, json_line, kaggle_zip, reviews, yelp_tar
 
 SETTINGS = WindowSettings(window_chars=8, stride_chars=8, lowercase=True, validation_fraction=0.2, test_fraction=0.2)
@@ -35,7 +36,14 @@ def outcome(files: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
         path = folder / "in" / name
         path.write_bytes(data)
         # Small parts, so that several workers share the lines of each file.
-        parts += split_file(number, url=str(path), name=name, size=len(data), part_bytes=200)
+        parts += split_file(
+            number,
+            url=str(path),
+            name=name,
+            size=len(data),
+            lines=is_splittable(name, len(data), partial(bytes, data)),
+            part_bytes=200,
+        )
     pipeline_settings = graph.PipelineSettings(
         parts=parts,
         names=list(files),

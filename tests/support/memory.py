@@ -34,6 +34,9 @@ class Memory(Bucket):
             raise FileNotFoundError(name)
         return self.objects[name], str(hash(self.objects[name]))
 
+    def read_start(self, name: str, count: int) -> bytes:
+        return self.read_versioned(name)[0][:count]
+
     def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str:
         self.before("write", name)
         version = str(hash(self.objects[name])) if name in self.objects else ABSENT

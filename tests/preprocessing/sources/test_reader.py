@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from preprocessing.errors import InputError
-from preprocessing.sources.reader import FORMATS, PART_BYTES, check_name, read_part, split_file
+from preprocessing.sources.reader import FORMATS, PART_BYTES, check_name, is_splittable, read_part, split_file
 from preprocessing.sources.review import Rejected, Review
 from tests.support.inputs import Endless, gzipped, json_line, kaggle_zip, reviews, zipped
 
@@ -18,7 +18,8 @@ TWO_REVIEWS = [Review(1, "a", "Good soup."), Review(2, "b", "Bad soup.")]
 
 def read(data: bytes, name: str, *, part_bytes: int = PART_BYTES) -> list[Review | Rejected]:
     """Read all parts of a file, in order."""
-    parts = split_file(0, url=name, name=name, size=len(data), part_bytes=part_bytes)
+    lines = is_splittable(name, len(data), lambda: data)
+    parts = split_file(0, url=name, name=name, size=len(data), lines=lines, part_bytes=part_bytes)
     return [found for part in parts for found in read_part(io.BytesIO(data), part)]
 
 
@@ -92,7 +93,7 @@ def test_parts_of_any_size_hold_each_line_once(part_bytes: int) -> None:
     lines = [*reviews(5), b"\n", b"not JSON\n", padded(150) + b"\r\n", b"\n\n", json_line("caf\u00e9"), b"cut"]
     data = b"".join(lines)
     whole = read(data, "r.jsonl")
-    parts = split_file(0, url="r.jsonl", name="r.jsonl", size=len(data), part_bytes=part_bytes)
+    parts = split_file(0, url="r.jsonl", name="r.jsonl", size=len(data), lines=True, part_bytes=part_bytes)
     assert [part.start for part in parts] == list(range(0, len(data), part_bytes))
     found, first = [], 0
     for part in parts:
@@ -107,7 +108,7 @@ def test_a_part_inside_an_endless_line_is_empty() -> None:
     data = b"x" * 5_000_000 + b"\n" + json_line("next")
     found = [
         list(read_part(io.BytesIO(data), part))
-        for part in split_file(0, url="", name="r.json", size=len(data), part_bytes=1_000_000)
+        for part in split_file(0, url="", name="r.json", size=len(data), lines=True, part_bytes=1_000_000)
     ]
     assert [len(part) for part in found] == [1, 0, 0, 0, 0, 1]
     assert found[0] == [Rejected(1, "over 1000000 bytes")]
@@ -115,7 +116,8 @@ def test_a_part_inside_an_endless_line_is_empty() -> None:
 
 @pytest.mark.parametrize("name", ["r.json.gz", "y.zip", "r.csv", "r.txt", "y.tar"])
 def test_a_file_whose_lines_are_told_from_its_start_is_one_part(name: str) -> None:
-    (part,) = split_file(3, url=f"in/{name}", name=name, size=10**10)
+    lines = is_splittable(name, 10**10, lambda: b"")
+    (part,) = split_file(3, url=f"in/{name}", name=name, size=10**10, lines=lines)
     assert (part.source, part.part, part.start, part.stop) == (3, 0, 0, 10**10)
 
 
@@ -134,7 +136,7 @@ def memory_below(limit: int) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["r.json", "r.csv"])
 def test_a_line_of_two_gigabytes_is_rejected_with_flat_memory(name: str) -> None:
     size = 2 << 30
-    (part,) = split_file(0, url=name, name=name, size=size, part_bytes=size)
+    (part,) = split_file(0, url=name, name=name, size=size, lines=True, part_bytes=size)
     with memory_below(10_000_000):
         if name == "r.json":
             found = list(read_part(Endless(size), part))  # type: ignore[arg-type]

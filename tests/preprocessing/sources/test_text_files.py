@@ -70,6 +70,6 @@ def test_text_of_two_gigabytes_without_an_end_takes_little_memory() -> None:
             return count
 
     size = 2 << 30
-    (part,) = split_file(0, url="r.txt", name="r.txt", size=size)
+    (part,) = split_file(0, url="r.txt", name="r.txt", size=size, lines=False)
     with memory_below(20_000_000), pytest.raises(InputError, match="found no } at its end"):
         list(read_part(Braces(size), part))  # type: ignore[arg-type]

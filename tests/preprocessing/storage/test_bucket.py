@@ -23,6 +23,14 @@ def test_read_returns_the_written_content(bucket: Bucket, data: bytes) -> None:
     assert bucket.stat("a/b.bin").bytes == len(data)
 
 
+def test_start_of_an_object_is_read_alone(bucket: Bucket) -> None:
+    bucket.write("x", b"0123456789")
+    assert bucket.read_start("x", 4) == b"0123"
+    assert bucket.read_start("x", 99) == b"0123456789"
+    with pytest.raises(FileNotFoundError):
+        bucket.read_start("y", 4)
+
+
 def test_write_replaces_the_object_and_returns_a_new_version(bucket: Bucket) -> None:
     first = bucket.write("x", b"1")
     second = bucket.write("x", b"2")
