@@ -49,9 +49,8 @@ def is_hdf5(url: str) -> bool:
         return True  # a missing or damaged file of this name gets a message of its own
     try:
         bucket, name = split_url(url.rstrip("/"))
-        with local_file(bucket, name) as path, path.open("rb") as file:
-            return file.read(len(HDF5)) == HDF5
-    except (OSError, InputError):
+        return bucket.read_start(name, len(HDF5)) == HDF5
+    except (FileNotFoundError, InputError):
         return False
 
 

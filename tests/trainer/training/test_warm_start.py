@@ -7,9 +7,11 @@ import pytest
 
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import InputError
+from preprocessing.storage.urls import open_bucket
+from tests.support.gcs_emulator import Fault, FaultyStore
 from trainer.model import network
 from trainer.model.state import WEIGHTS, restore_state
-from trainer.training.warm_start import is_hdf5, match_symbols, read_keras2
+from trainer.training.warm_start import HDF5, is_hdf5, match_symbols, read_keras2
 
 THEIRS = Vocabulary("{}abc")
 RANDOM = np.random.default_rng(5)
@@ -188,3 +190,15 @@ def test_scalar_layer_names_and_damage_are_one_line(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="warm_start=w.h5: not a Keras 2 weights file: ") as raised:
             read_keras2(wrong, where="w.h5")
         assert "\n" not in str(raised.value)
+
+
+def test_a_file_is_told_by_its_first_bytes_alone_and_an_absent_store_is_no_answer(store: str) -> None:
+    bucket = open_bucket(store)
+    bucket.write("runs/transfer_weights", HDF5 + bytes(1 << 20))
+    before = len(FaultyStore.requests)
+    assert is_hdf5(f"{store}/runs/transfer_weights")
+    assert len(FaultyStore.requests) == before + 1
+    assert not is_hdf5(f"{store}/runs/nothing")
+    FaultyStore.faults.append(Fault("^GET ", 400, 9))
+    with pytest.raises(OSError, match="gs://reviews"):
+        is_hdf5(f"{store}/runs/transfer_weights")
