@@ -24,17 +24,10 @@ ALIGNMENT = 8  # elements of half precision: NVIDIA, "Deep Learning Performance:
 class CudnnLSTM(LSTM):
     """LSTM layer [L, B, F] -> [L, B, H], both in the compute dtype. The state before the first step is zero."""
 
-    def call(
-        self,
-        sequences: tf.Tensor,
-        initial_state: Any = None,  # noqa: ARG002
-        mask: Any = None,  # noqa: ARG002
-        training: bool = False,
+    def run_layer(
+        self, inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, training: bool
     ) -> tf.Tensor:
-        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        return run_cudnn(
-            sequences, *(tf.cast(weight, self.compute_dtype) for weight in weights), training=bool(training)
-        )
+        return run_cudnn(inputs, kernel, recurrent, bias, training=training)
 
 
 def run_cudnn(

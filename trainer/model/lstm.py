@@ -30,9 +30,15 @@ class LSTM(keras.layers.LSTM):
     ) -> tf.Tensor:
         cell = self.cell
         weights = [tf.cast(weight, self.compute_dtype) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)]
+        return self.run_layer(sequences, *weights, training=bool(training))
+
+    def run_layer(
+        self, inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, training: bool
+    ) -> tf.Tensor:
+        """Return the outputs [L, B, H] for inputs [L, B, F] and weights, all in one dtype."""
         if training:
-            return _trained(sequences, *weights)
-        return _forward(sequences, *weights, keep=False)[0]
+            return _trained(inputs, kernel, recurrent, bias)
+        return _forward(inputs, kernel, recurrent, bias, keep=False)[0]
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:  # noqa: ARG002
         return (*sequences_shape[:-1], self.units)
