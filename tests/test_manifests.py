@@ -135,13 +135,17 @@ def test_a_trainer_serves_its_metrics_at_the_port_that_its_pod_names() -> None:
     served = yaml.safe_load(settings["data"]["train.yaml"])["metrics_port"]
     named = [port for _, item in JOBS for port in pod(item)["containers"][0].get("ports", []) if "name" in port]
     assert named == 3 * [{"name": "metrics", "containerPort": served}]
+    page = (ROOT / "docs/monitoring.md").read_text()
+    monitors = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.S)]
+    endpoints = [item["spec"].get("podMetricsEndpoints") or item["spec"]["endpoints"] for item in monitors]
+    assert endpoints == 2 * [[{"port": "metrics", "interval": "30s"}]]
 
 
 def test_a_job_has_more_time_to_end_than_its_trainer_takes() -> None:
     [settings] = [item for item in read("train.yaml") if item["metadata"]["name"] == "settings"]
     grace = yaml.safe_load(settings["data"]["train.yaml"])["grace_seconds"]
     assert all(grace < pod(item)["terminationGracePeriodSeconds"] for _, item in JOBS)
-    for name in ("train.yaml", "retrain.yaml"):
+    for name in ("job.yaml", "cronjob.yaml"):
         [patch] = yaml.safe_load_all((K8S / "overlays/spot" / name).read_text())
         assert grace < pod(patch)["terminationGracePeriodSeconds"] < 15
 
@@ -174,6 +178,14 @@ def test_no_lock_has_another_version_of_what_runs() -> None:
         assert {package: version for package, version in shared.items() if package in runs} == {
             package: version for package, version in runs.items() if package in shared
         }
+
+
+def test_the_settings_in_comments_are_settings_too() -> None:
+    text = (K8S / "train.yaml").read_text()
+    commented = "\n".join(re.findall(r"^    # (\w+: \S+)$", text, re.M))
+    values = yaml.safe_load(commented)
+    assert values["batch_windows"] == 1024
+    load_config(TrainConfig, sets=["dataset=d", "runs=r", *(f"{key}={value}" for key, value in values.items())])
 
 
 def test_pods_fit_the_smallest_machines_with_a_gpu() -> None:

@@ -1,6 +1,7 @@
 """The manifests of k8s/ as objects, with the image, store and resources of a test cluster."""
 
 import copy
+import re
 import shutil
 import subprocess
 import tempfile
@@ -38,12 +39,16 @@ def job(name: str) -> list[Object]:
     return [item for item in read(name) if item["metadata"].get("labels") != SETTINGS_LABEL]
 
 
-def composed(*overlays: str) -> list[Object]:
-    """Return the objects that `kubectl apply -k k8s` applies with these overlays."""
+def composed(*overlays: str, several_nodes: bool = False) -> list[Object]:
+    """Return the objects that `kubectl apply -k k8s` applies with these overlays.
+
+    With `several_nodes` the lines for check.yaml and train-multi-node.yaml are no comments.
+    """
     with tempfile.TemporaryDirectory(prefix="k8s-") as folder:
         root = Path(folder, "k8s")
         shutil.copytree(K8S, root)
-        base = yaml.safe_load((root / "kustomization.yaml").read_text())
+        text = (root / "kustomization.yaml").read_text()
+        base = yaml.safe_load(re.sub("^( *)# (- |patches)", r"\1\2", text, flags=re.M) if several_nodes else text)
         base["components"] = [f"overlays/{overlay}" for overlay in overlays]
         (root / "kustomization.yaml").write_text(yaml.safe_dump(base))
         built = subprocess.run(["kubectl", "kustomize", str(root)], capture_output=True, text=True)

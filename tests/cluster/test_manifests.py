@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.manifests import K8S, composed, containers
+from tests.cluster.manifests import K8S, composed, containers, pod
 from tests.cluster.namespace import Namespace, kubectl
 
 MANIFESTS = [path for path in sorted(K8S.glob("*.yaml")) if path.name != "kustomization.yaml"]
-OVERLAYS = ("local", "spot", "kueue")
+OVERLAYS = ("local", "gke", "spot", "kueue")
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.name))
@@ -20,12 +20,26 @@ def test_each_manifest_is_taken(namespace: Namespace, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "overlays", [(), *itertools.combinations(OVERLAYS, 1), ("spot", "kueue")], ids=lambda overlays: "+".join(overlays)
+    "overlays",
+    [(), *itertools.combinations(OVERLAYS, 1), ("gke", "spot", "kueue")],
+    ids=lambda overlays: "+".join(overlays),
 )
 def test_each_overlay_is_taken(namespace: Namespace, overlays: tuple[str, ...]) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": composed(*overlays)}
     output = namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(listed))
     assert "job.batch/train created" in output
+
+
+def test_the_overlays_cover_every_job_with_a_gpu(namespace: Namespace) -> None:
+    objects = composed("gke", "spot", "kueue", several_nodes=True)
+    jobs = {item["metadata"]["name"]: item for item in objects if item["kind"] in ("Job", "CronJob")}
+    assert set(jobs) == {"check", "retrain", "train-multi-node"}
+    for item in jobs.values():
+        assert set(pod(item)["nodeSelector"]) == {"cloud.google.com/gke-accelerator", "cloud.google.com/gke-spot"}
+        queued = item["spec"]["jobTemplate"] if item["kind"] == "CronJob" else item
+        assert queued["metadata"]["labels"] == {"kueue.x-k8s.io/queue-name": "training"}
+    listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+    namespace.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(listed))
 
 
 def create_volume(image: str, namespace: Namespace) -> None:
