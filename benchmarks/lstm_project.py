@@ -22,7 +22,7 @@ from benchmarks.start import CountingFetcher, write_dataset
 from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
-from trainer.data.windows import Batch, Windows, pad_batch
+from trainer.data.windows import Windows, read_batch
 from trainer.sampling.sampler import build_stepper, continue_prompts, draw_numbers
 
 SIDE = 2048
@@ -49,21 +49,18 @@ def main() -> None:
         windows = Windows(shards, manifest, staging.map_shard)
         order = Order(windows.counts, batch_windows=batch, block_windows=2_000_000, seed=1)
 
-        def read_batch(step: int) -> Batch:
-            return pad_batch(windows.read(*order.batch(0, step), order.prefetch_shards(0, step)), batch)
-
         def turn(request: dict[str, Any]) -> dict[str, Any]:
             nonlocal number
             if request.get("matmul"):
                 return {"precision": dtype, "flops": 2 * SIDE**3 / statistics.median(time_product() for _ in range(9))}
             began = time.perf_counter()
             if request.get("evaluate"):
-                steps.evaluate(read_batch(0))
+                steps.evaluate(read_batch(windows, order, 0, 0))
                 return {"seconds": time.perf_counter() - began}
             if request.get("sample"):
                 continue_prompts(*build_stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
                 return {"seconds": time.perf_counter() - began}
-            windows_batch = read_batch(number % (order.steps_per_epoch - 1))
+            windows_batch = read_batch(windows, order, 0, number % (order.steps_per_epoch - 1))
             after_read = time.perf_counter()
             float(steps.train(windows_batch))
             number += 1

@@ -25,7 +25,7 @@ from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
-from trainer.data.windows import Windows, pad_batch
+from trainer.data.windows import Windows, read_batch
 
 SCALES = (1, 4, 16)
 SYMBOLS, WINDOW_CHARS, BATCH_WINDOWS = "{}abcdefgh", 256, 128
@@ -99,7 +99,7 @@ def first_batch(
         order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=BLOCK_SHARDS * SHARD_RECORDS, seed=1)
 
         def take(step: int) -> None:
-            pad_batch(windows.read(*order.batch(0, step), order.prefetch_shards(0, step)), BATCH_WINDOWS)
+            read_batch(windows, order, 0, step)
 
         take(0)
         seconds, fetched, waited = time.perf_counter() - began, fetcher.bytes, staging.waited_seconds

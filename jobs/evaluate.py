@@ -40,18 +40,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     began = time.monotonic()
     entry, arrays = read_newest(run.bucket)
-    result = evaluate_split(
-        *(run, arrays, dataset),
-        split=config.split,
-        batch_windows=config.batch_windows,
-        objective=run.config.objective,
+    carried, windows = (
+        evaluate_split(
+            *(run, arrays, dataset),
+            split=config.split,
+            batch_windows=config.batch_windows,
+            objective=run.config.objective,
+            carry=carry,
+        )
+        for carry in (True, False)
     )
     line = {
         "split": config.split,
         "step": entry.step,
-        "nats_per_char": result.loss,
-        "bits_per_char": result.bits_per_char,
-        "chars": result.chars,
+        "nats_per_char": carried.loss,
+        "bits_per_char": carried.bits_per_char,
+        "bits_per_char_windows": windows.bits_per_char,
+        "chars": carried.chars,
         "seconds": round(time.monotonic() - began, 1),
     }
     print(format_json(line))

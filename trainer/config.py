@@ -76,6 +76,9 @@ class TrainConfig:
     objective: Literal["every", "last"] = key(
         "every", "every: each position predicts its next character; last: only the final position (seed script)"
     )
+    carry_windows: PositiveInt = key(
+        1, "neighbouring windows in a segment, through which the LSTM's state is carried; 1: each starts from zero"
+    )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = key(
         "auto", "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that has it, else float32 (TF32 on a GPU)"
     )

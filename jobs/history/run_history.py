@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from trainer.data.order import TrainingPlan
+from trainer.data.plan import TrainingPlan
 from trainer.runs.checkpoint_index import newest_entry
 from trainer.runs.folder import Run, plan_run
 from trainer.runs.metric_rows import Trained, Validated, read_metric_rows

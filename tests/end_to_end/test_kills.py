@@ -5,13 +5,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.support.kills import survive, undisturbed
 
 
+@pytest.mark.parametrize("carry_windows", [1, 8])
 def test_a_run_killed_at_random_instants_ends_with_the_same_bits(
-    dataset: Path, tmp_path: Path, rounds: Callable[[int, int], int]
+    dataset: Path, tmp_path: Path, rounds: Callable[[int, int], int], carry_windows: int
 ) -> None:
-    expected = undisturbed(dataset, tmp_path)
+    carry = {"carry_windows": carry_windows}
+    expected = undisturbed(dataset, tmp_path, **carry)
     for seed in range(1, rounds(1, 2) + 1):
-        done = survive(dataset, tmp_path, f"run-{seed}", kills=rounds(2, 8), expected=expected, seed=seed)
+        done = survive(dataset, tmp_path, f"run-{seed}", kills=rounds(2, 8), expected=expected, seed=seed, **carry)
         print(f"seed {seed}: {done}")

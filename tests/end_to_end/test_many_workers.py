@@ -98,6 +98,22 @@ def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
     assert outcome(run) == outcome(undisturbed)
 
 
+@pytest.mark.slow
+def test_killed_with_state_under_way_both_start_again_to_the_same_bits(dataset: Path, tmp_path: Path) -> None:
+    changes = {"carry_windows": 8, "checkpoint__every_seconds": 0.05}
+    for process in two_workers(dataset, tmp_path / "undisturbed", None, **changes):
+        finish(process)
+    run = tmp_path / "runs/small"
+    processes = two_workers(dataset, tmp_path / "runs", None, **changes)
+    wait_until(lambda: saved_step(run) % 8 > 0, processes[0])
+    for process in processes:
+        process.kill()
+        process.wait()
+    for process in two_workers(dataset, tmp_path / "runs", None, **changes):
+        finish(process)
+    assert outcome(run) == outcome(tmp_path / "undisturbed/small")
+
+
 def test_a_worker_of_a_complete_run_waits_for_none_of_the_others(dataset: Path, undisturbed: Path) -> None:
     # The case: the chief is killed after all other workers finished, so only the chief restarts.
     chief, other = two_workers(dataset, undisturbed.parent)

@@ -197,6 +197,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint_before
     [
         ({"batch_windows": 10**6}, "batch_windows=1000000: the dataset has only"),
         ({"batch_windows": 63}, "batch_windows=63 is not divisible by 2 replicas"),
+        ({"carry_windows": 4, "objective": "last"}, "carry_windows=4: needs objective=every, not last"),
         ({"warm_start": "/nowhere/run"}, r"/nowhere/run: no config\.yaml"),
         ({"warm_start": "/nowhere/w.h5"}, r"warm_start=/nowhere/w\.h5: no such file"),
     ],
@@ -249,9 +250,28 @@ def test_evaluating_the_validation_split_gives_the_last_row_of_metrics(
     found = json.loads(capsys.readouterr().out)
     last = rows(undisturbed, "validation")[-1]
     assert (found["split"], found["step"], found["chars"]) == ("validation", last["step"], last["chars"])
-    assert found["bits_per_char"] == pytest.approx(last["bits_per_char"], rel=1e-3)
+    assert found["bits_per_char_windows"] == pytest.approx(last["bits_per_char"], rel=1e-3)
+    assert found["bits_per_char"] != pytest.approx(last["bits_per_char"], rel=1e-6)
     evaluate.main([str(undisturbed), "--set", f"dataset={dataset}"])
     assert json.loads(capsys.readouterr().out)["split"] == "test"
+
+
+def test_run_with_carried_state_is_evaluated_with_carried_state(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.main(arguments(dataset, tmp_path, carry_windows=4))
+    capsys.readouterr()
+    evaluate.main([str(tmp_path / "small"), "--set", "split=validation", "--set", "batch_windows=64"])
+    found, last = json.loads(capsys.readouterr().out), rows(tmp_path / "small", "validation")[-1]
+    assert found["chars"] == last["chars"]
+    assert found["bits_per_char"] == pytest.approx(last["bits_per_char"], rel=1e-3)
+
+
+def test_windows_that_do_not_follow_each_other_cannot_carry_state(reviews_file: Path, tmp_path: Path) -> None:
+    small_dataset(reviews_file, tmp_path / "overlapping", stride_chars=8)
+    with pytest.raises(InputError, match="carry_windows=4: needs windows that follow each other.*stride_chars=8"):
+        train.main(arguments(tmp_path / "overlapping", tmp_path / "runs", carry_windows=4))
+    assert not (tmp_path / "runs/small/checkpoint.json").exists()
 
 
 def test_evaluating_on_a_dataset_of_other_symbols_is_refused(

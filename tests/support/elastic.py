@@ -24,10 +24,11 @@ from preprocessing.dataset.manifest import Manifest, Shard
 from preprocessing.errors import Stopped
 from preprocessing.storage.urls import open_bucket
 from tests.trainer.data.test_windows import MANIFEST
-from trainer.data.order import Order, plan_training
+from trainer.data.order import Order
+from trainer.data.plan import plan_training
 from trainer.data.windows import Windows
 from trainer.model import network
-from trainer.model.state import restore_state
+from trainer.model.state import read_carried, restore_state
 from trainer.runs.checkpoint_index import Position, Retention
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.metrics import Metrics
@@ -38,7 +39,7 @@ from trainer.training.evaluation import Evaluation
 from trainer.training.saver import Saver
 from trainer.training.steps import Steps
 
-REPLICAS = (1, 2, 4, 8)
+REPLICAS, CARRY_WINDOWS = (1, 2, 4, 8), (1, 8)
 COUNTS, BATCH_WINDOWS, EPOCHS = (50, 30, 41, 60, 22), 16, 2
 SYMBOLS, WINDOW_CHARS = 8, 4  # a window holds its number in the dataset, in base 8
 
@@ -54,10 +55,10 @@ class Seen:
     parts: dict[int, list[int]] = field(default_factory=dict)
     steps: dict[int, list[int]] = field(default_factory=dict)
 
-    def record(self, replica: np.ndarray, ids: np.ndarray) -> np.int64:
+    def record(self, replica: np.ndarray, ids: np.ndarray, weights: np.ndarray) -> np.int64:
         """Record the windows of a replica. Returns 0, because a TensorFlow function must return a tensor."""
-        numbers = ids.astype(np.int64) @ SYMBOLS ** np.arange(WINDOW_CHARS - 1, -1, -1)
-        self.parts[int(replica)] = numbers.tolist()
+        numbers = ids[:, :-1].astype(np.int64) @ SYMBOLS ** np.arange(WINDOW_CHARS - 1, -1, -1)
+        self.parts[int(replica)] = np.where(weights > 0, numbers, -1).tolist()
         return np.int64(0)
 
     def end_step(self, done: int) -> None:
@@ -66,18 +67,23 @@ class Seen:
         self.parts = {}
 
 
-class Observed(keras.Model):
-    """A model that records the windows of each replica."""
+class ObservedSteps(Steps):
+    """Steps that record the windows of each replica, with -1 for a window of weight 0."""
 
-    def __init__(self, net: keras.Model, seen: Seen) -> None:
-        super().__init__()
-        self.net, self._record = net, seen.record
+    def __init__(self, *args: Any, seen: Seen, **options: Any) -> None:
+        self._record = seen.record
+        super().__init__(*args, **options)
 
-    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def _train_replica(self, ids: tf.Tensor, weights: tf.Tensor, *rest: Any) -> Any:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        recorded = tf.numpy_function(self._record, [replica, ids], tf.int64)
+        recorded = tf.numpy_function(self._record, [replica, ids, weights], tf.int64)
         with tf.control_dependencies([recorded]):
-            return self.net(tf.identity(ids), training=training)
+            return super()._train_replica(tf.identity(ids), weights, *rest)
+
+
+def build_order(carry: int) -> Order:
+    """Return the order of windows in segments of `carry`."""
+    return Order(COUNTS, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3, carry_windows=carry)
 
 
 def dataset() -> tuple[Manifest, list[Shard], Callable[[Shard], np.ndarray]]:
@@ -96,8 +102,10 @@ def dataset() -> tuple[Manifest, list[Shard], Callable[[Shard], np.ndarray]]:
     return manifest, shards, lambda shard: framed[shard.name].reshape(-1)
 
 
-def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, starve_at: int = 0) -> dict[str, Any]:
-    """Start or continue the run in the folder, to its end or to a step.
+def train(
+    folder: str, replicas: int, *, carry: int, crash_at: int = 0, stop_at: int = 0, starve_at: int = 0
+) -> dict[str, Any]:
+    """Start or continue the run in the folder, to its end or to a step. A segment has `carry` windows.
 
     The run crashes after step `crash_at`, and stops after step `stop_at`. After step `starve_at` a stop request comes
     while the run waits for the next step's shards.
@@ -115,10 +123,10 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
         return shard_bytes(shard)
 
     windows = Windows(shards, manifest, wait_for_shard)
-    order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=60, seed=3)
+    order = build_order(carry)
     keras.utils.set_random_seed(1)
     with strategy.scope():
-        net = Observed(network.build_lstm(symbols=SYMBOLS, lstm_units=[8], embedding_units=0), seen)
+        net = network.build_lstm(symbols=SYMBOLS, lstm_units=[8], embedding_units=0)
         optimizer = network.build_optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
         optimizer.build(net.trainable_variables)
 
@@ -136,24 +144,25 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
     with tempfile.TemporaryDirectory() as scratch:
         bucket = open_bucket(folder)
         checkpoints = Checkpoints(bucket, retention=Retention(2), scratch=Path(scratch))
-        position = Position()
-        if restored := checkpoints.restore():
-            position, arrays = restored
-            restore_state(arrays, net, optimizer)
-        start = position.step
-        metrics = Metrics(bucket, step=start, scratch=Path(scratch))
-        steps = Steps(
+        steps = ObservedSteps(
             *(strategy, net, optimizer),
             objective="every",
             clip_norm=1.0,
             batch_windows=BATCH_WINDOWS,
             agreement=StopAgreement(strategy, lambda: stop_requested or done == stop_at > 0),
+            carry=carry > 1,
+            seen=seen,
         )
+        position = Position()
+        if restored := checkpoints.restore():
+            position, arrays = restored
+            restore_state(arrays, net, optimizer)
+            steps.state = read_carried(arrays, steps.state)
+        start = position.step
+        metrics = Metrics(bucket, step=start, scratch=Path(scratch))
         with suppress(Crash, Stopped):
             loop.Loop(
-                plan=plan_training(
-                    sum(COUNTS), batch_windows=BATCH_WINDOWS, epochs=EPOCHS, max_chars=0, chars_per_step=1
-                ),
+                plan=plan_training(order.steps_per_epoch, epochs=EPOCHS, max_chars=0, chars_per_step=1),
                 order=order,
                 windows=windows,
                 steps=steps,
@@ -172,16 +181,19 @@ def train(folder: str, replicas: int, *, crash_at: int = 0, stop_at: int = 0, st
 def main() -> None:
     devices = [tf.config.LogicalDeviceConfiguration()] * max(REPLICAS)
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
-    folder = sys.argv[1]
-    undisturbed = [train(f"{folder}/{replicas}", replicas) for replicas in REPLICAS]
-    moved = [
-        train(f"{folder}/moved", 4, stop_at=5),
-        train(f"{folder}/moved", 2, crash_at=9),
-        train(f"{folder}/moved", 2, starve_at=11),
-        train(f"{folder}/moved", 1, crash_at=20),
-        train(f"{folder}/moved", 1),
-    ]
-    print(json.dumps({"undisturbed": undisturbed, "moved": moved}))
+    found = {}
+    for carry in CARRY_WINDOWS:
+        folder = f"{sys.argv[1]}/{carry}"
+        undisturbed = [train(f"{folder}/{replicas}", replicas, carry=carry) for replicas in REPLICAS]
+        moved = [
+            train(f"{folder}/moved", 4, carry=carry, stop_at=5),
+            train(f"{folder}/moved", 2, carry=carry, crash_at=9),
+            train(f"{folder}/moved", 2, carry=carry, starve_at=11),
+            train(f"{folder}/moved", 1, carry=carry, crash_at=20),
+            train(f"{folder}/moved", 1, carry=carry),
+        ]
+        found[carry] = {"undisturbed": undisturbed, "moved": moved}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ SIGNALS = {"SIGKILL": KILL, "SIGTERM": TERM, "SIGTERM, SIGKILL": TERM + KILL}
 class Local:
     """A run as a process on this machine, in a local folder."""
 
-    def __init__(self, dataset: Path, runs: Path, name: str) -> None:
-        self._arguments = ["--run", name, *sets(**SETTINGS | {"dataset": dataset, "runs": runs})]
+    def __init__(self, dataset: Path, runs: Path, name: str, changes: Mapping[str, Any]) -> None:
+        self._arguments = ["--run", name, *sets(**{**SETTINGS, **changes, "dataset": dataset, "runs": runs})]
         windows = open_dataset(str(dataset)).manifest.splits["train"]["windows"]
         self._steps_per_epoch = -(-windows // SETTINGS["batch_windows"])
         self.folder, self._scratch, self._log = runs / name, runs / f"{name}.scratch", runs / f"{name}.log"
@@ -120,20 +121,22 @@ def disturb(target: Local, numbers: random.Random, kills: Kills) -> bool:
     return True
 
 
-def undisturbed(dataset: Path, runs: Path) -> dict[str, str]:
-    """Train a run without kills, and return its outcome."""
-    target = Local(dataset, runs, "undisturbed")
+def undisturbed(dataset: Path, runs: Path, **changes: Any) -> dict[str, str]:
+    """Train a run without kills, with changes to SETTINGS, and return its outcome."""
+    target = Local(dataset, runs, "undisturbed", changes)
     target.start()
     assert target.wait() == 0, target.log()
     return outcome(target.folder)
 
 
-def survive(dataset: Path, runs: Path, name: str, *, kills: int, expected: dict[str, str], seed: int) -> Kills:
+def survive(
+    dataset: Path, runs: Path, name: str, *, kills: int, expected: dict[str, str], seed: int, **changes: Any
+) -> Kills:
     """Kill runs `kills` times in all, one run after the other. Raises AssertionError if an outcome differs."""
     numbers, done, number = random.Random(seed), Kills(), 0
     while sum(done.signals.values()) < kills:
         number += 1
-        target = Local(dataset, runs, f"{name}-{number}")
+        target = Local(dataset, runs, f"{name}-{number}", changes)
         while sum(done.signals.values()) < kills and disturb(target, numbers, done):
             pass
         target.start()

@@ -1,9 +1,11 @@
-"""The order of windows, a pure function of (seed, epoch, step); the number of steps of a run.
+"""The order of windows, a pure function of (seed, epoch, step).
 
-Shards are shuffled and grouped into blocks; the windows of a block are shuffled among themselves. So a step needs
-the shards of one block, at most of two, and a resumed run needs only its step number. All shuffles sort by an
-explicit integer hash, because the shuffle of a library may change with its version. The order does not depend on the
-number of replicas and workers: they share a batch, they do not choose its windows.
+Windows are taken in segments: K = `carry_windows` neighbouring windows of one shard, through which a row of the batch
+carries the LSTM's state. Shards are shuffled and grouped into blocks; the segments of a block are shuffled among
+themselves. So a step needs the shards of one block, at most of two, and a resumed run needs only its step number.
+
+All shuffles sort by an explicit integer hash, because the shuffle of a library may change with its version. The order
+does not depend on the number of replicas and workers: they share a batch, they do not choose its windows.
 """
 
 import functools
@@ -14,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from trainer.data.plan import count_segments, count_steps
 
 Integers = npt.NDArray[np.int64]
 
@@ -48,7 +52,7 @@ def _mix(state: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class Block:
-    """Shards whose windows are shuffled together. `start` is the position of the first window in the epoch."""
+    """Shards whose segments are shuffled together. `start` is the position of the first segment in the epoch."""
 
     number: int
     start: int
@@ -58,16 +62,27 @@ class Block:
 class Order:
     """The order of all windows, in global batches of B. `shard_windows` has the number of windows of each shard.
 
-    Each epoch holds each window once. The last batch of an epoch may be short.
+    Each epoch holds each window once. B segments share K steps: step k of them takes window k of each segment. The last
+    segments of an epoch may be fewer than B, and the last segment of a shard may have fewer than K windows.
     """
 
-    def __init__(self, shard_windows: Sequence[int], *, batch_windows: int, block_windows: int, seed: int) -> None:
-        self._shard_windows = tuple(shard_windows)
-        self._batch_windows = batch_windows
+    def __init__(
+        self,
+        shard_windows: Sequence[int],
+        *,
+        batch_windows: int,
+        block_windows: int,
+        seed: int,
+        carry_windows: int = 1,
+    ) -> None:
+        self._shard_windows = np.array(shard_windows, np.int64)
+        self._shard_segments = [count_segments(windows, carry_windows) for windows in shard_windows]
+        self.batch_windows = batch_windows
         self._block_windows = block_windows
         self._seed = seed
-        self.windows = sum(shard_windows)
-        self.steps_per_epoch = count_steps(self.windows, batch_windows)
+        self.carry_windows = carry_windows
+        self.windows, self.segments = sum(shard_windows), sum(self._shard_segments)
+        self.steps_per_epoch = count_steps(shard_windows, batch_windows, carry_windows)
         self._shuffled = functools.lru_cache(maxsize=2)(self._shuffle)
         self._grouped = functools.lru_cache(maxsize=2)(self._group)
 
@@ -75,34 +90,49 @@ class Order:
         """Return the epoch's blocks in order. A block of several shards has at most `block_windows` windows."""
         return self._grouped(epoch)
 
-    def batch(self, epoch: int, step: int) -> tuple[Integers, Integers]:
-        """Return the shard and the record of each window, both [B] int64, or shorter at the end of the epoch."""
-        first = step * self._batch_windows
-        last = min(first + self._batch_windows, self.windows)
-        if not 0 <= first < last:
-            raise ValueError(f"step={step}: expected 0 to {self.steps_per_epoch - 1}")
+    def starts_segments(self, step: int) -> bool:
+        """Return whether all rows of the step start a segment: their state before the step is zero."""
+        return step % self.carry_windows == 0
+
+    def batch(self, epoch: int, step: int) -> tuple[Integers, Integers, npt.NDArray[np.bool_]]:
+        """Return the shard and the record of each row's window, both [B] int64, and which rows have a window [B] bool.
+
+        The arrays are shorter at the end of the epoch. A row whose segment has ended repeats the segment's last window.
+        """
+        first, last = self._segments_of(step)
         parts = []
         for block in self._spanned(epoch, first, last):
-            shards, records = self._shuffled(epoch, block)
+            shards, segments = self._shuffled(epoch, block)
             within = slice(max(first - block.start, 0), last - block.start)
-            parts.append((shards[within], records[within]))
-        return np.concatenate([shards for shards, _ in parts]), np.concatenate([records for _, records in parts])
+            parts.append((shards[within], segments[within]))
+        shards = np.concatenate([shards for shards, _ in parts])
+        segments = np.concatenate([segments for _, segments in parts])
+        records = segments * self.carry_windows + step % self.carry_windows
+        last_records = self._shard_windows[shards] - 1
+        return shards, np.minimum(records, last_records), records <= last_records
 
     def prefetch_shards(self, epoch: int, step: int) -> tuple[int, ...]:
         """Return the shards of the step's blocks, then of the next block, which may be the first of the next epoch."""
-        first = step * self._batch_windows
-        spanned = self._spanned(epoch, first, min(first + self._batch_windows, self.windows))
+        spanned = self._spanned(epoch, *self._segments_of(step))
         after = self.blocks(epoch)[spanned[-1].number + 1 :][:1] or self.blocks(epoch + 1)[:1]
         return tuple(shard for block in (*spanned, *after) for shard in block.shards)
 
     @property
     def windows_at_once(self) -> int:
         """The most windows in the blocks of one step: two blocks, and the small blocks between them in its batch."""
-        largest = max(self._block_windows, *self._shard_windows)
-        return min(2 * largest + self._batch_windows, self.windows)
+        largest = max(self._block_windows, int(self._shard_windows.max()))
+        return min(2 * largest + self.batch_windows * self.carry_windows, self.windows)
+
+    def _segments_of(self, step: int) -> tuple[int, int]:
+        """Return the positions in the epoch of the step's first segment, and after its last one."""
+        first = step // self.carry_windows * self.batch_windows
+        last = min(first + self.batch_windows, self.segments)
+        if not 0 <= first < last:
+            raise ValueError(f"step={step}: expected 0 to {self.steps_per_epoch - 1}")
+        return first, last
 
     def _spanned(self, epoch: int, first: int, last: int) -> tuple[Block, ...]:
-        """Return the blocks of the epoch's windows first .. last - 1."""
+        """Return the blocks of the epoch's segments first .. last - 1."""
         blocks = self.blocks(epoch)
         begin = bisect_right(blocks, first, key=lambda block: block.start) - 1
         return blocks[begin : bisect_left(blocks, last, key=lambda block: block.start)]
@@ -111,52 +141,19 @@ class Order:
         groups: list[list[int]] = []
         windows = self._block_windows + 1  # so that the first shard begins a group
         for shard in permutation((self._seed, epoch), len(self._shard_windows)).tolist():
-            windows += self._shard_windows[shard]
+            windows += int(self._shard_windows[shard])
             if windows > self._block_windows:
                 groups.append([])
-                windows = self._shard_windows[shard]
+                windows = int(self._shard_windows[shard])
             groups[-1].append(shard)
-        sizes = [sum(self._shard_windows[shard] for shard in group) for group in groups]
+        sizes = [sum(self._shard_segments[shard] for shard in group) for group in groups]
         starts = np.cumsum([0, *sizes]).tolist()
         return tuple(Block(k, starts[k], tuple(group)) for k, group in enumerate(groups))
 
     def _shuffle(self, epoch: int, block: Block) -> tuple[Integers, Integers]:
-        counts = [self._shard_windows[shard] for shard in block.shards]
+        """Return the shard of each segment of the block, and its number in the shard, in the epoch's order."""
+        counts = [self._shard_segments[shard] for shard in block.shards]
         shards = np.repeat(np.array(block.shards, np.int64), counts)
-        records = np.concatenate([np.arange(count, dtype=np.int64) for count in counts])
+        segments = np.concatenate([np.arange(count, dtype=np.int64) for count in counts])
         shuffle = permutation((self._seed, epoch, block.number), len(shards))
-        return shards[shuffle], records[shuffle]
-
-
-def count_steps(windows: int, batch_windows: int) -> int:
-    """Return the number of steps for one pass over the windows; the last batch may be short."""
-    return -(-windows // batch_windows)
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """The length of a run: `steps` in all. The last epoch may be cut short. Characters are predicted characters."""
-
-    steps: int
-    steps_per_epoch: int
-    chars_per_step: int
-
-    def epochs_done(self, step: int) -> int | None:
-        """Return how many epochs end at this step, a last one that is cut short included; None within an epoch."""
-        if step and (step == self.steps or step % self.steps_per_epoch == 0):
-            return -(-step // self.steps_per_epoch)
-        return None
-
-
-def plan_training(
-    windows: int, *, batch_windows: int, epochs: int, max_chars: int, chars_per_step: int
-) -> TrainingPlan:
-    """Plan `epochs` passes over the windows, or fewer steps if `max_chars` is reached sooner.
-
-    `max_chars` counts predicted characters; 0 is no limit.
-    """
-    steps_per_epoch = count_steps(windows, batch_windows)
-    steps = epochs * steps_per_epoch
-    if max_chars:
-        steps = min(steps, max(1, max_chars // chars_per_step))
-    return TrainingPlan(steps, steps_per_epoch, chars_per_step)
+        return shards[shuffle], segments[shuffle]

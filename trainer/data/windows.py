@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
-from trainer.data.order import Integers
+from trainer.data.order import Integers, Order
 
 # (shard, the shards to fetch meanwhile, most urgent first) to the shard's bytes, mapped. See Staging.map_shard.
 MapShard = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]
@@ -51,11 +51,21 @@ class Windows:
         return shards, np.concatenate(chosen)
 
 
-def pad_batch(ids: npt.NDArray[Any], batch_windows: int) -> Batch:
-    """Pad a batch to `batch_windows` rows with copies of its first row. Padding rows have weight 0."""
+def read_batch(windows: Windows, order: Order, epoch: int, step: int) -> Batch:
+    """Read the batch of a step. At the end of an epoch, no row may have a window: then all weights are 0."""
+    shards, records, present = order.batch(epoch, step)
+    ids = windows.read(shards, records, order.prefetch_shards(epoch, step))
+    return pad_batch(ids, order.batch_windows, present)
+
+
+def pad_batch(ids: npt.NDArray[Any], batch_windows: int, present: npt.NDArray[np.bool_] | None = None) -> Batch:
+    """Pad a batch to `batch_windows` rows with copies of its first row. Padding rows have weight 0.
+
+    Rows of `ids` that are not `present` have weight 0 as well.
+    """
     missing = batch_windows - len(ids)
-    weights = np.ones(batch_windows, np.float32)
+    weights = np.zeros(batch_windows, np.float32)
+    weights[: len(ids)] = 1 if present is None else present
     if missing:
-        weights[len(ids) :] = 0
         ids = np.concatenate([ids, np.repeat(ids[:1], missing, axis=0)])
     return Batch(ids, weights)

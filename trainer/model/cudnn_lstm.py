@@ -22,12 +22,19 @@ ALIGNMENT = 8  # elements of half precision: NVIDIA, "Deep Learning Performance:
 
 
 class CudnnLSTM(LSTM):
-    """LSTM layer [L, B, F] -> [L, B, H], both in the compute dtype. The state before the first step is zero."""
+    """LSTM layer [L, B, F] -> [L, B, H] as in lstm.py. The carry of a state is rounded to the compute dtype."""
 
     def run_layer(
-        self, inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, training: bool
-    ) -> tf.Tensor:
-        return run_cudnn(inputs, kernel, recurrent, bias, training=training)
+        self,
+        inputs: tf.Tensor,
+        kernel: tf.Tensor,
+        recurrent: tf.Tensor,
+        bias: tf.Tensor,
+        state: tf.Tensor | None,
+        *,
+        training: bool,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return run_cudnn(inputs, kernel, recurrent, bias, state, training=training)
 
 
 def run_cudnn(
@@ -35,13 +42,15 @@ def run_cudnn(
     kernel: tf.Tensor,
     recurrent: tf.Tensor,
     bias: tf.Tensor,
+    state: tf.Tensor | None = None,
     *,
     training: bool,
     operation: Callable[..., Any] = tf.raw_ops.CudnnRNNV3,
-) -> tf.Tensor:
-    """Return the outputs [L, B, H] for inputs [L, B, F], kernel [F, 4H], recurrent [H, 4H] and bias [4H].
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the outputs [L, B, H] and the last state [2, B, H] float32.
 
-    The gradient exists only with `training`. `operation` is TensorFlow's operation, or one with its arguments.
+    Takes inputs [L, B, F], kernel [F, 4H], recurrent [H, 4H], bias [4H] and a state, or None for zero. The gradient
+    exists only with `training`. `operation` is TensorFlow's operation, or one with its arguments.
     """
     missing = -inputs.shape[-1] % ALIGNMENT
     if missing:
@@ -50,13 +59,14 @@ def run_cudnn(
     steps, rows, units = tf.shape(inputs)[0], tf.shape(inputs)[1], recurrent.shape[0]
     matrices = [tf.reshape(tf.transpose(matrix), [-1]) for matrix in (kernel, recurrent)]
     zero = tf.zeros([1, rows, units], inputs.dtype)
-    return operation(
+    outputs, hidden, carry, *_ = operation(
         input=inputs,
-        input_h=zero,
-        input_c=zero,
+        input_h=zero if state is None else tf.cast(state[:1], inputs.dtype),
+        input_c=zero if state is None else tf.cast(state[1:], inputs.dtype),
         params=tf.concat([*matrices, tf.zeros_like(bias), bias], axis=0),
         sequence_lengths=tf.fill([rows], steps),  # cuDNN 9 refuses to run without
         rnn_mode="lstm",
         is_training=training,
         time_major=True,
-    )[0]
+    )
+    return outputs, tf.stop_gradient(tf.cast(tf.concat([hidden, carry], axis=0), tf.float32))

@@ -19,7 +19,10 @@ import tensorflow as tf
 
 
 class LSTM(keras.layers.LSTM):
-    """LSTM layer [L, B, F] -> [L, B, H], both in the compute dtype. The state before the first step is zero."""
+    """LSTM layer [L, B, F] -> [L, B, H], both in the compute dtype. Called as a layer, it starts from a state of zero.
+
+    A state [2, B, H] float32 holds the hidden values and the carry.
+    """
 
     def call(
         self,
@@ -28,52 +31,87 @@ class LSTM(keras.layers.LSTM):
         mask: Any = None,  # noqa: ARG002
         training: bool = False,
     ) -> tf.Tensor:
+        return self.run(sequences, None, training=bool(training))[0]
+
+    def run(self, inputs: tf.Tensor, state: tf.Tensor | None, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the outputs [L, B, H], and the state after the last step. Without a `state` the first one is zero.
+
+        No gradient goes through a state.
+        """
         cell = self.cell
-        weights = [tf.cast(weight, self.compute_dtype) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)]
-        return self.run_layer(sequences, *weights, training=bool(training))
+        values = (inputs, cell.kernel, cell.recurrent_kernel, cell.bias)
+        inputs, kernel, recurrent, bias = (tf.cast(value, self.compute_dtype) for value in values)
+        return self.run_layer(inputs, kernel, recurrent, bias, state, training=training)
 
     def run_layer(
-        self, inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, training: bool
-    ) -> tf.Tensor:
-        """Return the outputs [L, B, H] for inputs [L, B, F] and weights, all in one dtype."""
+        self,
+        inputs: tf.Tensor,
+        kernel: tf.Tensor,
+        recurrent: tf.Tensor,
+        bias: tf.Tensor,
+        state: tf.Tensor | None,
+        *,
+        training: bool,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the same as `run`, for inputs [L, B, F] and weights in one dtype."""
         if training:
-            return _trained(inputs, kernel, recurrent, bias)
-        return _forward(inputs, kernel, recurrent, bias, keep=False)[0]
+            outputs, hidden, carry = _trained(inputs, kernel, recurrent, bias, state)
+        else:
+            outputs, (hidden, carry), _, _ = _forward(inputs, kernel, recurrent, bias, state, keep=False)
+        return outputs, tf.stop_gradient(tf.stack([tf.cast(hidden, tf.float32), carry]))
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:  # noqa: ARG002
         return (*sequences_shape[:-1], self.units)
 
 
-@tf.custom_gradient
-def _trained(inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    outputs, gates, carries = _forward(inputs, kernel, recurrent, bias, keep=True)
+def _trained(
+    inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, state: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return the outputs [L, B, H], and hidden and carry after the last step."""
 
-    def gradient(d_outputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        d_gates = _backward(d_outputs, gates, carries, recurrent)
-        units = recurrent.shape[0]
-        flat, before, after = _rows(d_gates), _rows(outputs[:-1]), _rows(d_gates[1:])
-        d_inputs = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(inputs))
-        ones = tf.ones([1, tf.shape(flat)[0]], flat.dtype)  # a matrix product sums in float32, a bfloat16 sum does not
-        return (
-            d_inputs,
-            tf.matmul(_rows(inputs), flat, transpose_a=True),
-            tf.matmul(before, after, transpose_a=True),
-            tf.reshape(tf.matmul(ones, flat), [4 * units]),
-        )
+    @tf.custom_gradient
+    def run(
+        inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tuple[tf.Tensor, ...], Any]:
+        outputs, (hidden, carry), gates, carries = _forward(inputs, kernel, recurrent, bias, state, keep=True)
 
-    return outputs, gradient
+        def gradient(d_outputs: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            d_gates = _backward(d_outputs, gates, carries, recurrent)
+            units, flat = recurrent.shape[0], _rows(d_gates)
+            before, after = outputs[:-1], d_gates[1:]  # from a state of zero, the first step adds nothing
+            if state is not None:
+                before, after = tf.concat([tf.cast(state[:1], outputs.dtype), before], axis=0), d_gates
+            d_inputs = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(inputs))
+            ones = tf.ones([1, tf.shape(flat)[0]], flat.dtype)  # a matrix product sums in float32, a bfloat16 sum not
+            return (
+                d_inputs,
+                tf.matmul(_rows(inputs), flat, transpose_a=True),
+                tf.matmul(_rows(before), _rows(after), transpose_a=True),
+                tf.reshape(tf.matmul(ones, flat), [4 * units]),
+            )
+
+        return (outputs, hidden, carry), gradient
+
+    return run(inputs, kernel, recurrent, bias)
 
 
 def _forward(
-    inputs: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, *, keep: bool
-) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
-    """Return outputs [L, B, H], gates [B, 4H] of each step, and carries [B, H] before each step and at the end."""
+    inputs: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent: tf.Tensor,
+    bias: tf.Tensor,
+    state: tf.Tensor | None,
+    *,
+    keep: bool,
+) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor], tf.TensorArray, tf.TensorArray]:
+    """Return what `run_lstm_steps` does, from a state [2, B, H] or from zero."""
     units = recurrent.shape[0]
     rows = tf.shape(inputs)[1]
     input_gates = tf.reshape(tf.matmul(_rows(inputs), kernel), [tf.shape(inputs)[0], rows, 4 * units])
     before = tf.zeros([rows, units], inputs.dtype), tf.zeros([rows, units], tf.float32)
-    outputs, _, gates, carries = run_lstm_steps(before, input_gates, recurrent, bias, keep=keep)
-    return outputs, gates, carries
+    if state is not None:
+        before = tf.cast(state[0], inputs.dtype), state[1]
+    return run_lstm_steps(before, input_gates, recurrent, bias, keep=keep)
 
 
 def run_lstm_steps(

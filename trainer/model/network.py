@@ -54,6 +54,30 @@ def lstm_layers(model: keras.Model) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
 
 
+def zero_state(model: keras.Model, rows: int) -> list[tf.Tensor]:
+    """Return a state of zero [2, rows, H] float32 for each LSTM layer of a model from `build_lstm`."""
+    return [tf.zeros([2, rows, layer.units]) for layer in lstm_layers(model)]
+
+
+def run_from_state(
+    model: keras.Model, ids: tf.Tensor, state: Sequence[tf.Tensor], *, training: bool
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Return the model's logits [B, L, V] for ids [B, L], and the state after the last id.
+
+    The state has a tensor [2, B, H] float32 for each LSTM layer. The layers are `cpu` or `cudnn`.
+    """
+    hidden = tf.transpose(ids)
+    if any(layer.name == EMBEDDING for layer in model.layers):
+        hidden = model.get_layer(EMBEDDING)(hidden)
+    else:
+        hidden = tf.one_hot(hidden, model.get_layer(LOGITS).units)
+    after = []
+    for layer, before in zip(lstm_layers(model), state, strict=True):
+        hidden, layer_state = layer.run(hidden, before, training=training)
+        after.append(layer_state)
+    return tf.transpose(model.get_layer(LOGITS)(hidden), (1, 0, 2)), after
+
+
 class Adam(keras.optimizers.Adam):
     """Adam for gradients that are summed over the replicas already. Keras' class would sum them once more."""
 

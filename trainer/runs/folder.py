@@ -21,9 +21,12 @@ from preprocessing.settings import as_mapping, as_yaml, default_values, flatten,
 from preprocessing.storage.bucket import Bucket, ReadOnlyBucket
 from preprocessing.storage.urls import exists, open_bucket
 from trainer.config import CHANGEABLE, TrainConfig
-from trainer.data.order import Order, TrainingPlan, plan_training
+from trainer.data.order import Order
+from trainer.data.plan import TrainingPlan, count_steps, plan_training
 from trainer.runs.checkpoint_index import CHECKPOINT_INDEX
 
+# Keys that decide a run's result and that older versions did not have, with the value that they trained with.
+ADDED = {"carry_windows": 1}
 # A Kubernetes name of at most 63 characters, as a Job's name is.
 RUN_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
@@ -113,14 +116,16 @@ def build_order(config: TrainConfig, dataset: Manifest) -> Order:
         batch_windows=config.batch_windows,
         block_windows=config.block_windows,
         seed=config.seed,
+        carry_windows=config.carry_windows,
     )
 
 
 def plan_run(config: TrainConfig, dataset: Manifest) -> TrainingPlan:
     """Return the length of a run on the dataset."""
     return plan_training(
-        sum(shard.records for shard in dataset.shards_of("train")),
-        batch_windows=config.batch_windows,
+        count_steps(
+            [shard.records for shard in dataset.shards_of("train")], config.batch_windows, config.carry_windows
+        ),
         epochs=config.epochs,
         max_chars=config.max_chars,
         chars_per_step=config.batch_windows * (dataset.window_chars if config.objective == "every" else 1),
@@ -161,7 +166,7 @@ def _read_config(bucket: Bucket) -> dict[str, Any]:
         values = None
     if not isinstance(values, dict):
         raise InputError(f"{bucket.url}/{RUN_CONFIG}: not a run's configuration: a YAML mapping was expected")
-    return values
+    return ADDED | values
 
 
 def _read_manifest(bucket: Bucket) -> Manifest:

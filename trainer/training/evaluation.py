@@ -1,13 +1,22 @@
-"""Evaluation: the mean loss of a model on the windows of a split."""
+"""Evaluation: the mean loss of a model on the windows of a split.
+
+Each window can start from a state of zero, or carry on: B lanes read the split side by side, and a character is
+predicted from all that stands before it in its lane.
+"""
 
 import math
 import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from preprocessing.dataset.folder import Dataset
 from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Stopped
+from trainer.data.order import Integers
 from trainer.data.staging import stage
 from trainer.data.windows import Windows, pad_batch
 from trainer.model.network import build_model
@@ -39,36 +48,77 @@ def window_stride(objective: str, manifest: Manifest) -> int:
     return 1 if objective == "last" else -(-manifest.window_chars // manifest.stride_chars)
 
 
+def can_carry(dataset: Dataset, split: str, *, objective: str, max_bytes: int) -> bool:
+    """Return whether a split can be evaluated with carried state.
+
+    The windows that `window_stride` chooses must follow each other without a gap. The lanes read all shards of the
+    split at once: copies of shards must fit in `max_bytes` together.
+    """
+    manifest = dataset.manifest
+    fits = not dataset.is_remote or sum(shard.bytes for shard in dataset.shards(split)) <= max_bytes
+    return fits and objective == "every" and manifest.window_chars % manifest.stride_chars == 0
+
+
 def evaluate_windows(steps: Steps, windows: Windows, *, stride: int) -> Evaluation:
     """Evaluate each `stride`-th window, in order. Raises Stopped between two batches if asked to stop."""
-    shards, rows = windows.strided_rows(stride)
+    rows = windows.strided_rows(stride)
+    starts = range(0, len(rows[0]), steps.batch_windows)
+    batches = (np.arange(start, min(start + steps.batch_windows, len(rows[0]))) for start in starts)
+    return _evaluate(steps, windows, rows, batches, state=[])
+
+
+def evaluate_carried(steps: Steps, windows: Windows, *, stride: int) -> Evaluation:
+    """Evaluate each `stride`-th window, in as many lanes as a batch has rows, each with its state carried through.
+
+    Raises Stopped between two batches if asked to stop.
+    """
+    rows = windows.strided_rows(stride)
+    count = len(rows[0])
+    lane_windows = -(-count // steps.batch_windows)
+    lanes = np.arange(0, count, lane_windows)  # the first window of each
+    batches = (lanes[lanes + step < count] + step for step in range(lane_windows))  # only the last lane may end sooner
+    return _evaluate(steps, windows, rows, batches, state=steps.zero_state())
+
+
+def _evaluate(
+    steps: Steps,
+    windows: Windows,
+    rows: tuple[Integers, Integers],
+    batches: Iterable[Integers],
+    *,
+    state: Sequence[Any],
+) -> Evaluation:
+    """Evaluate batches of positions in `rows`, with the state after a batch as the initial state of the next."""
+    shards, records = rows
     nats = chars = 0.0
-    for first in range(0, len(rows), steps.batch_windows):
+    for batch in batches:
         if steps.agreement():
             raise Stopped
-        batch = slice(first, first + steps.batch_windows)
-        shard = int(shards[first])
+        shard = int(shards[batch[0]])
         prefetch = range(shard, min(shard + PREFETCH_SHARDS, int(shards[-1]) + 1))
-        ids = windows.read(shards[batch], rows[batch], prefetch)
-        batch_nats, batch_chars = steps.evaluate(pad_batch(ids, steps.batch_windows))
+        ids = windows.read(shards[batch], records[batch], prefetch)
+        padded = pad_batch(ids, steps.batch_windows)
+        batch_nats, batch_chars, state = steps.evaluate_from_state(padded, state)
         nats += float(batch_nats)
         chars += float(batch_chars)
     return Evaluation(loss=nats / chars, chars=int(chars))
 
 
 def evaluate_split(
-    run: Run, arrays: Arrays, dataset: Dataset, *, split: str, batch_windows: int, objective: str
+    run: Run, arrays: Arrays, dataset: Dataset, *, split: str, batch_windows: int, objective: str, carry: bool = True
 ) -> Evaluation:
     """Evaluate the run's model with the weights in `arrays` on a split of a dataset.
 
-    Each character that the objective predicts counts once. Sets precision and seed for the process.
-    Raises InputError if the dataset has another vocabulary or no such split.
+    Each character that the objective predicts counts once. With `carry`, the state is carried if that is possible.
+    Sets precision and seed for the process. Raises InputError if the dataset has another vocabulary or no such split.
     """
     run.refuse_other_symbols(dataset)
-    shards = dataset.shards(split)
+    max_bytes = run.config.staging.max_bytes
+    carried = carry and can_carry(dataset, split, objective=objective, max_bytes=max_bytes)
+    evaluate = evaluate_carried if carried else evaluate_windows
     with (
         tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
-        stage(dataset, Path(scratch), max_bytes=run.config.staging.max_bytes) as staging,
+        stage(dataset, Path(scratch), max_bytes=max_bytes) as staging,
     ):
         strategy = create_strategy()
         layers = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
@@ -82,6 +132,5 @@ def evaluate_split(
             batch_windows=batch_windows,
             agreement=StopAgreement(strategy),
         )
-        windows = Windows(shards, dataset.manifest, staging.map_shard)
-        stride = window_stride(objective, dataset.manifest)
-        return evaluate_windows(steps, windows, stride=stride)
+        windows = Windows(dataset.shards(split), dataset.manifest, staging.map_shard)
+        return evaluate(steps, windows, stride=window_stride(objective, dataset.manifest))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from preprocessing.dataset.manifest import Manifest
 from trainer.config import TrainConfig
-from trainer.model.state import copy_state, restore_state
+from trainer.model.state import Arrays, copy_carried, copy_state, read_carried, restore_state
 from trainer.runs.checkpoint_index import Position
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runtime.strategy import broadcast_from_chief
@@ -38,9 +38,9 @@ def set_initial_weights(
             log.info("initial weights from %s", config.warm_start)
     if workers.count == 1:
         return position
-    state = copy_state(steps.model, steps.optimizer) | {POSITION: _as_array(position)}
+    state = copy_state(steps.model, steps.optimizer) | copy_carried(steps.state) | {POSITION: _as_array(position)}
     arrays = broadcast_from_chief(steps.strategy, state)
-    restore_state(arrays, steps.model, steps.optimizer)
+    _set_state(steps, arrays)
     return _from_array(arrays[POSITION], losses=position.losses)
 
 
@@ -49,9 +49,14 @@ def _restore_checkpoint(steps: Steps, checkpoints: Checkpoints) -> Position | No
     if restored is None:
         return None
     entry, arrays = restored
-    restore_state(arrays, steps.model, steps.optimizer)
+    _set_state(steps, arrays)
     log.info("continuing after step %d", entry.step)
     return entry
+
+
+def _set_state(steps: Steps, arrays: Arrays) -> None:
+    restore_state(arrays, steps.model, steps.optimizer)
+    steps.state = read_carried(arrays, steps.state)
 
 
 def _as_array(position: Position) -> npt.NDArray[np.float64]:

@@ -1,9 +1,9 @@
 """The training loop: which step comes next, and what happens between two steps.
 
-A run is a sequence of steps 0, 1, 2, ... The next step depends on the step's number, the weights and the optimizer
-alone. So a run that is killed at any instant resumes exactly from its last checkpoint: metric rows after that step
-are dropped and written again with the same values. At the end of an epoch the order is checkpoint, validation,
-samples, so that an error in the later two loses nothing, and a restart repeats them.
+A run is a sequence of steps 0, 1, 2, ... The next step depends on the step's number, the weights, the optimizer and,
+within a segment, the state that the rows carry. So a run that is killed at any instant resumes exactly from its last
+checkpoint: metric rows after that step are dropped and written again with the same values. At the end of an epoch the
+order is checkpoint, validation, samples, so that an error in the later two loses nothing, and a restart repeats them.
 """
 
 import logging
@@ -17,9 +17,10 @@ import keras
 import tensorflow as tf
 
 from preprocessing.errors import InputError, Stopped
-from trainer.data.order import Order, TrainingPlan
-from trainer.data.windows import Windows, pad_batch
-from trainer.model.state import copy_state
+from trainer.data.order import Order
+from trainer.data.plan import TrainingPlan
+from trainer.data.windows import Windows, read_batch
+from trainer.model.state import copy_carried, copy_state
 from trainer.runs.checkpoint_index import Position
 from trainer.runs.checkpoints import Snapshot, diverged_message
 from trainer.runs.metrics import Metrics
@@ -91,7 +92,8 @@ class Loop:
             if self.steps.agreement():
                 raise Stopped
             self._train_step()
-            if self.step % self.log_every_steps == 0 or self.plan.epochs_done(self.step) is not None:
+            due = self.step % self.log_every_steps == 0 or self.plan.epochs_done(self.step) is not None
+            if due and self._losses:
                 self._add_row(
                     chars=(self.step - row_step) * self.plan.chars_per_step, seconds=time.monotonic() - row_at
                 )
@@ -103,10 +105,11 @@ class Loop:
 
     def _train_step(self) -> None:
         epoch, step_in_epoch = divmod(self.step, self.plan.steps_per_epoch)
-        ids = self.windows.read(
-            *self.order.batch(epoch, step_in_epoch), self.order.prefetch_shards(epoch, step_in_epoch)
-        )
-        self._losses.append(self.steps.train(pad_batch(ids, self.steps.batch_windows)))
+        if self.order.starts_segments(step_in_epoch):
+            self.steps.start_segments()
+        batch = read_batch(self.windows, self.order, epoch, step_in_epoch)
+        if batch.weights.any():
+            self._losses.append(self.steps.train(batch))
         self.step, self._validation = self.step + 1, None
         self.progress.end_step(self.step)
         if self.profiler:
@@ -150,7 +153,10 @@ class Loop:
         if losses:
             self._mean(losses)
         position = Position(step=self.step, epoch=self._epoch, losses=losses, validation=self._validation)
-        return Snapshot(position, copy_state(self.steps.model, self.steps.optimizer))
+        arrays = copy_state(self.steps.model, self.steps.optimizer)
+        if not self.order.starts_segments(self.step % self.plan.steps_per_epoch):
+            arrays |= copy_carried(self.steps.state)
+        return Snapshot(position, arrays)
 
     def _mean(self, losses: Sequence[tf.Tensor | float]) -> float:
         mean = sum(float(loss) for loss in losses) / len(losses)

@@ -12,7 +12,8 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket
 from trainer.config import TrainConfig
-from trainer.data.order import Order, TrainingPlan
+from trainer.data.order import Order
+from trainer.data.plan import TrainingPlan
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
 from trainer.model.network import build_model, build_optimizer
@@ -35,7 +36,7 @@ from trainer.runtime.strategy import create_strategy, no_worker_lost, require_sa
 from trainer.runtime.watchdog import Watchdog
 from trainer.runtime.workers import Workers
 from trainer.training.device_check import check_gpus
-from trainer.training.evaluation import evaluate_windows, window_stride
+from trainer.training.evaluation import can_carry, evaluate_carried, evaluate_windows, window_stride
 from trainer.training.initial_weights import set_initial_weights
 from trainer.training.loop import Loop
 from trainer.training.profiler import Profiler
@@ -111,6 +112,7 @@ def run_training(job: TrainingJob) -> None:
 def open_data(job: TrainingJob) -> Data:
     """Open both splits. Raises InputError if one step may need more shards than `staging.max_bytes`."""
     config, manifest = job.config, job.dataset.manifest
+    require_carried_windows(config, job.dataset)
     order = build_order(config, manifest)
     needed = order.windows_at_once * manifest.record_bytes
     if job.dataset.is_remote and needed > config.staging.max_bytes:
@@ -122,6 +124,25 @@ def open_data(job: TrainingJob) -> Data:
         Windows(job.dataset.shards(split), manifest, job.staging.map_shard) for split in ("train", "validation")
     )
     return Data(plan_run(config, manifest), order, training, held_out)
+
+
+def require_carried_windows(config: TrainConfig, dataset: Dataset) -> None:
+    """Raise InputError if state is to be carried, and the windows do not follow each other or are not all predicted."""
+    carry, manifest = config.carry_windows, dataset.manifest
+    if carry == 1:
+        return
+    if manifest.stride_chars != manifest.window_chars:
+        raise InputError(
+            f"carry_windows={carry}: needs windows that follow each other, but the dataset has stride_chars="
+            f"{manifest.stride_chars} and window_chars={manifest.window_chars}: build one where they are equal"
+        )
+    if config.objective != "every":
+        raise InputError(f"carry_windows={carry}: needs objective=every, not {config.objective}")
+    max_bytes = config.staging.max_bytes
+    if not can_carry(dataset, "validation", objective=config.objective, max_bytes=max_bytes):
+        raise InputError(
+            f"staging.max_bytes={max_bytes}: with carry_windows={carry} the whole validation split must fit"
+        )
 
 
 def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
@@ -149,6 +170,7 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
         clip_norm=config.clip_norm,
         batch_windows=config.batch_windows,
         agreement=agreement,
+        carry=config.carry_windows > 1,
         # A CPU could do without scatter as well, but runs of earlier versions would continue with other bits.
         scatter=not (layers == "cudnn" and deterministic),
     )
@@ -191,6 +213,7 @@ def build_loop(
         metrics.folder, first=config.profile.first, steps=config.profile.steps, left=plan.steps - start.step
     )
     stride = window_stride(config.objective, manifest)
+    evaluate = evaluate_carried if config.carry_windows > 1 else evaluate_windows
     return Loop(
         plan=plan,
         order=data.order,
@@ -205,7 +228,7 @@ def build_loop(
         metrics=metrics,
         progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
         profiler=profiler,
-        validate=lambda: evaluate_windows(steps, data.held_out, stride=stride),
+        validate=lambda: evaluate(steps, data.held_out, stride=stride),
         write_samples=samples,
         log_every_steps=config.log_every_steps,
         checkpoint_every_seconds=config.checkpoint.every_seconds if chief else math.inf,

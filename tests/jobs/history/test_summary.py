@@ -4,7 +4,7 @@ import pytest
 
 from jobs.history.run_history import Attempt, RunHistory, list_attempts
 from jobs.history.summary import Goodput, format_duration, measure_goodput
-from trainer.data.order import TrainingPlan
+from trainer.data.plan import TrainingPlan
 from trainer.runs.speed_curve import Speed
 from trainer.runs.start_records import StartRecord
 

@@ -10,8 +10,11 @@ def order(**changes: object) -> Order:
 
 
 def ids(of: Order, epoch: int) -> list[tuple[int, int]]:
+    """Return (shard, record) of each window of an epoch, in order."""
     batches = [of.batch(epoch, step) for step in range(of.steps_per_epoch)]
-    return [pair for shards, rows in batches for pair in zip(shards.tolist(), rows.tolist(), strict=True)]
+    return [
+        (int(shard), int(record)) for rows in batches for shard, record, present in zip(*rows, strict=True) if present
+    ]
 
 
 def test_hash_is_splitmix64() -> None:
@@ -30,10 +33,44 @@ def test_order_of_a_known_seed_never_changes() -> None:
     assert ids(order(), 0)[:4] == KNOWN_FIRST
 
 
-def test_each_epoch_holds_each_window_once() -> None:
+@pytest.mark.parametrize("carry_windows", [1, 2, 7, 100])
+def test_each_epoch_holds_each_window_once(carry_windows: int) -> None:
     every = sorted((shard, row) for shard, count in enumerate([17, 5, 30, 1, 22]) for row in range(count))
     for epoch in range(3):
-        assert sorted(ids(order(), epoch)) == every
+        assert sorted(ids(order(carry_windows=carry_windows), epoch)) == every
+
+
+def test_a_row_continues_its_segment_from_step_to_step() -> None:
+    found = order(carry_windows=4)
+    assert found.steps_per_epoch == 3 * 4  # 5 + 2 + 8 + 1 + 6 segments in batches of 8
+    starts, previous = [], found.batch(0, 0)
+    for step in range(found.steps_per_epoch):
+        shards, records, present = found.batch(0, step)
+        if found.starts_segments(step):
+            assert present.all()
+            starts += list(zip(shards.tolist(), records.tolist(), strict=True))
+        else:
+            np.testing.assert_array_equal(shards, previous[0])
+            np.testing.assert_array_equal(records[present], previous[1][present] + 1)
+            assert not (present & ~previous[2]).any()  # a segment that has ended stays so
+        previous = shards, records, present
+    assert len(starts) == len(set(starts)) == 22
+    assert all(record % 4 == 0 for _, record in starts)
+
+
+def test_segments_are_shuffled_within_their_block() -> None:
+    """Check that segments next to each other in a shard are apart in the order."""
+    found = Order([1000], batch_windows=10, block_windows=10_000, seed=3, carry_windows=10)
+    starts = np.concatenate([found.batch(0, step)[1] for step in range(0, found.steps_per_epoch, 10)])
+    assert sorted(starts.tolist()) == list(range(0, 1000, 10))
+    assert (np.abs(np.diff(starts)) == 10).sum() < 8
+
+
+def test_steps_at_which_every_segment_has_ended_have_no_window() -> None:
+    found = Order([9], batch_windows=4, block_windows=100, seed=1, carry_windows=8)
+    assert found.steps_per_epoch == 8
+    assert [int(found.batch(0, step)[2].sum()) for step in range(8)] == [2, 1, 1, 1, 1, 1, 1, 1]
+    assert not Order([3], batch_windows=4, block_windows=100, seed=1, carry_windows=8).batch(0, 5)[2].any()
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -41,13 +78,12 @@ def test_epochs_and_seeds_differ() -> None:
     assert ids(order(), 0) != ids(order(seed=2), 0)
 
 
-def test_step_does_not_depend_on_earlier_calls() -> None:
-    walked = order()
+@pytest.mark.parametrize("carry_windows", [1, 4])
+def test_step_does_not_depend_on_earlier_calls(carry_windows: int) -> None:
+    walked = order(carry_windows=carry_windows)
     for step in range(walked.steps_per_epoch):
-        shards, rows = walked.batch(1, step)
-        fresh_shards, fresh_rows = order().batch(1, step)
-        assert shards.tolist() == fresh_shards.tolist()
-        assert rows.tolist() == fresh_rows.tolist()
+        for array, fresh in zip(walked.batch(1, step), order(carry_windows=carry_windows).batch(1, step), strict=True):
+            assert array.tolist() == fresh.tolist()
 
 
 def test_last_batch_of_an_epoch_may_be_short() -> None:
@@ -83,8 +119,8 @@ def test_late_step_shuffles_only_its_own_blocks() -> None:
     seed = next(seed for seed in range(9) if permutation((seed, 0), 2)[0] == 0)
     found = Order([10**15, 24], batch_windows=8, block_windows=1, seed=seed)
     last = [found.batch(0, 10**15 // 8 + step) for step in range(3)]
-    assert {shard for shards, _ in last for shard in shards.tolist()} == {1}
-    assert sorted(row for _, rows in last for row in rows.tolist()) == list(range(24))
+    assert {shard for shards, _, _ in last for shard in shards.tolist()} == {1}
+    assert sorted(row for _, rows, _ in last for row in rows.tolist()) == list(range(24))
 
 
 def test_windows_of_one_block_are_well_mixed() -> None:
@@ -102,8 +138,9 @@ def test_uniform_numbers_are_uniform_and_below_one() -> None:
     assert len(set(hash_key((5, 6), 10_000).tolist())) == 10_000
 
 
-def test_shards_ahead_are_of_the_step_s_blocks_and_the_next_block() -> None:
-    found = order()
+@pytest.mark.parametrize("carry_windows", [1, 3])
+def test_shards_ahead_are_of_the_step_s_blocks_and_the_next_block(carry_windows: int) -> None:
+    found = order(carry_windows=carry_windows)
     after = {}
     for epoch in range(2):
         blocks = [*found.blocks(epoch), *found.blocks(epoch + 1)[:1]]
@@ -118,17 +155,20 @@ def test_shards_ahead_are_of_the_step_s_blocks_and_the_next_block() -> None:
 
 @pytest.mark.parametrize("block_windows", [1, 10, 40, 1000])
 @pytest.mark.parametrize("batch_windows", [1, 8, 30])
-def test_windows_at_once_bounds_every_step(block_windows: int, batch_windows: int) -> None:
+@pytest.mark.parametrize("carry_windows", [1, 3])
+def test_windows_at_once_bounds_every_step(block_windows: int, batch_windows: int, carry_windows: int) -> None:
     counts = [17, 5, 30, 1, 22, 3, 3, 2]
     for seed in range(20):
-        found = Order(counts, batch_windows=batch_windows, block_windows=block_windows, seed=seed)
+        found = Order(
+            counts,
+            batch_windows=batch_windows,
+            block_windows=block_windows,
+            seed=seed,
+            carry_windows=carry_windows,
+        )
         for step in range(found.steps_per_epoch):
-            first, last = step * batch_windows, min((step + 1) * batch_windows, sum(counts))
-            blocks = [
-                block
-                for block in found.blocks(0)
-                if block.start < last and block.start + sum(counts[shard] for shard in block.shards) > first
-            ]
+            here = set(found.batch(0, step)[0].tolist())
+            blocks = [block for block in found.blocks(0) if here & set(block.shards)]
             held = sum(counts[shard] for block in blocks for shard in block.shards)
             assert held <= found.windows_at_once <= sum(counts)
 

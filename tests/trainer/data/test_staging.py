@@ -13,7 +13,7 @@ from preprocessing.errors import InputError, Stopped
 from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.order import Order
 from trainer.data.staging import Staging
-from trainer.data.windows import Windows
+from trainer.data.windows import Windows, read_batch
 
 BYTES = 100
 SHARDS = [Shard(name=f"{k}", split="train", records=1, bytes=BYTES, sha256="", crc32c="") for k in range(10)]
@@ -220,7 +220,7 @@ def test_shards_fetched_before_the_first_step_do_not_grow_with_the_dataset(tmp_p
         step = {"the epoch's start": 0, "its middle": steps // 2, "its end": steps - 1}[at]
         with Staging(fetch, tmp_path, max_bytes=10**6) as staged:
             windows = Windows(shards, MANIFEST, staged.map_shard)
-            assert windows.read(*order.batch(0, step), order.prefetch_shards(0, step)).shape == (4, 3)
+            assert read_batch(windows, order, 0, step).ids.shape == (4, 3)
         assert set(fetched) <= {shards[k].name for k in order.prefetch_shards(0, step)}
         # At most three blocks of two shards: a step spans two blocks, and one block is next.
         assert len(set(fetched)) == len(fetched) <= 6

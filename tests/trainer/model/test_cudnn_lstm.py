@@ -49,11 +49,12 @@ def cudnn(
         carry = tf.sigmoid(f) * carry + tf.sigmoid(i) * tf.tanh(new)
         hidden = tf.sigmoid(o) * tf.tanh(carry)
         outputs.append(hidden)
-    return [tf.stack(outputs)]
+    return [tf.stack(outputs), hidden[None], carry[None], tf.constant(0)]
 
 
 @pytest.mark.parametrize("width", [3, 8, 61])
-def test_outputs_and_gradients_equal_the_cpu_layer_s(width: int) -> None:
+@pytest.mark.parametrize("carried", [False, True])
+def test_outputs_and_gradients_equal_the_cpu_layer_s(width: int, carried: bool) -> None:
     layer = LSTM(UNITS)
     layer.build((STEPS, ROWS, width))
     for number, weight in enumerate(layer.weights):
@@ -65,12 +66,14 @@ def test_outputs_and_gradients_equal_the_cpu_layer_s(width: int) -> None:
     def outcome(run: Any) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            outputs = run()
+            outputs, after = run()
             loss = tf.reduce_sum(tf.sin(outputs * 3.0))
-        return [outputs, *tape.gradient(loss, [inputs, *layer.trainable_variables])]
+        return [outputs, after, *tape.gradient(loss, [inputs, *layer.trainable_variables])]
 
-    ours = outcome(lambda: run_cudnn(inputs, *map(tf.convert_to_tensor, variables), training=True, operation=cudnn))
-    for gpu, cpu in zip(ours, outcome(lambda: layer(inputs, training=True)), strict=True):
+    state = tf.constant(np.random.default_rng(8).normal(size=(2, ROWS, UNITS)), tf.float32) if carried else None
+    kernel, recurrent, bias = (tf.convert_to_tensor(variable) for variable in variables)
+    ours = outcome(lambda: run_cudnn(inputs, kernel, recurrent, bias, state, training=True, operation=cudnn))
+    for gpu, cpu in zip(ours, outcome(lambda: layer.run(inputs, state, training=True)), strict=True):
         assert gpu.shape == cpu.shape
         np.testing.assert_allclose(gpu, cpu, rtol=1e-4, atol=1e-5)
 
@@ -85,19 +88,21 @@ def graph_of(steps: Steps, name: str) -> list[tf.Operation]:
     """Return the operations of the train step or the evaluation step, also those of the functions that it calls."""
     ids, weights, windows, flag = steps._arguments(pad_batch(np.zeros((8, 13), np.uint8), 8))
     if name == "train":
-        function = steps._train.get_concrete_function(ids, weights, windows, flag)
+        function = steps._train.get_concrete_function(ids, weights, windows, flag, steps.state)
     else:
-        function = steps._evaluate.get_concrete_function(ids, weights, flag)
+        state = steps.zero_state() if steps.state else []
+        function = steps._evaluate.get_concrete_function(ids, weights, flag, state)
     # TensorFlow keeps int32 on the host. A copy of other types to the GPU would wait for the step before.
     given = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
-    assert {tensor.dtype for tensor in given} == {tf.int32}
+    assert {tensor.dtype for tensor in given} == {tf.int32, *(tensor.dtype for tensor in steps.state)}
     definition = function.graph.as_graph_def()
     return [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_a_run_s_steps_on_gpus_are_two_cudnn_operations_and_one_sum(replicas: int, policy: str) -> None:
+@pytest.mark.parametrize("carry", [False, True])
+def test_a_run_s_steps_on_gpus_are_two_cudnn_operations_and_one_sum(replicas: int, policy: str, carry: bool) -> None:
     strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)])
     keras.mixed_precision.set_global_policy(policy)
     with strategy.scope():
@@ -110,6 +115,7 @@ def test_a_run_s_steps_on_gpus_are_two_cudnn_operations_and_one_sum(replicas: in
         clip_norm=5.0,
         batch_windows=8,
         agreement=StopAgreement(strategy),
+        carry=carry,
     )
     for name, training in (("train", True), ("evaluate", False)):
         nodes = graph_of(steps, name)

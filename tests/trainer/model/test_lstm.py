@@ -1,5 +1,6 @@
 """The LSTM layer for CPUs, compared with the Keras layer with equal weights."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -70,3 +71,39 @@ def test_sequence_of_one_step_has_no_gradient_by_the_recurrent_weights() -> None
     layer = LSTM(4)
     _, _, _, recurrent, _ = outcome(layer, SEQUENCES[:1])
     assert not recurrent.any()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_two_halves_with_carried_state_have_the_outputs_of_the_whole(training: bool) -> None:
+    layer, whole = LSTM(4), tf.constant(SEQUENCES)
+    layer.build(SEQUENCES.shape)
+    outputs, after = layer.run(whole, None, training=training)
+    first, state = layer.run(whole[:4], None, training=training)
+    second, last = layer.run(whole[4:], state, training=training)
+    np.testing.assert_allclose(tf.concat([first, second], axis=0), outputs, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(last, after, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(after[0], outputs[-1])
+
+
+def test_gradients_from_a_state_equal_keras() -> None:
+    ours, keras_own = LSTM(4), keras.layers.LSTM(4, return_sequences=True)
+    ours.build(SEQUENCES.shape)
+    keras_own.build(SEQUENCES.transpose(1, 0, 2).shape)
+    keras_own.set_weights(ours.get_weights())
+    state = tf.constant(np.random.default_rng(4).normal(size=(2, SEQUENCES.shape[1], 4)), tf.float32)
+
+    def gradients(layer: keras.layers.Layer, run: Callable[[], tf.Tensor]) -> list[np.ndarray]:
+        @tf.function
+        def compute() -> list[tf.Tensor]:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(tf.sin(3.0 * run()))
+            return tape.gradient(loss, layer.trainable_variables)
+
+        return [gradient.numpy() for gradient in compute()]
+
+    expected = gradients(
+        keras_own, lambda: keras_own(SEQUENCES.transpose(1, 0, 2), initial_state=[state[0], state[1]], training=True)
+    )
+    found = gradients(ours, lambda: ours.run(tf.constant(SEQUENCES), state, training=True)[0])
+    for ours_array, keras_array in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours_array, keras_array, rtol=1e-4, atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 from preprocessing.errors import Stopped
 from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.windows import Batch
-from trainer.training.evaluation import evaluate_windows, window_stride
+from trainer.training.evaluation import evaluate_carried, evaluate_windows, window_stride
 
 
 class FiveWindows:
@@ -26,11 +26,17 @@ class FiveWindows:
 
 
 def steps(seen: list[list[int]], agreement: Callable[[], bool] = lambda: False) -> Any:
-    def judge(batch: Batch) -> tuple[float, float]:
-        seen.append(batch.ids[:, 0].tolist())
-        return float(batch.ids[:, 0] @ batch.weights), 2 * float(batch.weights.sum())
+    """Return steps for batches of two rows whose loss is the windows' numbers. A state holds the windows before."""
 
-    return SimpleNamespace(batch_windows=2, evaluate=judge, agreement=agreement)
+    def judge(batch: Batch, state: list[Any]) -> tuple[float, float, list[Any]]:
+        numbers = batch.ids[:, 0].tolist()
+        seen.append(numbers)
+        if state:
+            rows = zip(numbers, state, batch.weights, strict=True)
+            assert all(number == before + 1 for number, before, weight in rows if weight and before >= 0)
+        return float(batch.ids[:, 0] @ batch.weights), 2 * float(batch.weights.sum()), numbers if state else []
+
+    return SimpleNamespace(batch_windows=2, evaluate_from_state=judge, zero_state=lambda: [-1, -1], agreement=agreement)
 
 
 def test_every_window_counts_once_and_the_last_batch_is_padded() -> None:
@@ -38,6 +44,19 @@ def test_every_window_counts_once_and_the_last_batch_is_padded() -> None:
     found = evaluate_windows(steps(seen), FiveWindows(), stride=1)  # type: ignore[arg-type]
     assert seen == [[0, 1], [2, 3], [4, 4]]
     assert (found.loss, found.chars) == ((0 + 1 + 2 + 3 + 4) / 10, 10)
+
+
+def test_carried_windows_count_once_in_two_lanes() -> None:
+    seen: list[list[int]] = []
+    found = evaluate_carried(steps(seen), FiveWindows(), stride=1)  # type: ignore[arg-type]
+    assert seen == [[0, 3], [1, 4], [2, 2]]  # the second lane has ended, and its row is padding
+    assert (found.loss, found.chars) == ((0 + 1 + 2 + 3 + 4) / 10, 10)
+
+
+def test_carried_evaluation_of_fewer_windows_than_lanes() -> None:
+    seen: list[list[int]] = []
+    evaluate_carried(steps(seen), FiveWindows(), stride=5)  # type: ignore[arg-type]
+    assert seen == [[0, 0]]
 
 
 def test_overlapping_windows_are_left_out() -> None:

@@ -13,7 +13,8 @@ import safetensors.numpy
 
 from preprocessing.errors import Conflict, InputError, Stopped
 from tests.support.memory import Memory
-from trainer.data.order import Order, TrainingPlan, plan_training
+from trainer.data.order import Order
+from trainer.data.plan import TrainingPlan, plan_training
 from trainer.data.windows import Batch
 from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, Position, Retention
 from trainer.runs.checkpoints import Checkpoints
@@ -29,9 +30,7 @@ ORDER = Order([25], batch_windows=10, block_windows=100, seed=1)  # 3 steps per 
     ("epochs", "max_chars", "steps"), [(4, 0, 12), (4, 10**9, 12), (4, 500, 5), (4, 599, 5), (4, 99, 1), (1, 300, 3)]
 )
 def test_plan_ends_with_its_epochs_or_its_characters(epochs: int, max_chars: int, steps: int) -> None:
-    assert plan_training(25, batch_windows=10, epochs=epochs, max_chars=max_chars, chars_per_step=100) == TrainingPlan(
-        steps, 3, 100
-    )
+    assert plan_training(3, epochs=epochs, max_chars=max_chars, chars_per_step=100) == TrainingPlan(steps, 3, 100)
 
 
 def test_epoch_ends_after_its_steps_and_the_last_one_with_the_plan() -> None:
@@ -74,10 +73,12 @@ class Counted:
             return {f"samples/{epoch}": sample(self).encode()}
 
         fakes: Any = {
-            "windows": SimpleNamespace(read=lambda *_: np.zeros((10, 2), np.uint8)),
+            "windows": SimpleNamespace(read=lambda shards, *_: np.zeros((len(shards), 2), np.uint8)),
             "steps": SimpleNamespace(
                 batch_windows=10,
                 train=train,
+                state=(),
+                start_segments=lambda: None,
                 agreement=lambda: should_stop(self),
                 model=SimpleNamespace(weights=[self.weight]),
                 optimizer=SimpleNamespace(variables=[], learning_rate=0.1),

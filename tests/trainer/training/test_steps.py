@@ -27,6 +27,7 @@ class Trained:
         clip_norm: float = 0.01,
         policy: str = "float32",
         embedding_units: int = 0,
+        carry: bool = False,
     ) -> None:
         strategy = mirror_devices([f"CPU:{k}" for k in range(replicas)])
         keras.mixed_precision.set_global_policy(policy)
@@ -46,6 +47,7 @@ class Trained:
             clip_norm=clip_norm,
             batch_windows=8,
             agreement=StopAgreement(strategy),
+            carry=carry,
         )
         self.losses = [float(self.steps.train(batch)) for batch in batches]
 
@@ -62,6 +64,30 @@ def test_two_replicas_train_as_one_does_with_clipping_over_the_global_batch(embe
     np.testing.assert_allclose(one.losses, two.losses, rtol=1e-5)
     for name, array in one.arrays().items():
         np.testing.assert_allclose(array, two.arrays()[name], atol=2e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("embedding_units", [0, 3])
+def test_two_replicas_carry_state_as_one_does(embedding_units: int) -> None:
+    one, two = (Trained(n, BATCHES, embedding_units=embedding_units, carry=True) for n in (1, 2))
+    fresh = Trained(1, BATCHES, embedding_units=embedding_units)
+    np.testing.assert_allclose(one.losses, two.losses, rtol=1e-5)
+    assert one.losses[0] == pytest.approx(fresh.losses[0], rel=1e-6)
+    assert one.losses[1] != pytest.approx(fresh.losses[1], rel=1e-6)
+    for layer, other in zip(one.steps.state, two.steps.state, strict=True):
+        assert layer.shape == other.shape
+        np.testing.assert_allclose(layer, other, atol=2e-4)
+    two.steps.start_segments()
+    assert not any(np.any(layer) for layer in two.steps.state)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_evaluation_of_two_halves_with_carried_state_is_that_of_the_whole(replicas: int) -> None:
+    steps = Trained(replicas, BATCHES[:1], carry=True).steps
+    rows = np.ones(8, np.float32)
+    whole, _ = steps.evaluate(Batch(IDS[:8], rows))
+    first, _, state = steps.evaluate_from_state(Batch(IDS[:8, :6], rows), steps.zero_state())
+    second, _, _ = steps.evaluate_from_state(Batch(IDS[:8, 5:], rows), state)
+    np.testing.assert_allclose(float(first) + float(second), float(whole), rtol=1e-5)
 
 
 def test_two_replicas_scale_and_clip_in_float16_as_one_does() -> None:
@@ -171,7 +197,8 @@ def test_run_compiles_one_training_step_and_one_evaluation_step() -> None:
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_step_sums_gradients_over_the_replicas_once(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("carry", [False, True])
+def test_step_sums_gradients_over_the_replicas_once(policy: str, carry: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     summed: list[int] = []
     all_reduce = tf.distribute.ReplicaContext.all_reduce
 
@@ -180,6 +207,6 @@ def test_step_sums_gradients_over_the_replicas_once(policy: str, monkeypatch: py
         return all_reduce(context, operation, values, *args)
 
     monkeypatch.setattr(tf.distribute.ReplicaContext, "all_reduce", count)
-    model = Trained(2, BATCHES[:1], policy=policy).model
+    model = Trained(2, BATCHES[:1], policy=policy, carry=carry).model
     # Both replicas' graphs are traced one after the other.
-    assert [count for count in summed if count > 1] == [len(model.trainable_variables)] * 2
+    assert [count for count in summed if count > 1] == [len(model.trainable_variables) + 2 * carry] * 2
