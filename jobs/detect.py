@@ -28,6 +28,7 @@ from preprocessing.errors import InputError
 from preprocessing.extras import require_extra
 from preprocessing.json_format import format_json
 from preprocessing.settings import Seed
+from preprocessing.sources.review import Columns
 from preprocessing.storage.urls import split_url
 from trainer.runs.folder import open_run
 from trainer.scoring.detector import read_detector
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for each, diversities, seed in ((train, TRAIN_DIVERSITIES, 1), (evaluate, EVALUATE_DIVERSITIES, 2)):
         values = f"temperatures, above 0, or all reviews would be the same (default {diversities})"
         each.add_argument("--reviews", metavar="URL", nargs="+", default=[], help="genuine reviews of your own")
+        command.add_columns(each)
         each.add_argument(
             "--count", type=checked(PositiveInt), default=200, help="generated per diversity (default 200)"
         )
@@ -122,7 +124,8 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _settings(args: argparse.Namespace) -> "ReviewSettings":
     from trainer.detection.review_scorer import ReviewSettings
 
-    return ReviewSettings(args.count, tuple(sorted(set(args.diversities))), args.seed, tuple(args.reviews))
+    columns = Columns(args.text_column, args.id_column)
+    return ReviewSettings(args.count, tuple(sorted(set(args.diversities))), args.seed, tuple(args.reviews), columns)
 
 
 if __name__ == "__main__":

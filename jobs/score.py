@@ -37,6 +37,7 @@ from jobs.terminal.ranks import color_by_rank
 from preprocessing.errors import InputError
 from preprocessing.extras import require_extra
 from preprocessing.progress import report_progress
+from preprocessing.sources.review import Columns
 from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
 from trainer.scoring.detector import Detector, read_detector
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> N
     parser.add_argument("--detector", metavar="URL", help="also a verdict by this detector")
     parser.add_argument("--color", action="store_true", help="print the texts, colored by rank, instead of JSON")
     parser.add_argument("--html", metavar="FILE", help="also write a page of the texts, colored by rank")
+    command.add_columns(parser)
     args, beam_options = parser.parse_known_args(argv)
     for option in beam_options:
         near = parser.nearest(option.partition("=")[0].replace("_", "-"))
@@ -83,7 +85,8 @@ def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> N
 
 
 def _score_here(args: argparse.Namespace, run: Run, detector: Detector | None, stdin: IO[bytes], scratch: Path) -> None:
-    files = find_review_files(args.reviews, stdin, scratch)
+    columns = Columns(args.text_column, args.id_column)
+    files = find_review_files(args.reviews, stdin, scratch, columns)
 
     from trainer.runs.load import load_checkpoint
     from trainer.scoring.scorer import Scorer
@@ -95,7 +98,7 @@ def _score_here(args: argparse.Namespace, run: Run, detector: Detector | None, s
     reviews = chars = 0
     # Both files are opened first: if one cannot be written, nothing is scored in vain.
     with _open_or_none(args.output) as file, _open_or_none(args.html) as page:
-        results = score_reviews(read_review_files(files, scratch), Scorer(model), codec)
+        results = score_reviews(read_review_files(files, scratch, columns), Scorer(model), codec)
         for result in report_progress(results, unit="char", size=_count_chars):
             if isinstance(result, UnscoredLine):
                 errors[result.error] += 1
@@ -143,7 +146,8 @@ def _score_on_beam(args: argparse.Namespace, run: Run, detector: Detector | None
     from trainer.scoring.on_beam import score_on_beam
 
     urls = (args.run, run, args.reviews, args.output)
-    score_on_beam(*urls, detector=detector, per_char=args.per_char, options=options)
+    columns = Columns(args.text_column, args.id_column)
+    score_on_beam(*urls, detector=detector, per_char=args.per_char, options=options, columns=columns)
 
 
 if __name__ == "__main__":

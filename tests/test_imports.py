@@ -39,7 +39,7 @@ ROOMS = {
     "trainer/detection": (*RUNS, "trainer/scoring"),
     "trainer/export": RUNS,
     "trainer/check": (*RUNS, "trainer/training"),
-    "jobs/cli": (*STORAGE, "trainer", "trainer/runtime"),
+    "jobs/cli": (*STORAGE, "preprocessing/sources", "trainer", "trainer/runtime"),
     "jobs/history": RUNS,
     "jobs/terminal": HISTORY,
     "jobs/pages": (*HISTORY, "jobs/terminal"),

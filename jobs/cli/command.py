@@ -21,6 +21,7 @@ from jobs.cli.config import format_help, format_template, load_config
 from jobs.cli.logs import configure_logs, report_mistake
 from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.settings import Config
+from preprocessing.sources.review import DEFAULT_COLUMNS
 from trainer.runtime.stop import stop_at_once
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,14 @@ def checked(annotation: Any) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"{text}: expected {expectation}") from None
 
     return parse
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the columns of reviews."""
+    text, review_id = DEFAULT_COLUMNS
+    what = "column of a table, or key of a JSON object, that holds a review"
+    parser.add_argument("--text-column", metavar="NAME", default=text, help=f"{what} (default {text})")
+    parser.add_argument("--id-column", metavar="NAME", default=review_id, help=f"its id (default {review_id})")
 
 
 def parse_args(parser: Parser, config: type[Config], argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:

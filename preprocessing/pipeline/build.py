@@ -97,7 +97,7 @@ def _run_pipeline(
 
     sources, shards = recipe.sources, recipe.settings["shards"]
     settings = graph.PipelineSettings(
-        parts=split_sources(sources),
+        parts=split_sources(sources, recipe.columns),
         names=[source.name for source in sources],
         folder=absolute(build.url),
         tag=build.fingerprint[:8],

@@ -17,6 +17,7 @@ from preprocessing.pipeline.shard_count import shard_count
 from preprocessing.pipeline.shards import SPLIT_RULE, WindowSettings
 from preprocessing.settings import REQUIRED, STRICT, Url, Urls, key, list_differences
 from preprocessing.sources.find import Source, find_sources
+from preprocessing.sources.review import DEFAULT_COLUMNS, Columns
 from preprocessing.storage.urls import absolute, open_bucket
 
 
@@ -28,6 +29,10 @@ class PreprocessConfig:
         REQUIRED, "URL or glob, or a list of them: Kaggle's zip, Yelp's tar, JSON lines, CSV, {review}{review} text"
     )
     output: Url = key(REQUIRED, "URL of the dataset's folder")
+    text_column: str = key(DEFAULT_COLUMNS.text, "column of a table, or key of a JSON object, that holds the review")
+    id_column: str = key(
+        DEFAULT_COLUMNS.id, "column or key that holds the review's id, from which its split comes; may be missing"
+    )
     window_chars: int = key(256, "characters that a window predicts; a record holds one more", ge=2, le=65536)
     stride_chars: int = key(
         256, "characters between the starts of two windows; window_chars: each character once", ge=1, le=65536
@@ -62,6 +67,7 @@ class Recipe:
     settings: Mapping[str, Any]
     shard_rule: str
     sources: list[Source]
+    columns: Columns
 
     @cached_property
     def fingerprint(self) -> str:
@@ -95,7 +101,10 @@ def read_recipe(config: PreprocessConfig) -> Recipe:
         "split_rule": SPLIT_RULE,
         "shards": shards,
     }
-    return Recipe(windows, vocabulary, settings, shard_rule, sources)
+    columns = Columns(config.text_column, config.id_column)
+    if columns != DEFAULT_COLUMNS:  # else the fingerprint is that of older versions
+        settings |= {"text_column": columns.text, "id_column": columns.id}
+    return Recipe(windows, vocabulary, settings, shard_rule, sources, columns)
 
 
 def read_sources(config: PreprocessConfig) -> list[Source]:

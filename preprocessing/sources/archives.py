@@ -1,8 +1,8 @@
 """The file of reviews inside a source's layers: compression, a zip, a tar.
 
-The file's name tells the layers (`reviews.json.gz`, `yelp_dataset.tgz`). Compression that the name does not tell is
-found by the first bytes. Everything is streamed. No member is ever
-written to disk, so its name can do no harm; a member whose name points elsewhere is refused all the same.
+The first bytes tell each layer. Where they do not, the name does (`reviews.json.gz`, `yelp_dataset.tgz`). Everything is
+streamed. No member is ever written to disk, so its name can do no harm; a member whose name points elsewhere is refused
+all the same.
 """
 
 import io
@@ -26,6 +26,8 @@ from preprocessing.sources.compression import (
 COMPRESSED_TARS = {".tgz": ".gz", ".tbz2": ".bz2", ".tzst": ".zst"}
 TARS = (".tar", *COMPRESSED_TARS, *(f".tar{suffix}" for suffix in DECOMPRESSORS))
 LAYERS = (*DECOMPRESSORS, *COMPRESSED_TARS, ".tar", ".zip")
+ZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT = b"PK\x03\x04", b"ustar", 257
+HEAD_BYTES = 512  # of a file, which tell its layer: a tar's header
 
 
 def inner_name(name: str) -> str | None:
@@ -58,37 +60,46 @@ def open_innermost(stream: IO[bytes], *, name: str, size: int) -> Iterator[tuple
             layers.close()
 
 
+def find_layer(head: bytes) -> str | None:
+    """Return the suffix of the archive or compression that a file with these first bytes is, or None."""
+    if head.startswith(ZIP_MAGIC):
+        return ".zip"
+    return ".tar" if head[TAR_MAGIC_AT:].startswith(TAR_MAGIC) else find_compression(head)
+
+
 def _unwrap(stream: Any, name: str, size: int, layers: ExitStack) -> tuple[IO[bytes], str]:
-    """Return the innermost file and its name. An archive's member may be compressed, and a zip's member a tar."""
+    """Return the innermost file and its name. Layers may stand in any order, but a zip is read from its end."""
 
     def limit(layer: Any) -> Any:
         return io.BufferedReader(LimitedStream(layer, name=name, compressed_bytes=size), BUFFER_BYTES)
 
-    def decompress_unnamed(stream: Any, suffix: str) -> Any:
-        """Return the stream without a compression that the name does not tell, as of a .tar that is gzip inside."""
-        if suffix in (".zip", *DECOMPRESSORS, *COMPRESSED_TARS):
-            return stream
-        buffered = io.BufferedReader(stream, BUFFER_BYTES)
-        compression = find_compression(buffered.peek(4))
-        return limit(layers.enter_context(DECOMPRESSORS[compression](buffered))) if compression else buffered
-
-    inner = PurePosixPath(name).name
-    stream = decompress_unnamed(stream, PurePosixPath(inner).suffix.lower())
-    while (suffix := PurePosixPath(inner).suffix.lower()) in LAYERS:
-        if suffix == ".zip" and inner != PurePosixPath(name).name:  # a zip is read from its end
+    inner, outermost = PurePosixPath(name).name, True
+    stream = io.BufferedReader(stream, BUFFER_BYTES)
+    while layer := find_layer(stream.peek(HEAD_BYTES)) or _named_layer(inner):
+        if layer in DECOMPRESSORS:
+            stream = limit(layers.enter_context(DECOMPRESSORS[layer](stream)))
+            inner = _without_layer(inner)
+        elif layer == ".zip" and not outermost:
             raise InputError(f"{name}: holds a zip, {inner}, expected reviews")
-        if suffix in DECOMPRESSORS:
-            stream = limit(layers.enter_context(DECOMPRESSORS[suffix](stream)))
-            inner = PurePosixPath(inner).stem
-        elif suffix in COMPRESSED_TARS:
-            stream = limit(layers.enter_context(DECOMPRESSORS[COMPRESSED_TARS[suffix]](stream)))
-            inner = PurePosixPath(inner).stem + ".tar"
         else:
-            open_member = _open_tar_member if suffix == ".tar" else _open_zip_member
+            open_member = _open_tar_member if layer == ".tar" else _open_zip_member
             member, inner = layers.enter_context(open_member(stream, name))
             stream = limit(member)
-        stream = decompress_unnamed(stream, PurePosixPath(inner).suffix.lower())
-    return io.BufferedReader(stream, BUFFER_BYTES), inner
+        outermost = False
+    return stream, inner
+
+
+def _named_layer(name: str) -> str | None:
+    suffix = PurePosixPath(name).suffix.lower()
+    return COMPRESSED_TARS.get(suffix, suffix) if suffix in LAYERS else None
+
+
+def _without_layer(name: str) -> str:
+    path = PurePosixPath(name)
+    suffix = path.suffix.lower()
+    if suffix in COMPRESSED_TARS:
+        return f"{path.stem}.tar"
+    return path.stem if suffix in LAYERS else path.name
 
 
 @contextmanager
@@ -113,7 +124,7 @@ def _open_tar_member(stream: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], 
         members = iter(archive)
         for member in members:
             names.append(member.name)
-            if not _is_reviews(member.name):
+            if not _may_hold_reviews(member.name):
                 continue
             _check_member(member.name, name)
             content = archive.extractfile(member) if member.isreg() else None
@@ -124,7 +135,7 @@ def _open_tar_member(stream: IO[bytes], name: str) -> Iterator[tuple[IO[bytes], 
         else:
             raise _wrong_members(name, names[:5])
         for later in members:
-            if _is_reviews(later.name):
+            if _may_hold_reviews(later.name):
                 raise _wrong_members(name, [member.name, later.name])
         while stream.read(BUFFER_BYTES):  # to the end of the compression around the tar, and its checksum
             pass
@@ -148,13 +159,18 @@ def _is_tar(member: str) -> bool:
     return member.lower().endswith(TARS) and not _is_resource_fork(member)
 
 
+def _may_hold_reviews(member: str) -> bool:
+    """Return whether a member of a tar is reviews, or a tar around them."""
+    return _is_reviews(member) or _is_tar(member)
+
+
 def _is_resource_fork(member: str) -> bool:
     """Return whether macOS added the member: it puts a ._NAME for each NAME into a zip."""
     return PurePosixPath(member).name.startswith("._")
 
 
 def _is_table(member: str) -> bool:
-    return re.search(r"\.(csv|jsonl)(\.gz)?$", member, re.IGNORECASE) is not None and not _is_resource_fork(member)
+    return re.search(r"\.(csv|tsv|jsonl)(\.gz)?$", member, re.IGNORECASE) is not None and not _is_resource_fork(member)
 
 
 KINDS = (_is_reviews, _is_tar, _is_table)  # of a zip's members; the first kind of which there are any holds the reviews

@@ -1,4 +1,4 @@
-"""Reviews in CSV with a header."""
+"""Reviews in a table with a header: CSV, or tab-separated values."""
 
 import csv
 from collections import deque
@@ -6,25 +6,33 @@ from collections.abc import Iterator
 from typing import IO
 
 from preprocessing.errors import InputError
-from preprocessing.sources.review import LONE_SURROGATE, MAX_LINE_BYTES, TOO_LONG, Rejected, Review, make_review
+from preprocessing.sources.review import (
+    DEFAULT_COLUMNS,
+    LONE_SURROGATE,
+    MAX_LINE_BYTES,
+    TOO_LONG,
+    Columns,
+    Rejected,
+    Review,
+    make_review,
+)
 
 
-def read_csv(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
-    """Yield each row as a review of its columns `text` and, optional, `review_id`.
+def read_csv(stream: IO[bytes], *, name: str, columns: Columns = DEFAULT_COLUMNS) -> Iterator[Review | Rejected]:
+    """Yield each row as a review. A table whose header has tabs and no commas is separated by tabs.
 
     A row's number is the number of its first line. A row that is not CSV, as for a quote that is never closed, ends
     with its first line. Raises InputError, with the file's name, for a wrong header.
     """
     lines = _Lines(stream)
     csv.field_size_limit(MAX_LINE_BYTES)
-    header = _next_row(lines)
-    if not isinstance(header, list) or "text" not in header:
-        raise InputError(f"{name}: line 1: expected a header with a column named text, found {str(header)[:100]}")
-    repeated = [column for column in ("text", "review_id") if header.count(column) > 1]
-    if repeated:
-        raise InputError(f"{name}: line 1: two columns named {repeated[0]}, expected one")
-    text, review_id = header.index("text"), header.index("review_id") if "review_id" in header else None
-    while (row := _next_row(lines)) is not None:
+    header, separator = _next_row(lines, ","), ","
+    if isinstance(header, list) and len(header) == 1 and "\t" in header[0]:
+        header, separator = next(csv.reader(header, strict=True, delimiter="\t")), "\t"
+    if not isinstance(header, list):
+        header = [str(header)]  # the reason why there is none
+    text, review_id = _find_columns(header, columns, name)
+    while (row := _next_row(lines, separator)) is not None:
         if isinstance(row, str):
             yield Rejected(lines.first, row)
         elif len(row) != len(header):
@@ -35,11 +43,26 @@ def read_csv(stream: IO[bytes], *, name: str) -> Iterator[Review | Rejected]:
             yield Rejected(review.line, "not UTF-8") if review == (review.line, LONE_SURROGATE) else review
 
 
-def _next_row(lines: "_Lines") -> list[str] | str | None:
+def _find_columns(header: list[str], columns: Columns, name: str) -> tuple[int, int | None]:
+    """Return the positions of text and id. Raises InputError, which names the columns that the header has."""
+    expected = [columns.text] + [columns.id] * (columns.id != DEFAULT_COLUMNS.id)
+    for column in expected:
+        if column not in header:
+            raise InputError(
+                f"{name}: line 1: expected a header with a column named {column}, found {str(header)[:100]}; "
+                "text_column and id_column name other columns"
+            )
+    repeated = [column for column in columns if header.count(column) > 1]
+    if repeated:
+        raise InputError(f"{name}: line 1: two columns named {repeated[0]}, expected one")
+    return header.index(columns.text), header.index(columns.id) if columns.id in header else None
+
+
+def _next_row(lines: "_Lines", separator: str) -> list[str] | str | None:
     """Return the next row, the reason why it is rejected, or None at the end."""
     lines.begin_row()
     try:
-        return next(csv.reader(lines, strict=True), None)
+        return next(csv.reader(lines, strict=True, delimiter=separator), None)
     except csv.Error:
         lines.give_back()
         return "not CSV"

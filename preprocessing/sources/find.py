@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from preprocessing.errors import InputError
+from preprocessing.sources.archives import HEAD_BYTES
 from preprocessing.sources.reader import FORMAT_BYTES, FilePart, check_name, is_splittable, split_file
+from preprocessing.sources.review import DEFAULT_COLUMNS, Columns
 from preprocessing.storage.urls import absolute, exists, split_url
 
 
@@ -37,14 +39,14 @@ def find_sources(urls: str | Sequence[str]) -> list[Source]:
     return sources
 
 
-def split_sources(sources: Sequence[Source]) -> list[FilePart]:
+def split_sources(sources: Sequence[Source], columns: Columns = DEFAULT_COLUMNS) -> list[FilePart]:
     """Return the parts of all files in order. The URLs are absolute, for workers elsewhere."""
     parts = []
     for number, source in enumerate(sources):
         folder, name = split_url(source.url)
         lines = is_splittable(source.name, source.bytes, partial(folder.read_start, name, FORMAT_BYTES))
         url = absolute(source.url)
-        parts += split_file(number, url=url, name=source.name, size=source.bytes, lines=lines)
+        parts += split_file(number, url=url, name=source.name, size=source.bytes, lines=lines, columns=columns)
     return parts
 
 
@@ -62,7 +64,7 @@ def _match(url: str) -> Iterator[Source]:
             stat = folder.stat(name)
         except FileNotFoundError:
             raise InputError(f"input={url}: no such file") from None
-        check_name(name)
+        check_name(name, partial(folder.read_start, name, HEAD_BYTES))
         if not stat.bytes:
             raise InputError(f"input={url}: {name} is empty")
         yield Source(f"{folder.url.rstrip('/')}/{name}", name, stat.bytes, stat.crc32c())

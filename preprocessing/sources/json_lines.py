@@ -7,12 +7,22 @@ from typing import IO
 
 import orjson
 
-from preprocessing.sources.review import MAX_LINE_BYTES, TOO_LONG, Rejected, Review, make_review
+from preprocessing.sources.review import (
+    DEFAULT_COLUMNS,
+    MAX_LINE_BYTES,
+    TOO_LONG,
+    Columns,
+    Rejected,
+    Review,
+    make_review,
+)
 
 BRACKETS = (b"[", b"]", b"],", b",", codecs.BOM_UTF8 + b"[")  # lines of an array that hold no review
 
 
-def read_json_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[Review | Rejected]:
+def read_json_lines(
+    stream: IO[bytes], *, limit: int | None = None, columns: Columns = DEFAULT_COLUMNS
+) -> Iterator[Review | Rejected]:
     """Yield the lines that begin less than `limit` bytes after the stream's position."""
     number, offset = 0, 0
     while (limit is None or offset < limit) and (line := stream.readline(MAX_LINE_BYTES + 1)):
@@ -24,10 +34,12 @@ def read_json_lines(stream: IO[bytes], *, limit: int | None = None) -> Iterator[
                 offset += len(line)
             yield Rejected(number, TOO_LONG)
         else:
-            yield parse_json_line(line, number)
+            yield parse_json_line(line, number, columns)
 
 
-def read_json_lines_between(stream: IO[bytes], start: int, stop: int) -> Iterator[Review | Rejected]:
+def read_json_lines_between(
+    stream: IO[bytes], start: int, stop: int, columns: Columns = DEFAULT_COLUMNS
+) -> Iterator[Review | Rejected]:
     """Yield the lines that begin at bytes `start` to `stop` - 1 of a file."""
     position = max(0, start - 1)
     stream.seek(position)
@@ -38,11 +50,11 @@ def read_json_lines_between(stream: IO[bytes], start: int, stop: int) -> Iterato
             return
         position += len(piece)
         at_line_start = piece.endswith(b"\n")
-    yield from read_json_lines(stream, limit=stop - position)
+    yield from read_json_lines(stream, limit=stop - position, columns=columns)
 
 
-def parse_json_line(line: bytes, number: int) -> Review | Rejected:
-    """Parse a JSON object with the keys of Yelp's reviews: `text` and, optional, `review_id`."""
+def parse_json_line(line: bytes, number: int, columns: Columns = DEFAULT_COLUMNS) -> Review | Rejected:
+    """Parse a JSON object, by default with the keys of Yelp's reviews: `text` and, optional, `review_id`."""
     if line.isspace():
         return Rejected(number, "not JSON")  # fast, because a file may have millions of empty lines
     try:
@@ -57,16 +69,16 @@ def parse_json_line(line: bytes, number: int) -> Review | Rejected:
             return Rejected(number, "a bracket of an array" if line.strip() in BRACKETS else "not JSON")
     if isinstance(record, list) and record and isinstance(record[0], dict):
         return Rejected(number, "a JSON array in one line, expected one review a line")
-    return make_json_review(record, number)
+    return make_json_review(record, number, columns)
 
 
-def make_json_review(record: object, number: int) -> Review | Rejected:
+def make_json_review(record: object, number: int, columns: Columns) -> Review | Rejected:
     """Return the review of a JSON object, or reject what is none."""
     if not isinstance(record, dict):
         return Rejected(number, "not a JSON object")
-    if "text" not in record:
-        return Rejected(number, "no text")
-    return make_review(number, record.get("review_id"), record["text"])
+    if columns.text not in record:
+        return Rejected(number, f"no {columns.text}")
+    return make_review(number, record.get(columns.id), record[columns.text])
 
 
 def _loads(line: str) -> object:

@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from typing import IO
 
 from preprocessing.sources.json_lines import make_json_review
-from preprocessing.sources.review import LONE_SURROGATE, MAX_LINE_BYTES, TOO_LONG, Rejected, Review
+from preprocessing.sources.review import (
+    DEFAULT_COLUMNS,
+    LONE_SURROGATE,
+    MAX_LINE_BYTES,
+    TOO_LONG,
+    Columns,
+    Rejected,
+    Review,
+)
 
 CHUNK_BYTES = 4 << 20
 BETWEEN_OBJECTS = re.compile(r"[\s,\[\]]*")
@@ -32,10 +40,11 @@ def has_json_values(head: bytes) -> bool:
     except (ValueError, RecursionError):  # damaged, or longer than `head`
         return is_array or first.partition("\n")[0].strip() == "{"
     after = first[end:].lstrip(" \t\r").removeprefix(",").lstrip(" \t\r")
-    return "\n" in first[:end] or after.startswith("{")
+    alone = is_array and after.startswith("]")  # an array of one object
+    return "\n" in first[:end] or after.startswith("{") or alone
 
 
-def read_json_values(stream: IO[bytes]) -> Iterator[Review | Rejected]:
+def read_json_values(stream: IO[bytes], columns: Columns = DEFAULT_COLUMNS) -> Iterator[Review | Rejected]:
     """Yield the objects of a file. After a damaged object, go on with the next `{` behind a `}`."""
     buffer, number = _Buffer(stream), 0
     while buffer.skip(BETWEEN_OBJECTS):
@@ -47,11 +56,11 @@ def read_json_values(stream: IO[bytes]) -> Iterator[Review | Rejected]:
             continue
         source = buffer.text[buffer.position : end].encode("utf-8", "surrogateescape")
         buffer.position = end
-        yield Rejected(number, TOO_LONG) if len(source) > MAX_LINE_BYTES else _parse(value, source, number)
+        yield Rejected(number, TOO_LONG) if len(source) > MAX_LINE_BYTES else _parse(value, source, number, columns)
 
 
-def _parse(value: object, source: bytes, number: int) -> Review | Rejected:
-    review = make_json_review(value, number)
+def _parse(value: object, source: bytes, number: int, columns: Columns) -> Review | Rejected:
+    review = make_json_review(value, number, columns)
     if review == (number, LONE_SURROGATE) and not _is_utf8(source):
         return Rejected(number, "not UTF-8")
     return review

@@ -5,25 +5,23 @@ raises InputError.
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
 from preprocessing.errors import InputError
-from preprocessing.sources.archives import inner_name, open_innermost
-from preprocessing.sources.compression import BUFFER_BYTES, find_compression
+from preprocessing.sources.archives import HEAD_BYTES, find_layer, inner_name, open_innermost
+from preprocessing.sources.compression import BUFFER_BYTES
 from preprocessing.sources.csv_rows import read_csv
 from preprocessing.sources.json_lines import read_json_lines, read_json_lines_between
 from preprocessing.sources.json_values import has_json_values, read_json_values
-from preprocessing.sources.review import Rejected, Review
+from preprocessing.sources.review import DEFAULT_COLUMNS, Columns, Rejected, Review
 from preprocessing.sources.text_files import begins_with_brace, read_braces, read_plain_text
 
 PART_BYTES = 32 << 20
-FORMATS = ".json, .jsonl, .csv or .txt, plain or as .gz, .bz2 or .zst, or a .zip, .tar or .tgz"
-
-
-HEAD_BYTES = 512
+FORMATS = ".json, .jsonl, .csv, .tsv or .txt, plain or as .gz, .bz2 or .zst, or a .zip, .tar or .tgz"
 FORMAT_BYTES = 1 << 16  # of a JSON file, which tell whether its objects stand one to a line
 # The first bytes of files that are no reviews, whatever their name says.
 OTHERS = {
@@ -57,6 +55,7 @@ class FilePart:
     bytes: int
     start: int
     stop: int
+    columns: Columns = DEFAULT_COLUMNS
 
 
 def is_splittable(name: str, size: int, read_head: Callable[[], bytes]) -> bool:
@@ -66,17 +65,24 @@ def is_splittable(name: str, size: int, read_head: Callable[[], bytes]) -> bool:
     if size <= PART_BYTES:
         return True
     head = read_head()
-    return find_compression(head) is None and not has_json_values(head)
+    return find_layer(head) is None and not has_json_values(head)
 
 
 def split_file(
-    source: int, *, url: str, name: str, size: int, lines: bool, part_bytes: int = PART_BYTES
+    source: int,
+    *,
+    url: str,
+    name: str,
+    size: int,
+    lines: bool,
+    part_bytes: int = PART_BYTES,
+    columns: Columns = DEFAULT_COLUMNS,
 ) -> list[FilePart]:
     """Return a file's parts in order. A file has one part, unless its `lines` are found from any position."""
     starts = range(0, size, part_bytes) if lines else [0]
     stops = [*starts[1:], size]
     return [
-        FilePart(source, number, url, name, size, start, stop)
+        FilePart(source, number, url, name, size, start, stop, columns)
         for number, (start, stop) in enumerate(zip(starts, stops, strict=True))
     ]
 
@@ -91,33 +97,41 @@ def read_part(stream: IO[bytes], part: FilePart, *, plain: bool = False) -> Iter
         buffered = io.BufferedReader(stream, BUFFER_BYTES)  # type: ignore[type-var]
         if part.start == 0:
             _refuse_others(buffered.peek(HEAD_BYTES), part.name)
-        yield from read_json_lines_between(buffered, part.start, part.stop)
+        yield from read_json_lines_between(buffered, part.start, part.stop, part.columns)
         return
     with open_innermost(stream, name=part.name, size=part.bytes) as (inner, innermost):
         _refuse_others(inner.peek(HEAD_BYTES), part.name)  # type: ignore[attr-defined]
-        match _format(part.name, innermost):
-            case ".csv":
-                yield from read_csv(inner, name=part.name)
+        match _format(part.name, innermost, inner.peek(HEAD_BYTES)):  # type: ignore[attr-defined]
+            case ".csv" | ".tsv":
+                yield from read_csv(inner, name=part.name, columns=part.columns)
             case ".txt" if plain and not begins_with_brace(inner):
                 yield from read_plain_text(inner, name=part.name)
             case ".txt":
                 yield from read_braces(inner, name=part.name)
             case _ if has_json_values(inner.peek(FORMAT_BYTES)):  # type: ignore[attr-defined]
-                yield from read_json_values(inner)
+                yield from read_json_values(inner, part.columns)
             case _:
-                yield from read_json_lines(inner)
+                yield from read_json_lines(inner, columns=part.columns)
 
 
-def check_name(name: str) -> None:
-    """Raise InputError unless the file's name has the suffix of a known format."""
+def check_name(name: str, read_head: Callable[[], bytes]) -> None:
+    """Raise InputError unless the file's name has the suffix of a known format, or its first bytes are an archive's."""
     inner = inner_name(name)
-    if inner is not None:
+    if inner is None:
+        return
+    try:
         _format(name, inner)
+    except InputError:
+        if find_layer(read_head()) is None:
+            raise
 
 
-def _format(name: str, inner: str) -> str:
+def _format(name: str, inner: str, head: bytes = b"") -> str:
+    """Return the suffix of the format. The first bytes tell JSON in an archive whose name tells nothing."""
     suffix = PurePosixPath(inner).suffix.lower()
-    if suffix in (".json", ".jsonl", ".csv", ".txt"):
+    if re.match(rb'\s*\[?\s*\{\s*"', head) and inner != PurePosixPath(name).name and not suffix:
+        return ".json"
+    if suffix in (".json", ".jsonl", ".csv", ".tsv", ".txt"):
         return suffix
     raise InputError(f"{name}: {f'unknown format {suffix!r}' if suffix else 'no suffix'}, expected {FORMATS}")
 

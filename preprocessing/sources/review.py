@@ -8,6 +8,16 @@ TOO_LONG = f"over {MAX_LINE_BYTES} bytes"
 LONE_SURROGATE = "text has a lone surrogate"
 
 
+class Columns(NamedTuple):
+    """The columns of a table, or the keys of a JSON object, that hold a review. The id may be missing."""
+
+    text: str = "text"
+    id: str = "review_id"
+
+
+DEFAULT_COLUMNS = Columns()
+
+
 class Review(NamedTuple):
     """A review. `line` counts from 1 in its part of the file; in {review}{review} text it counts reviews."""
 

@@ -99,6 +99,7 @@ def mutated(data: bytes, numbers: random.Random) -> bytes:
 
 LINES = b"".join([*reviews(6), json_line("caf\u00e9 {x}"), json_line("caf\u00e9  {X}"), b"bad\n", json_line(5)])
 CSV = b'review_id,text\na,Good soup.\nb,"Bad, ""so"" bad\nsoup."\nc,caf\xc3\xa9\n'
+ROWS = [*LINES.splitlines()[:8], *(line.strip() for line in reviews(4, first=6))]
 BASES: dict[str, bytes] = {
     "jsonl": LINES,
     "jsonl.gz": gzipped(LINES),
@@ -109,10 +110,14 @@ BASES: dict[str, bytes] = {
     "json.zst": zstd.compress(LINES),
     "csv": CSV,
     "csv.gz": gzipped(CSV),
+    "tsv": CSV.replace(b",", b"\t"),
+    "one-line.json": b"[" + b", ".join(ROWS) + b"]",
+    "array.json": b"[\n" + b",\n".join(ROWS) + b"\n]\n",
+    "pretty.json": json.dumps([json.loads(row) for row in ROWS], indent=2).encode(),
     "txt": b"{Good soup.}{Bad soup. {really}}\n{caf\xc3\xa9}",
 }
 # Plain JSON lines, gzip and Kaggle's zip are the most frequent, because users read mostly these formats.
-WEIGHTS = [6, 3, 3, 2, 1, 1, 1, 2, 1, 1]
+WEIGHTS = [6, 3, 3, 2, 1, 1, 1, 2, 1, 1, 2, 2, 2, 1]
 
 
 @pytest.mark.parametrize("share", range(4))

@@ -240,6 +240,18 @@ def test_the_formats_make_the_same_shards(good: Path, tmp_path: Path) -> None:
         assert shards(run(write(tmp_path / name, data), tmp_path / f"{name} out")) == shards(read(good / "dataset"))
 
 
+def test_columns_of_other_names_are_part_of_the_recipe(good: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in GOOD]
+    table = "key\tbody\n" + "".join(f"{row['review_id']}\t{row['text']}\n" for row in rows)
+    source = write(tmp_path / "r.tsv", table.encode())
+    dataset = run(source, tmp_path / "out", text_column="body", id_column="key")
+    assert dataset.settings["text_column"] == "body"
+    assert dataset.counts["kept"] == read(good / "dataset").counts["kept"]
+    assert {shard.sha256 for shard in dataset.shards} == {shard.sha256 for shard in read(good / "dataset").shards}
+    assert "text_column" not in read(good / "dataset").settings  # the fingerprint of earlier versions
+    assert error(source, tmp_path / "wrong").startswith("r.tsv: line 1: expected a header with a column named text")
+
+
 def test_text_in_braces_is_a_source(tmp_path: Path) -> None:
     source = write(tmp_path / "r.txt", "".join(f"{{Visit {n}: hot soup.}}" for n in range(60)).encode())
     assert run(source, tmp_path / "out").counts["kept"] == 60
@@ -391,7 +403,7 @@ def nothing_is_there(output: Path) -> bool:
 BAD_SOURCES: dict[str, tuple[bytes | None, str]] = {
     "absent.json": (None, "input={source}: no such file"),
     "empty.json": (b"", "input={source}: empty.json is empty"),
-    "reviews.tsv": (b"a\tb\n", "reviews.tsv: unknown format '.tsv', expected .json"),
+    "reviews.xls": (b"a\tb\n", "reviews.xls: unknown format '.xls', expected .json"),
     "columns.csv": (b"a,b\n", "columns.csv: line 1: expected a header with a column named text, found ['a', 'b']"),
     "noSuffix": (b"a,b\n", "noSuffix: no suffix, expected .json"),
     "text.zip": (b"not a zip", "text.zip: damaged or truncated, expected a whole zip file"),

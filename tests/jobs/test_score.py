@@ -88,6 +88,13 @@ def test_review_gets_the_same_scores_in_every_file_format(run: str, tmp_path: Pa
     }
 
 
+@pytest.mark.parametrize("given", [b"key\tbody\nk1\tGood soup.\n", b'{"key": "k1", "body": "Good soup."}\n'])
+def test_columns_of_other_names_are_scored_if_they_are_named(run: str, tmp_path: Path, given: bytes) -> None:
+    (found,) = scores(run, tmp_path, given, "--text-column", "body", "--id-column", "key")
+    (expected,) = scores(run, tmp_path, json_line("Good soup.", review_id="k1"))
+    assert (found["id"], found["bits_per_char"]) == ("k1", expected["bits_per_char"])
+
+
 def test_each_line_of_a_file_becomes_one_line_in_the_same_order(run: str, tmp_path: Path) -> None:
     many = [*reviews(LINES_AT_ONCE + 3), b"no JSON\n", json_line("\N{SNOWMAN}", review_id="snow")]
     found = scores(run, tmp_path, b"".join(many))
@@ -134,10 +141,10 @@ def test_reviews_and_scores_may_be_in_cloud_storage(run: str, store: str) -> Non
         ("\N{SNOWMAN}".encode(), "-: no review can be scored: 1 not scored: no symbol of the vocabulary"),
         (b" \n ", "-: no review can be scored: 1 not scored: text is empty"),
         (b'{"text": 5}\n{"text": 6}\n', "-: no review can be scored: 2 not scored: text is not a string"),
-        (b'[{"text": "soup"}]', "-: no review can be scored: 1 not scored: a JSON array in one line"),
+        (b'[{"body": "soup"}]', "-: no review can be scored: 1 not scored: no text"),
         (
             b"Review\tLiked\nSoup, good\t1\nTea, cold\t0\n",
-            "-: a tab-separated table with the columns Review, Liked: expected a CSV file with a column text",
+            "-: a tab-separated table with the columns Review, Liked: expected a column text",
         ),
         (b"id,stars\n1,5\n2,4\n", "-: a comma-separated table with the columns id, stars: expected"),
         (b"x" * 10_000_000, "-: no review can be scored: 1 not scored: over 1000000 bytes"),

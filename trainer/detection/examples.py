@@ -16,7 +16,7 @@ from preprocessing.dataset.statistics import CHUNK_BYTES, read_text_ids
 from preprocessing.dataset.vocabulary import CLOSE, OPEN, Ids
 from preprocessing.errors import InputError
 from preprocessing.progress import report_progress
-from preprocessing.sources.review import Review
+from preprocessing.sources.review import DEFAULT_COLUMNS, Columns, Review
 from trainer.detection.ngrams import NGrams
 from trainer.runs.folder import Run
 from trainer.sampling.generate import generate_samples, whole_samples
@@ -35,13 +35,12 @@ def read_split_ids(dataset: Dataset, split: str) -> list[Ids]:
     return reviews
 
 
-def read_review_ids(urls: Sequence[str], codec: TextCodec) -> list[Ids]:
+def read_review_ids(urls: Sequence[str], codec: TextCodec, columns: Columns = DEFAULT_COLUMNS) -> list[Ids]:
     """Return the reviews in a user's files. Raises InputError if there is none."""
     with tempfile.TemporaryDirectory(prefix="reviews-") as scratch:
-        files = find_review_files(urls, sys.stdin.buffer, Path(scratch))
-        texts = [
-            line.parsed.text for line in read_review_files(files, Path(scratch)) if isinstance(line.parsed, Review)
-        ]
+        files = find_review_files(urls, sys.stdin.buffer, Path(scratch), columns)
+        lines = read_review_files(files, Path(scratch), columns)
+        texts = [line.parsed.text for line in lines if isinstance(line.parsed, Review)]
     reviews = [ids for ids in (codec.encode(text)[0] for text in texts) if len(ids) > 2]
     if not reviews:
         raise InputError(f"{', '.join(urls)}: no review of the run's symbols in it")

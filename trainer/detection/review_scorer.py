@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preprocessing.dataset.vocabulary import Ids
+from preprocessing.sources.review import DEFAULT_COLUMNS, Columns
 from trainer.detection.examples import read_review_ids, read_split_ids
 from trainer.runs.folder import Run, open_run_dataset
 from trainer.runs.load import load_checkpoint
@@ -31,6 +32,7 @@ class ReviewSettings:
     diversities: tuple[float, ...]
     seed: int
     reviews: tuple[str, ...]
+    columns: Columns = DEFAULT_COLUMNS
 
     def list_diversities(self) -> list[float]:
         """Return the diversity of each review to generate, in order of the diversities."""
@@ -75,7 +77,7 @@ class ReviewScorer:
     def score_genuine(self, settings: ReviewSettings, split: str) -> ScoredTexts:
         """Score the genuine reviews of the settings, else the reviews of a split of the run's dataset."""
         if settings.reviews:
-            ids = read_review_ids(settings.reviews, TextCodec(self.run.manifest))
+            ids = read_review_ids(settings.reviews, TextCodec(self.run.manifest), settings.columns)
         else:
             ids = read_split_ids(open_run_dataset(self.run), split)
         log.info("%d genuine reviews", len(ids))

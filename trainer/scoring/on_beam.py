@@ -20,6 +20,7 @@ from preprocessing.errors import InputError
 from preprocessing.pipeline.beam import create_file, open_file, run_pipeline
 from preprocessing.sources.find import find_sources, split_sources
 from preprocessing.sources.reader import FilePart, read_part
+from preprocessing.sources.review import Columns
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
@@ -79,6 +80,7 @@ def score_on_beam(
     detector: Detector | None,
     per_char: bool,
     options: Sequence[str],
+    columns: Columns,
 ) -> None:
     """Score all reviews and write their lines to the folder `output`.
 
@@ -92,7 +94,7 @@ def score_on_beam(
         raise InputError(f"{url}: no {checkpoint_index.CHECKPOINT_INDEX}: a run without a checkpoint yet")
     if detector:
         detector.require_checkpoint(saved.sha256, where="--detector")
-    parts = split_sources(find_sources(reviews))
+    parts = split_sources(find_sources(reviews), columns)
     codec, output_url = TextCodec(run.manifest), absolute(output)
     model = CheckpointModel(absolute(url), saved.sha256, codec)
 

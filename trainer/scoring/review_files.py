@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 from preprocessing.errors import InputError
 from preprocessing.sources.find import Source, find_sources
 from preprocessing.sources.reader import FilePart, read_part
-from preprocessing.sources.review import Rejected, Review
+from preprocessing.sources.review import DEFAULT_COLUMNS, Columns, Rejected, Review
 from preprocessing.storage.bucket import local_file
 from preprocessing.storage.urls import split_url
 
@@ -27,7 +27,9 @@ class ReviewLine(NamedTuple):
     parsed: Review | Rejected
 
 
-def find_review_files(urls: Sequence[str], stdin: IO[bytes], scratch: Path) -> list[Source]:
+def find_review_files(
+    urls: Sequence[str], stdin: IO[bytes], scratch: Path, columns: Columns = DEFAULT_COLUMNS
+) -> list[Source]:
     """Return the files behind URLs and globs. `-` stands for standard input, which is copied to a file in `scratch`.
 
     Raises InputError for a missing or unreadable file, and for an empty standard input.
@@ -39,21 +41,23 @@ def find_review_files(urls: Sequence[str], stdin: IO[bytes], scratch: Path) -> l
         shutil.copyfileobj(stdin, file)
     if not path.stat().st_size:
         raise InputError(f"{STDIN}: stdin is empty: pipe reviews into it, or name a file")
-    path = path.rename(f"{path}{_suffix(path)}")
+    path = path.rename(f"{path}{_suffix(path, columns)}")
     return find_sources([str(path) if url == STDIN else url for url in urls])
 
 
-def read_review_files(files: Sequence[Source], scratch: Path) -> Iterator[ReviewLine]:
+def read_review_files(
+    files: Sequence[Source], scratch: Path, columns: Columns = DEFAULT_COLUMNS
+) -> Iterator[ReviewLine]:
     """Yield the reviews and rejected lines of all files, in order. Raises InputError for a damaged or binary file."""
     for number, source in enumerate(files):
         folder, name = split_url(source.url)
-        part = FilePart(number, 0, source.url, source.name, source.bytes, start=0, stop=source.bytes)
+        part = FilePart(number, 0, source.url, source.name, source.bytes, 0, source.bytes, columns)
         with local_file(folder, name, scratch) as path, path.open("rb") as stream:
             for parsed in read_part(stream, part, plain=True):
                 yield ReviewLine(source.name, parsed)
 
 
-def _suffix(path: Path) -> str:
+def _suffix(path: Path, columns: Columns) -> str:
     """Guess a file name's suffix from the file's first bytes."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -63,19 +67,20 @@ def _suffix(path: Path) -> str:
         head = b""
         with suppress(OSError, EOFError, zlib.error), gzip.open(path) as inner:  # its reader says what is wrong
             head = inner.read(HEAD_BYTES)
-        return f"{_plain_suffix(head)}.gz"
-    return _plain_suffix(head)
+        return f"{_plain_suffix(head, columns)}.gz"
+    return _plain_suffix(head, columns)
 
 
-def _plain_suffix(head: bytes) -> str:
+def _plain_suffix(head: bytes, columns: Columns) -> str:
     text = head.removeprefix("\ufeff".encode()).lstrip()
     if re.match(rb'\[?\s*\{\s*"[^"\n]*"\s*:', text):  # a JSON list too, whose lines are then rejected
         return ".jsonl"
     lines = [line.replace(b'"', b"").strip(b"\r") for line in text.split(b"\n")]
     header = lines[0].strip()
-    columns = header.split(b",")
-    if len(columns) > 1 and b"text" in columns and b" " not in header:
-        return ".csv"
+    for separator, suffix in ((b",", ".csv"), (b"\t", ".tsv")):
+        names = header.split(separator)
+        if len(names) > 1 and columns.text.encode() in names and b" " not in header.replace(columns.text.encode(), b""):
+            return suffix
     _refuse_unknown_table(lines)
     return ".txt"
 
@@ -92,6 +97,6 @@ def _refuse_unknown_table(lines: Sequence[bytes]) -> None:
         if is_header and rows and all(row.count(separator) >= len(columns) - 1 for row in rows):
             names = ", ".join(column.decode(errors="replace") for column in columns)
             raise InputError(
-                f"{STDIN}: a {name}-separated table with the columns {names}: expected a CSV file with a column text, "
-                "JSON lines, or the text of one review"
+                f"{STDIN}: a {name}-separated table with the columns {names}: expected a column text (--text-column "
+                "names another), JSON lines, or the text of one review"
             )

@@ -28,9 +28,13 @@ def test_an_encrypted_zip_is_an_error() -> None:
     assert error(bytes(data), "y.zip").startswith("y.zip: zip is not readable: File ")
 
 
-@pytest.mark.parametrize("data", [b"Not found", TWO_LINES, gzipped(TWO_LINES), b"PK\x03\x04"])
+@pytest.mark.parametrize("data", [b"Not found", TWO_LINES, b"PK\x03\x04"])
 def test_what_is_not_a_zip_is_an_error(data: bytes) -> None:
     assert error(data, "y.zip").startswith("y.zip: damaged or truncated, expected a whole zip file: ")
+
+
+def test_gzip_of_another_name_is_read() -> None:
+    assert read(gzipped(TWO_LINES), "y.zip") == TWO_REVIEWS
 
 
 def test_what_is_not_gzip_is_an_error() -> None:

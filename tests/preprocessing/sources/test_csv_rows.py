@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing.sources.review import Rejected, Review
+from preprocessing.errors import InputError
+from preprocessing.sources.review import Columns, Rejected, Review
 from tests.preprocessing.sources.test_reader import error, read
 from tests.support.inputs import gzipped
 
@@ -85,3 +86,22 @@ def test_each_line_of_a_file_belongs_to_one_row(pieces: list[str]) -> None:
     for line, after in itertools.pairwise([*found, Rejected(count + 2, "")]):
         if isinstance(line, Rejected) and line.reason == "not CSV":
             assert after.line == line.line + 1
+
+
+def test_tab_separated_values_are_read_as_csv_is() -> None:
+    tsv = b'review_id\ttext\na\tGood soup, hot.\nb\t"Bad\tsoup."\n'
+    expected = [Review(2, "a", "Good soup, hot."), Review(3, "b", "Bad\tsoup.")]
+    assert read(tsv, "r.tsv") == expected
+    assert read(tsv, "r.csv") == expected
+    assert read(tsv[:-1] + b"\tmore\n", "r.tsv")[1] == Rejected(3, "another number of columns than the header")
+
+
+def test_columns_of_other_names_are_read_if_they_are_named() -> None:
+    table = b"Review,key\nGood soup.,k1\n"
+    assert read(table, "r.csv", columns=Columns("Review", "key")) == [Review(2, "k1", "Good soup.")]
+    assert error(table, "r.csv") == (
+        "r.csv: line 1: expected a header with a column named text, found ['Review', 'key']; "
+        "text_column and id_column name other columns"
+    )
+    with pytest.raises(InputError, match="a column named id, found "):
+        read(table, "r.csv", columns=Columns("Review", "id"))

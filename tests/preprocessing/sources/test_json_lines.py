@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from preprocessing.sources.review import MAX_LINE_BYTES, Rejected, Review
+from preprocessing.sources.review import MAX_LINE_BYTES, Columns, Rejected, Review
 from tests.preprocessing.sources.test_reader import TWO_LINES, TWO_REVIEWS, padded, read
 from tests.support.inputs import json_line, kaggle_zip
 
@@ -132,3 +132,10 @@ def test_array_of_one_review_a_line_is_read(text: bytes, part_bytes: int) -> Non
 
 def test_array_in_one_line_is_rejected_with_what_it_is() -> None:
     assert reason(b'[{"text": "one"}, {"text": "two"}]\n') == "a JSON array in one line, expected one review a line"
+
+
+@pytest.mark.parametrize("data", [b'{"body": "Soup.", "key": "k"}\n', b'[\n {"body": "Soup.",\n  "key": "k"}\n]'])
+def test_keys_of_other_names_are_read_if_they_are_named(data: bytes) -> None:
+    assert read(data, "r.json", columns=Columns("body", "key")) == [Review(1, "k", "Soup.")]
+    assert read(data, "r.json", columns=Columns("text", "key")) == [Rejected(1, "no text")]
+    assert read(data, "r.json", columns=Columns("Body")) == [Rejected(1, "no Body")]

@@ -7,8 +7,8 @@ import pytest
 
 from preprocessing.errors import InputError
 from preprocessing.sources.reader import FORMATS, PART_BYTES, check_name, is_splittable, read_part, split_file
-from preprocessing.sources.review import Rejected, Review
-from tests.support.inputs import Endless, gzipped, json_line, kaggle_zip, reviews, zipped
+from preprocessing.sources.review import DEFAULT_COLUMNS, Columns, Rejected, Review
+from tests.support.inputs import Endless, gzipped, json_line, kaggle_zip, reviews, tarred, yelp_tar, zipped
 
 TWO_LINES = b'{"review_id": "a", "text": "Good soup."}\n{"review_id": "b", "text": "Bad soup."}\n'
 
@@ -16,10 +16,12 @@ TWO_LINES = b'{"review_id": "a", "text": "Good soup."}\n{"review_id": "b", "text
 TWO_REVIEWS = [Review(1, "a", "Good soup."), Review(2, "b", "Bad soup.")]
 
 
-def read(data: bytes, name: str, *, part_bytes: int = PART_BYTES) -> list[Review | Rejected]:
+def read(
+    data: bytes, name: str, *, part_bytes: int = PART_BYTES, columns: Columns = DEFAULT_COLUMNS
+) -> list[Review | Rejected]:
     """Read all parts of a file, in order."""
     lines = is_splittable(name, len(data), lambda: data)
-    parts = split_file(0, url=name, name=name, size=len(data), lines=lines, part_bytes=part_bytes)
+    parts = split_file(0, url=name, name=name, size=len(data), lines=lines, part_bytes=part_bytes, columns=columns)
     return [found for part in parts for found in read_part(io.BytesIO(data), part)]
 
 
@@ -71,12 +73,12 @@ def test_two_dots_inside_a_name_point_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "suffix"), [("reviews.tsv", ".tsv"), ("reviews.xml.gz", ".xml"), ("reviews.7z", ".7z")]
+    ("name", "suffix"), [("reviews.xls", ".xls"), ("reviews.xml.gz", ".xml"), ("reviews.7z", ".7z")]
 )
 def test_an_unknown_suffix_is_an_error_that_lists_the_known(name: str, suffix: str) -> None:
     assert error(gzipped(TWO_LINES), name) == f"{name}: unknown format {suffix!r}, expected {FORMATS}"
     with pytest.raises(InputError):
-        check_name(name)
+        check_name(name, lambda: TWO_LINES)
 
 
 def test_a_file_without_a_suffix_is_an_error() -> None:
@@ -85,7 +87,7 @@ def test_a_file_without_a_suffix_is_an_error() -> None:
 
 @pytest.mark.parametrize("name", ["r.json", "r.jsonl.gz", "r.txt", "y.ZIP"])
 def test_a_name_of_a_known_format_passes(name: str) -> None:
-    check_name(name)
+    check_name(name, lambda: b"")
 
 
 @pytest.mark.parametrize("part_bytes", [1, 7, 40, 100, 1000])
@@ -163,3 +165,22 @@ def test_other_formats_are_refused_by_their_name(head: bytes, what: str, name: s
 def test_compressed_file_in_several_parts_is_refused_by_its_name() -> None:
     with pytest.raises(InputError, match="r.json: is gzip; name it .gz"):
         read(gzipped(TWO_LINES), "r.json", part_bytes=40)
+
+
+@pytest.mark.parametrize(
+    "name", ["reviews.json", "reviews.csv", "yelp_dataset", "yelp_dataset.tar", "reviews.gz", "reviews.zip"]
+)
+@pytest.mark.parametrize(
+    "data",
+    [
+        yelp_tar(TWO_LINES),
+        gzipped(yelp_tar(TWO_LINES)),
+        tarred({"yelp_dataset.tar": yelp_tar(TWO_LINES), "terms.pdf": b"%PDF"}),
+        gzipped(gzipped(tarred({"inner.tgz": gzipped(yelp_tar(TWO_LINES))}))),
+        kaggle_zip(TWO_LINES),
+    ],
+    ids=["tar", "gzip of a tar", "tar in a tar", "tar in a tar in gzip twice", "zip"],
+)
+def test_the_content_tells_the_layers_and_not_the_name(name: str, data: bytes) -> None:
+    check_name(name, lambda: data[:512])
+    assert read(data, name) == TWO_REVIEWS
