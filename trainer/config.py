@@ -86,7 +86,7 @@ class TrainConfig:
         "auto", "true: the same steps give the same bits; auto: true on CPUs, false on GPUs, where it costs speed"
     )
     seed: Seed = key(1, "seed of weights, order and samples")
-    warm_start: str = key("", "URL of a run, or of a Keras 2 weights file (.h5), with the initial weights; empty: none")
+    warm_start: str = key("", "URL of a run, or of Keras weights (.h5, .keras), to start from; empty: random weights")
     warm_start_vocabulary: Url = key("seed", "symbols of a .h5 file, which holds none: seed, or URL of a symbol table")
     log_every_steps: PositiveInt = key(10, "steps between two rows of metrics.jsonl")
     block_windows: PositiveInt = key(2_000_000, "windows shuffled together; bounds the shards in use at once")

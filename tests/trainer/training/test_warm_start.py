@@ -11,7 +11,8 @@ from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Fault, FaultyStore
 from trainer.model import network
 from trainer.model.state import WEIGHTS, restore_state
-from trainer.training.warm_start import HDF5, is_hdf5, match_symbols, read_keras2
+from trainer.training.keras_weights import HDF5, read_keras_weights
+from trainer.training.warm_start import is_keras_file, match_symbols
 
 THEIRS = Vocabulary("{}abc")
 RANDOM = np.random.default_rng(5)
@@ -74,7 +75,7 @@ def numpy_lstm(layers: dict[str, list[np.ndarray]], ids: np.ndarray) -> np.ndarr
 @pytest.mark.parametrize("whole_model", [False, True])
 def test_seed_s_weights_file_gives_the_logits_of_a_numpy_lstm(tmp_path: Path, whole_model: bool) -> None:
     layers = seed_weights(5, [8, 6])
-    arrays = read_keras2(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), where="w.h5")
+    arrays = read_keras_weights(write_keras2(tmp_path / "w.h5", layers, whole_model=whole_model), where="w.h5")
     ours = Vocabulary("ba}{")  # different order, and without c
     net = network.build_lstm(symbols=4, lstm_units=[8, 6], embedding_units=0)
     restore_state(match_symbols(arrays, source=THEIRS, target=ours, shapes=shapes(net), where="w.h5"), net, None)
@@ -106,7 +107,7 @@ def test_embedding_is_matched_by_symbol_too() -> None:
 def refused(
     tmp_path: Path, message: str, *, ours: str = "{}abc", expected: object = None, theirs: str = "{}abc"
 ) -> None:
-    arrays = read_keras2(write_keras2(tmp_path / "w.h5", seed_weights(5, [8, 6])), where="w.h5")
+    arrays = read_keras_weights(write_keras2(tmp_path / "w.h5", seed_weights(5, [8, 6])), where="w.h5")
     with pytest.raises(InputError, match=message):
         match_symbols(
             arrays,
@@ -136,18 +137,18 @@ def test_vocabulary_of_another_size_than_the_weights_is_named(tmp_path: Path) ->
 @pytest.mark.parametrize("content", [b"", b"not HDF5", b"\x89HDF\r\n\x1a\n"])
 def test_file_that_is_not_hdf5_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.h5").write_bytes(content)
-    with pytest.raises(InputError, match=r"warm_start=w\.h5: not a Keras 2 weights file"):
-        read_keras2(tmp_path / "w.h5", where="w.h5")
+    with pytest.raises(InputError, match=r"warm_start=w\.h5: not a Keras weights file"):
+        read_keras_weights(tmp_path / "w.h5", where="w.h5")
 
 
 def test_file_of_other_layers_is_refused(tmp_path: Path) -> None:
     path = write_keras2(tmp_path / "w.h5", {"dense_1": [array(3, 3), array(3)]})
     with pytest.raises(InputError, match=r"layers of \[2\] weights, expected 3 for each LSTM and 2 for a Dense"):
-        read_keras2(path, where="w.h5")
+        read_keras_weights(path, where="w.h5")
     with h5py.File(path, "w") as file:
         file.create_group("something")
-    with pytest.raises(InputError, match="not a Keras 2 weights file"):
-        read_keras2(path, where="w.h5")
+    with pytest.raises(InputError, match="not a Keras weights file"):
+        read_keras_weights(path, where="w.h5")
 
 
 def to_cudnn(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
@@ -158,26 +159,26 @@ def to_cudnn(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> lis
 
 def test_weights_of_a_cudnn_lstm_are_those_of_the_lstm(tmp_path: Path) -> None:
     layers = seed_weights(5, [8, 6])
-    plain = read_keras2(write_keras2(tmp_path / "plain.h5", layers), where="plain.h5")
+    plain = read_keras_weights(write_keras2(tmp_path / "plain.h5", layers), where="plain.h5")
     cudnn = {name: to_cudnn(*weights) if len(weights) == 3 else weights for name, weights in layers.items()}
-    converted = read_keras2(write_keras2(tmp_path / "cudnn.h5", cudnn), where="cudnn.h5")
+    converted = read_keras_weights(write_keras2(tmp_path / "cudnn.h5", cudnn), where="cudnn.h5")
     for name, weights in plain.items():
         np.testing.assert_allclose(converted[name], weights, rtol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["transfer_weights", "UPPER.H5", "w.h5"])
 def test_weights_file_is_told_by_its_first_bytes(tmp_path: Path, name: str) -> None:
-    assert is_hdf5(str(write_keras2(tmp_path / name, seed_weights(5, [8]))))
+    assert is_keras_file(str(write_keras2(tmp_path / name, seed_weights(5, [8]))))
     (tmp_path / "run").mkdir()
     (tmp_path / "text").write_text("no weights")
-    assert not any(is_hdf5(str(tmp_path / other)) for other in ("run", "text", "absent"))
+    assert not any(is_keras_file(str(tmp_path / other)) for other in ("run", "text", "absent"))
 
 
 def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path) -> None:
     layers = seed_weights(5, [8])
     layers["lstm_3"][1][0, 0] = np.nan
     with pytest.raises(InputError, match="warm_start=w.h5: .*recurrent_kernel is not finite"):
-        read_keras2(write_keras2(tmp_path / "w.h5", layers), where="w.h5")
+        read_keras_weights(write_keras2(tmp_path / "w.h5", layers), where="w.h5")
 
 
 def test_scalar_layer_names_and_damage_are_one_line(tmp_path: Path) -> None:
@@ -187,8 +188,8 @@ def test_scalar_layer_names_and_damage_are_one_line(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         file.attrs["layer_names"] = 3
     for wrong in (path, damaged):
-        with pytest.raises(InputError, match="warm_start=w.h5: not a Keras 2 weights file: ") as raised:
-            read_keras2(wrong, where="w.h5")
+        with pytest.raises(InputError, match="warm_start=w.h5: not a Keras weights file: ") as raised:
+            read_keras_weights(wrong, where="w.h5")
         assert "\n" not in str(raised.value)
 
 
@@ -196,9 +197,9 @@ def test_a_file_is_told_by_its_first_bytes_alone_and_an_absent_store_is_no_answe
     bucket = open_bucket(store)
     bucket.write("runs/transfer_weights", HDF5 + bytes(1 << 20))
     before = len(FaultyStore.requests)
-    assert is_hdf5(f"{store}/runs/transfer_weights")
+    assert is_keras_file(f"{store}/runs/transfer_weights")
     assert len(FaultyStore.requests) == before + 1
-    assert not is_hdf5(f"{store}/runs/nothing")
+    assert not is_keras_file(f"{store}/runs/nothing")
     FaultyStore.faults.append(Fault("^GET ", 400, 9))
     with pytest.raises(OSError, match="gs://reviews"):
-        is_hdf5(f"{store}/runs/transfer_weights")
+        is_keras_file(f"{store}/runs/transfer_weights")
