@@ -56,9 +56,9 @@ class DatasetBuild:
         assert self.published
         kept = {shard.name for shard in self.published.shards}
         rejected = f"rejected/{self.fingerprint[:8]}-"
-        files = (name for name in self._output.names() if BUILD_FILES.fullmatch(name))
-        stray = [name for name in files if name not in kept and not name.startswith(rejected)]
-        delete_objects(self._output, [name for name in stray if _write_time(self._output, name) < self._published_at])
+        files = ((name, stat) for name, stat in self._output.stats().items() if BUILD_FILES.fullmatch(name))
+        stray = [(name, stat) for name, stat in files if name not in kept and not name.startswith(rejected)]
+        delete_objects(self._output, [name for name, stat in stray if stat.written_seconds < self._published_at])
 
     def open(self) -> None:
         """Write a file to the build's folder. Raises InputError here, before the work, if it cannot be written."""
@@ -124,10 +124,12 @@ def read_complete_manifest(output: Bucket) -> Manifest | None:
 def find_damaged_shard(bucket: Bucket, shards: Sequence[Shard]) -> str | None:
     """Return the name of the first shard that is missing, or whose CRC-32C in the bucket is not the manifest's."""
 
+    stats = bucket.stats(recursive=False)
+
     def is_intact(shard: Shard) -> bool:
         try:
-            return bucket.stat(shard.name).crc32c() == shard.crc32c
-        except FileNotFoundError:
+            return shard.name in stats and stats[shard.name].crc32c() == shard.crc32c
+        except FileNotFoundError:  # deleted since
             return False
 
     with ThreadPoolExecutor(THREADS) as threads:

@@ -3,7 +3,8 @@
 import fnmatch
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,10 @@ from preprocessing.errors import InputError
 from preprocessing.sources.archives import HEAD_BYTES
 from preprocessing.sources.reader import FORMAT_BYTES, FilePart, check_name, is_splittable, split_file
 from preprocessing.sources.review import DEFAULT_COLUMNS, Columns
-from preprocessing.storage.urls import absolute, exists, split_url
+from preprocessing.storage.bucket import Bucket, ObjectStat
+from preprocessing.storage.urls import absolute, split_url
+
+THREADS = 8  # requests at once
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ def find_sources(urls: str | Sequence[str]) -> list[Source]:
 
     Raises InputError if a URL leads to no file, if a file cannot be a source, or if two files have the same name.
     """
-    by_url: dict[str, Source] = {}
-    for url in [urls] if isinstance(urls, str) else urls:
-        by_url |= {absolute(source.url): source for source in _match(url)}
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = threads.map(_match, [urls] if isinstance(urls, str) else urls)
+        by_url = {absolute(source.url): source for sources in found for source in sources}
     sources = sorted(by_url.values(), key=lambda source: source.name)
     for first, second in itertools.pairwise(sources):
         if first.name == second.name:
@@ -41,33 +45,52 @@ def find_sources(urls: str | Sequence[str]) -> list[Source]:
 
 def split_sources(sources: Sequence[Source], columns: Columns = DEFAULT_COLUMNS) -> list[FilePart]:
     """Return the parts of all files in order. The URLs are absolute, for workers elsewhere."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        splittable = list(threads.map(_is_splittable, sources))
     parts = []
-    for number, source in enumerate(sources):
-        folder, name = split_url(source.url)
-        lines = is_splittable(source.name, source.bytes, partial(folder.read_start, name, FORMAT_BYTES))
+    for number, (source, lines) in enumerate(zip(sources, splittable, strict=True)):
         url = absolute(source.url)
         parts += split_file(number, url=url, name=source.name, size=source.bytes, lines=lines, columns=columns)
     return parts
 
 
-def _match(url: str) -> Iterator[Source]:
+def _is_splittable(source: Source) -> bool:
+    folder, name = split_url(source.url)
+    return is_splittable(source.name, source.bytes, partial(folder.read_range, name, 0, FORMAT_BYTES))
+
+
+def _match(url: str) -> list[Source]:
     folder, pattern = split_url(url)
-    names = [pattern]
-    if re.search(r"[*?\[]", pattern) and not exists(folder, pattern):
-        names = [name for name in folder.names(recursive="/" in pattern) if _matches(name, pattern)]
-        if not names:
-            raise InputError(f"input={url}: no file matches")
-    for name in names:
-        if not name.isprintable():
-            raise InputError(f"input={url}: {name!r}: expected a printable name")
+    _require_printable(pattern, url)
+    stats = _find_stats(folder, pattern, url)
+    for name in stats:
+        _require_printable(name, url)
+        check_name(name, partial(folder.read_range, name, 0, HEAD_BYTES))
+        if not stats[name].bytes:
+            raise InputError(f"input={url}: {name} is empty")
+    prefix = folder.url.rstrip("/")
+    return [Source(f"{prefix}/{name}", name, stat.bytes, stat.crc32c()) for name, stat in stats.items()]
+
+
+def _require_printable(name: str, url: str) -> None:
+    if not name.isprintable():
+        raise InputError(f"input={url}: {name!r}: expected a printable name")
+
+
+def _find_stats(folder: Bucket, pattern: str, url: str) -> dict[str, ObjectStat]:
+    """Return the files that a name or a glob matches. One request finds them all, as a listing has their sizes too."""
+    if not re.search(r"[*?\[]", pattern):
         try:
-            stat = folder.stat(name)
+            return {pattern: folder.stat(pattern)}
         except FileNotFoundError:
             raise InputError(f"input={url}: no such file") from None
-        check_name(name, partial(folder.read_start, name, HEAD_BYTES))
-        if not stat.bytes:
-            raise InputError(f"input={url}: {name} is empty")
-        yield Source(f"{folder.url.rstrip('/')}/{name}", name, stat.bytes, stat.crc32c())
+    listing = folder.stats(re.split(r"[*?\[]", pattern)[0], recursive="/" in pattern)
+    if pattern in listing:
+        return {pattern: listing[pattern]}
+    matches = {name: stat for name, stat in listing.items() if _matches(name, pattern)}
+    if not matches:
+        raise InputError(f"input={url}: no file matches")
+    return matches
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -46,14 +46,18 @@ class Bucket(Protocol):
     def read_versioned(self, name: str) -> tuple[bytes, Version]:
         """Return an object's content and its version."""
 
-    def read_start(self, name: str, count: int) -> bytes:
-        """Return an object's first `count` bytes, or all if it has fewer. The object must not be empty."""
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """Return an object's bytes `start` to `stop` - 1, as they are stored. It must have more than `start` bytes."""
 
     def fetch(self, name: str, folder: Path) -> Path:
         """Return a local file with an object's content: the object's own file, or a copy at `folder`/`name`."""
 
     def names(self, prefix: str = "", *, recursive: bool = True) -> list[str]:
         """Return the names that start with `prefix`, sorted; unless `recursive`, only names without a / after it."""
+        return sorted(self.stats(prefix, recursive=recursive))
+
+    def stats(self, prefix: str = "", *, recursive: bool = True) -> dict[str, ObjectStat]:
+        """Return the size, time and checksum of the objects that `names` returns, by name. Reads one listing."""
 
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:
         """Write an object and return its new version. Raises Conflict if its version is not `if_version`."""
@@ -81,7 +85,8 @@ class ReadOnlyBucket:
     def __init__(self, bucket: Bucket) -> None:
         self.url = bucket.url
         self.stat, self.read, self.read_versioned = bucket.stat, bucket.read, bucket.read_versioned
-        self.read_start, self.fetch, self.names = bucket.read_start, bucket.fetch, bucket.names
+        self.read_range, self.fetch = bucket.read_range, bucket.fetch
+        self.names, self.stats = bucket.names, bucket.stats
 
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:  # noqa: ARG002
         return if_version or ABSENT

@@ -50,7 +50,7 @@ class GoogleBucket(Bucket):
         blob = self._blob(name)
         with self._errors(name):
             blob.reload(retry=self._retry)
-        return ObjectStat(int(blob.size), blob.time_created.timestamp(), lambda: str(blob.crc32c))
+        return _object_stat(blob)
 
     def read_versioned(self, name: str) -> tuple[bytes, Version]:
         def download() -> tuple[bytes, Version]:
@@ -61,10 +61,12 @@ class GoogleBucket(Bucket):
 
         return self._download(name, download)
 
-    def read_start(self, name: str, count: int) -> bytes:
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
         def download() -> bytes:
             # Without the client's checksum, which is of the whole object.
-            data: bytes = self._blob(name).download_as_bytes(end=count - 1, checksum=None, retry=self._retry)
+            data: bytes = self._blob(name).download_as_bytes(
+                start=start, end=stop - 1, raw_download=True, checksum=None, retry=self._retry
+            )
             return data
 
         return self._download(name, download)
@@ -82,13 +84,13 @@ class GoogleBucket(Bucket):
 
         return self._download(name, download)
 
-    def names(self, prefix: str = "", *, recursive: bool = True) -> list[str]:
+    def stats(self, prefix: str = "", *, recursive: bool = True) -> dict[str, ObjectStat]:
         delimiter = None if recursive else "/"
         with self._errors():
             blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, delimiter=delimiter, retry=self._retry))
-        names = (blob.name.removeprefix(self._prefix) for blob in blobs)
+        by_name = {blob.name.removeprefix(self._prefix): _object_stat(blob) for blob in blobs}
         # The Cloud console's "create folder" makes an empty object NAME/.
-        return sorted(name for name in names if name and not name.endswith("/") and not is_temporary(name))
+        return {n: stat for n, stat in by_name.items() if n and not n.endswith("/") and not is_temporary(n)}
 
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:
         from google.api_core.exceptions import PreconditionFailed
@@ -221,3 +223,7 @@ class GoogleBucket(Bucket):
                 yield
         except NoObjectError:
             raise (no_bucket(self._bucket.name) if name is None else self._missing(name)) from None
+
+
+def _object_stat(blob: Any) -> ObjectStat:
+    return ObjectStat(int(blob.size), blob.time_created.timestamp(), lambda: str(blob.crc32c))

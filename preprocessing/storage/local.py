@@ -33,17 +33,17 @@ class LocalBucket(Bucket):
 
     def stat(self, name: str) -> ObjectStat:
         with self._open(name) as file:
-            status = os.fstat(file.fileno())
-        return ObjectStat(status.st_size, status.st_mtime, lambda: self._crc32c(name))
+            return self._stat(name, os.fstat(file.fileno()))
 
     def read_versioned(self, name: str) -> tuple[bytes, Version]:
         with self._open(name) as file:
             data = file.read()
         return data, _version(data)
 
-    def read_start(self, name: str, count: int) -> bytes:
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
         with self._open(name) as file:
-            return file.read(count)
+            file.seek(start)
+            return file.read(stop - start)
 
     def fetch(self, name: str, folder: Path) -> Path:  # noqa: ARG002 (a local file needs no copy)
         with self._open(name):
@@ -57,6 +57,13 @@ class LocalBucket(Bucket):
             if not recursive:
                 folders.clear()
         return sorted(name for name in names if name.startswith(prefix) and (self._root / name).is_file())
+
+    def stats(self, prefix: str = "", *, recursive: bool = True) -> dict[str, ObjectStat]:
+        stats = {}
+        for name in self.names(prefix, recursive=recursive):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                stats[name] = self._stat(name, (self._root / name).stat())
+        return stats
 
     def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:
         path = self._path(name)
@@ -99,6 +106,9 @@ class LocalBucket(Bucket):
                 folder.rmdir()
             except OSError:
                 return
+
+    def _stat(self, name: str, status: os.stat_result) -> ObjectStat:
+        return ObjectStat(status.st_size, status.st_mtime, lambda: self._crc32c(name))
 
     def _crc32c(self, name: str) -> str:
         with self._open(name) as file:

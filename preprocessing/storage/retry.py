@@ -39,8 +39,8 @@ class RetryingBucket:
     def read_versioned(self, name: str) -> tuple[bytes, Version]:
         return self._retry(lambda: self._bucket.read_versioned(name))
 
-    def read_start(self, name: str, count: int) -> bytes:
-        return self._retry(lambda: self._bucket.read_start(name, count))
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        return self._retry(lambda: self._bucket.read_range(name, start, stop))
 
     def fetch(self, name: str, folder: Path) -> Path:
         return self._retry(lambda: self._bucket.fetch(name, folder))
@@ -48,19 +48,29 @@ class RetryingBucket:
     def names(self, prefix: str = "", *, recursive: bool = True) -> list[str]:
         return self._retry(lambda: self._bucket.names(prefix, recursive=recursive))
 
+    def stats(self, prefix: str = "", *, recursive: bool = True) -> dict[str, ObjectStat]:
+        return self._retry(lambda: self._bucket.stats(prefix, recursive=recursive))
+
     def _retry(self, read: Callable[[], Result]) -> Result:
-        progress, is_first = Progress(line_seconds=30.0), True
-        while True:
-            try:
-                return read()
-            except OSError as error:
-                if not _is_outage(error) or progress.seconds > self._seconds:
-                    raise
-                if is_first or progress.is_due():
-                    log.warning("waiting for the store, %.0f of %.0f s: %s", progress.seconds, self._seconds, error)
-            is_first = False
-            self._alive()
-            time.sleep(PAUSE_SECONDS)
+        return retry_outage(read, seconds=self._seconds, alive=self._alive)
+
+
+def retry_outage(
+    operation: Callable[[], Result], *, seconds: float, alive: Callable[[], None] = lambda: None
+) -> Result:
+    """Return what `operation` returns. Try it again for `seconds` after an OSError that a retry can help."""
+    progress, is_first = Progress(line_seconds=30.0), True
+    while True:
+        try:
+            return operation()
+        except OSError as error:
+            if not _is_outage(error) or progress.seconds > seconds:
+                raise
+            if is_first or progress.is_due():
+                log.warning("waiting for the store, %.0f of %.0f s: %s", progress.seconds, seconds, error)
+        is_first = False
+        alive()
+        time.sleep(PAUSE_SECONDS)
 
 
 def _is_outage(error: OSError) -> bool:

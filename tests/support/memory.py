@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ class Memory(Bucket):
             raise FileNotFoundError(name)
         return self.objects[name], str(hash(self.objects[name]))
 
-    def read_start(self, name: str, count: int) -> bytes:
-        return self.read_versioned(name)[0][:count]
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        return self.read_versioned(name)[0][start:stop]
 
     def write(self, name: str, data: bytes, *, if_version: str | None = None) -> str:
         self.before("write", name)
@@ -70,8 +71,15 @@ class Memory(Bucket):
         return names if recursive else [name for name in names if "/" not in name.removeprefix(prefix)]
 
     def stat(self, name: str) -> ObjectStat:
-        data = self.read(name)
-        return ObjectStat(len(data), 0.0, lambda: crc32c([data]))
+        self.read(name)
+        return self.stats(name)[name]
+
+    def stats(self, prefix: str = "", *, recursive: bool = True) -> dict[str, ObjectStat]:
+        names = self.names(prefix, recursive=recursive)
+        return {name: ObjectStat(len(self.objects[name]), 0.0, partial(self._crc32c, name)) for name in names}
+
+    def _crc32c(self, name: str) -> str:
+        return crc32c([self.objects[name]])
 
     def move(self, name: str, to: str) -> None:
         self.write(to, self.read(name))

@@ -47,7 +47,7 @@ def is_keras_file(url: str) -> bool:
         return True  # a missing or damaged file of this name gets a message of its own
     try:
         bucket, name = split_url(url.rstrip("/"))
-        return bucket.read_start(name, len(HDF5)).startswith((HDF5, ZIP))
+        return bucket.read_range(name, 0, len(HDF5)).startswith((HDF5, ZIP))
     except (FileNotFoundError, InputError):
         return False
 

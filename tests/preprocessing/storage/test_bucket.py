@@ -25,10 +25,10 @@ def test_read_returns_the_written_content(bucket: Bucket, data: bytes) -> None:
 
 def test_start_of_an_object_is_read_alone(bucket: Bucket) -> None:
     bucket.write("x", b"0123456789")
-    assert bucket.read_start("x", 4) == b"0123"
-    assert bucket.read_start("x", 99) == b"0123456789"
+    assert bucket.read_range("x", 2, 4) == b"23"
+    assert bucket.read_range("x", 0, 99) == b"0123456789"
     with pytest.raises(FileNotFoundError):
-        bucket.read_start("y", 4)
+        bucket.read_range("y", 0, 4)
 
 
 def test_write_replaces_the_object_and_returns_a_new_version(bucket: Bucket) -> None:
@@ -60,6 +60,17 @@ def test_a_bucket_does_not_list_a_bucket_whose_name_starts_alike(bucket: Bucket)
     bucket.write("x", b"")
     open_bucket(f"{bucket.url}-2").write("y", b"")
     assert bucket.names() == ["x"]
+
+
+def test_one_listing_has_what_stat_tells_of_each_object(bucket: Bucket) -> None:
+    for name in ("a", "b/c", "b/d"):
+        bucket.write(name, name.encode())
+    stats = bucket.stats("b/")
+    assert list(stats) == ["b/c", "b/d"]
+    for name, found in stats.items():
+        alone = bucket.stat(name)
+        assert (found.bytes, found.written_seconds, found.crc32c()) == (3, alone.written_seconds, alone.crc32c())
+    assert list(bucket.stats(recursive=False)) == ["a"]
 
 
 def test_the_checksum_is_the_crc32c_of_the_content(bucket: Bucket) -> None:
