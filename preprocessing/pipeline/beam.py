@@ -1,22 +1,23 @@
-"""Beam's runners and file systems. No other module of preprocessing calls them."""
+"""Beam's runners, and the files that their workers read and write. No other module of preprocessing calls a runner."""
 
 import contextlib
 import hashlib
 import io
+import itertools
 import logging
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from preprocessing.errors import InputError
 from preprocessing.storage.checksum import Crc32c
-from preprocessing.storage.urls import is_local
+from preprocessing.storage.retry import RetryingBucket
+from preprocessing.storage.streams import OUTAGE_SECONDS, create_stream
+from preprocessing.storage.urls import is_local, open_bucket
 
 DEFAULT_OPTIONS = (
     # Not Beam's default, DirectRunner, which downloads a program and runs it.
@@ -109,44 +110,27 @@ class WrittenFile(NamedTuple):
     crc32c: str  # base64, as Cloud Storage reports it
 
 
-def open_file(url: str) -> IO[bytes]:
-    """Open a file to read its raw bytes, even if its name ends as a compressed file's."""
-    stream: IO[bytes] = FileSystems.open(url, compression_type=CompressionTypes.UNCOMPRESSED)
-    return stream
-
-
-def create_file(folder: str, name: str) -> IO[bytes]:
-    """Open a file to write. It replaces a file of this name."""
-    url = FileSystems.join(folder, name)
-    stream: IO[bytes] = FileSystems.create(url, compression_type=CompressionTypes.UNCOMPRESSED)
-    return stream
-
-
 def read_file(folder: str, name: str, *, crc32c: str) -> bytes:
-    """Return a file's bytes. Raises OSError if they do not arrive as they were written, on a second try too."""
-    url = FileSystems.join(folder, name)
-    for _ in range(2):
-        checksum = Crc32c()
-        with open_file(url) as stream:
-            data = stream.read()
-        checksum.update(data)
-        if str(checksum) == crc32c:
-            return data
-    raise OSError(f"{url}: arrived damaged: CRC-32C {checksum}, expected {crc32c}")
+    """Return a file's bytes. Raises OSError if they are not as they were written."""
+    bucket, checksum = RetryingBucket(open_bucket(folder), seconds=OUTAGE_SECONDS), Crc32c()
+    data = bucket.read(name)
+    checksum.update(data)
+    if str(checksum) != crc32c:
+        raise OSError(f"{folder}/{name}: arrived damaged: CRC-32C {checksum}, expected {crc32c}")
+    return data
 
 
 def write_file(folder: str, chunks: Iterable[bytes]) -> WrittenFile | None:
     """Write the chunks to a new file. Return None, and write no file, if there are no chunks."""
-    name = uuid.uuid4().hex
-    size, sha256, crc32c, stream = 0, hashlib.sha256(), Crc32c(), None
-    try:
-        for chunk in chunks:
-            stream = stream or create_file(folder, name)
+    rest = iter(chunks)
+    first = next(rest, None)
+    if first is None:
+        return None
+    name, size, sha256, crc32c = uuid.uuid4().hex, 0, hashlib.sha256(), Crc32c()
+    with create_stream(folder, name) as stream:
+        for chunk in itertools.chain([first], rest):
             stream.write(chunk)
             sha256.update(chunk)
             crc32c.update(chunk)
             size += len(chunk)
-    finally:
-        if stream:
-            stream.close()
-    return WrittenFile(name, size, sha256.hexdigest(), str(crc32c)) if size else None
+    return WrittenFile(name, size, sha256.hexdigest(), str(crc32c))

@@ -18,12 +18,13 @@ import apache_beam as beam
 from apache_beam.pvalue import AsDict, AsIter, AsSingleton
 
 from preprocessing.dataset.vocabulary import Vocabulary, build_vocabulary
-from preprocessing.pipeline.beam import create_file, run_pipeline
+from preprocessing.pipeline.beam import run_pipeline
 from preprocessing.pipeline.read import ReadPart
 from preprocessing.pipeline.shards import WindowSettings
 from preprocessing.pipeline.summary import PipelineCounts
 from preprocessing.pipeline.write import WriteShards, write_rejected
 from preprocessing.sources.reader import FilePart
+from preprocessing.storage.streams import create_stream
 
 PIPELINE_SUMMARY = "summary.json"
 
@@ -148,5 +149,5 @@ def write_pipeline_summary(
         "faults": sorted(faults),
         "checksums": sorted(checksums),
     }
-    with create_file(folder, PIPELINE_SUMMARY) as stream:
+    with create_stream(folder, PIPELINE_SUMMARY) as stream:
         stream.write(json.dumps(summary).encode())

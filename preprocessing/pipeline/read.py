@@ -10,7 +10,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from preprocessing.dataset.vocabulary import count_symbols
 from preprocessing.errors import InputError
-from preprocessing.pipeline.beam import open_file, write_file
+from preprocessing.pipeline.beam import write_file
 from preprocessing.pipeline.blocks import BlockBuffer, pack_block
 from preprocessing.pipeline.keys import SourceLine, add_keys
 from preprocessing.pipeline.rejected import RejectedLines
@@ -19,6 +19,7 @@ from preprocessing.progress import Progress
 from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.sources.review import Rejected, Review
 from preprocessing.storage.read_checksum import ChecksummedPart
+from preprocessing.storage.streams import open_stream
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class ReadPart(beam.DoFn):
         self._shard_count, self._partition_count = shard_count, partition_count
 
     def process(self, part: FilePart) -> Iterator[Any]:
-        with open_file(part.url) as file:
+        with open_stream(part.url, size=part.bytes) as file:
             stream = ChecksummedPart(file, start=part.start, stop=part.stop)
             yield from self._read(stream, part)
             yield TaggedOutput("checksums", (part.source, part.part, stream.finish(), part.stop - part.start))

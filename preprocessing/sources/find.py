@@ -65,9 +65,9 @@ def _match(url: str) -> list[Source]:
     stats = _find_stats(folder, pattern, url)
     for name in stats:
         _require_printable(name, url)
-        check_name(name, partial(folder.read_range, name, 0, HEAD_BYTES))
         if not stats[name].bytes:
             raise InputError(f"input={url}: {name} is empty")
+        check_name(name, partial(folder.read_range, name, 0, HEAD_BYTES))
     prefix = folder.url.rstrip("/")
     return [Source(f"{prefix}/{name}", name, stat.bytes, stat.crc32c()) for name, stat in stats.items()]
 

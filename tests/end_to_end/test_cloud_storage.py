@@ -55,6 +55,19 @@ def test_block_file_that_arrives_damaged_is_read_again(store: str, dataset: Path
     assert contents(open_bucket(f"{store}/dataset")) == contents(open_bucket(str(dataset)))
 
 
+def test_files_of_a_glob_take_two_listings_and_one_download_each(store: str) -> None:
+    bucket = open_bucket(store)
+    lines = list(reviews(300))
+    for number in range(30):
+        bucket.write(f"in/{number:02}.jsonl", b"".join(lines[number::30]))
+    FaultyStore.requests.clear()
+    small_dataset(f"{store}/in/*.jsonl", f"{store}/dataset")
+    about_input = [request.partition("?")[0] for request in FaultyStore.requests if "in%2F" in request]
+    listing, downloads = "GET /storage/v1/b/reviews/o", "GET /download/storage/v1/b/reviews/o/in%2F"
+    # The second listing tells whether a file was changed during the build.
+    assert sorted(about_input) == [*(f"{downloads}{number:02}.jsonl" for number in range(30)), listing, listing]
+
+
 def contents(bucket: Bucket) -> dict[str, bytes]:
     """Return the objects that do not depend on time and place, by name."""
     return {name: bucket.read(name) for name in bucket.names() if not name.startswith(DIFFERENT)}

@@ -17,10 +17,11 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.pvalue import AsDict
 
 from preprocessing.errors import InputError
-from preprocessing.pipeline.beam import create_file, open_file, run_pipeline
+from preprocessing.pipeline.beam import run_pipeline
 from preprocessing.sources.find import find_sources, split_sources
 from preprocessing.sources.reader import FilePart, read_part
 from preprocessing.sources.review import Columns
+from preprocessing.storage.streams import create_stream, open_stream
 from preprocessing.storage.urls import absolute, open_bucket
 from trainer.runs import checkpoint_index
 from trainer.runs.folder import Run, open_run
@@ -128,7 +129,7 @@ def score_on_beam(
 
 def read_lines(part: FilePart) -> Iterator[ReviewLine]:
     """Yield the reviews and rejected lines of one part of a file."""
-    with open_file(part.url) as stream:
+    with open_stream(part.url, size=part.bytes) as stream:
         for parsed in read_part(stream, part, plain=True):
             yield ReviewLine(part.name, parsed)
 
@@ -141,5 +142,5 @@ def name_outcome(result: LineResult) -> str:
 def write_score_summary(folder: str, counts: Mapping[str, int], written: Iterable[str]) -> None:
     """Write the summary after all files are `written`."""
     list(written)
-    with create_file(folder, SCORE_SUMMARY) as stream:
+    with create_stream(folder, SCORE_SUMMARY) as stream:
         stream.write(json.dumps(dict(counts)).encode())
