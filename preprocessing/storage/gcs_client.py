@@ -7,32 +7,47 @@ without credentials.
 import logging
 import os
 import time
+from functools import cache
 from typing import Any
 
 from preprocessing.errors import InputError
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS = 64  # kept open; the client keeps 10 by default, and logs a warning for each thread above
 LINE_SECONDS = 30.0  # between two log lines about a store that does not answer
 
 
 def connect(bucket: str) -> tuple[Any, Any]:
     """Return the client's bucket and its retry policy. Raises InputError without credentials, OSError in a pod."""
-    from google.auth.credentials import AnonymousCredentials
-    from google.auth.exceptions import DefaultCredentialsError
-
-    # Else each client asks for the bucket's metadata in the background, which needs a permission of its own.
-    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     from google.api_core.retry import Retry
-    from google.cloud import storage
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud.storage.retry import DEFAULT_RETRY
 
-    retry = Retry(predicate=storage.retry.DEFAULT_RETRY._predicate, on_error=_RetryLog(bucket))
-    # No request here needs a project, and credentials of a person often name none.
-    anonymous = {"credentials": AnonymousCredentials()} if "STORAGE_EMULATOR_HOST" in os.environ else {}
+    retry = Retry(predicate=DEFAULT_RETRY._predicate, on_error=_RetryLog(bucket))
     try:
-        return storage.Client(project="none", **anonymous).bucket(bucket), retry
+        return connect_client(os.environ.get("STORAGE_EMULATOR_HOST")).bucket(bucket), retry
     except DefaultCredentialsError as error:
         raise permission_error(f"gs://{bucket}: no Google Cloud credentials: {error}") from None
+
+
+@cache
+def connect_client(emulator: str | None) -> Any:
+    """Return this process's client. All buckets share its connections and its access token.
+
+    emulator: the URL in STORAGE_EMULATOR_HOST, which the client reads for itself.
+    """
+    # Else each client asks for the bucket's metadata in the background, which needs a permission of its own.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+    from requests.adapters import HTTPAdapter
+
+    # No request here needs a project, and credentials of a person often name none.
+    client = storage.Client(project="none", **({"credentials": AnonymousCredentials()} if emulator else {}))
+    for scheme in ("http://", "https://"):
+        client._http.mount(scheme, HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+    return client
 
 
 def permission_error(message: str) -> OSError | InputError:

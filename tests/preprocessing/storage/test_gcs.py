@@ -12,6 +12,7 @@ import pytest
 
 from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.bucket import ABSENT
+from preprocessing.storage.gcs_client import connect_client
 from preprocessing.storage.gcs_errors import translate_errors
 from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Fault, FaultyStore
@@ -218,6 +219,15 @@ def test_first_failed_request_is_logged(faults: list[Fault], caplog: pytest.LogC
     assert len([line for line in caplog.messages if "gs://reviews: a request failed and is tried again" in line]) == 1
 
 
+@pytest.fixture
+def no_client(endpoint: str) -> Iterator[None]:  # noqa: ARG001
+    """Clear the process of its client, before and after a test."""
+    connect_client.cache_clear()
+    yield
+    connect_client.cache_clear()
+
+
+@pytest.mark.usefixtures("no_client")
 @pytest.mark.parametrize(("place", "error"), [("a laptop", InputError), ("a pod", OSError)])
 def test_missing_credentials_are_one_line(place: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     import google.auth
@@ -225,7 +235,7 @@ def test_missing_credentials_are_one_line(place: str, error: type[Exception], mo
     def missing(*_: object, **__: object) -> Any:
         raise google.auth.exceptions.DefaultCredentialsError("Your default credentials were not found.")
 
-    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST")
     monkeypatch.setattr(google.auth, "default", missing)
     if place == "a pod":
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
@@ -233,13 +243,32 @@ def test_missing_credentials_are_one_line(place: str, error: type[Exception], mo
         open_bucket("gs://reviews")
 
 
+@pytest.mark.usefixtures("no_client")
 def test_credentials_without_a_project_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     import google.auth
     from google.auth.credentials import AnonymousCredentials
 
-    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST")
     monkeypatch.setattr(google.auth, "default", lambda *_, **__: (AnonymousCredentials(), None))
     assert open_bucket("gs://reviews/x").url == "gs://reviews/x"
+
+
+@pytest.mark.usefixtures("no_client")
+def test_all_buckets_of_a_process_share_one_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+
+    logins = []
+
+    def login(*_: object, **__: object) -> Any:
+        logins.append(1)
+        return AnonymousCredentials(), None
+
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST")
+    monkeypatch.setattr(google.auth, "default", login)
+    for url in ("gs://reviews/x", "gs://reviews/y", "gs://models"):
+        open_bucket(url)
+    assert len(logins) == 1
 
 
 @pytest.mark.parametrize(("retryable", "error"), [(False, InputError), (True, OSError)])
