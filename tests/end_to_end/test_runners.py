@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import re
 import shutil
 import signal
 import socket
@@ -58,7 +59,7 @@ def program(*command: str | Path, port: int, folder: Path) -> Iterator[None]:
     """Run a program that listens on a port. At the end, kill the program and all its child processes."""
     log = folder / f"{port}.log"
     # Beam's worker pool starts its workers with the first `python` in PATH.
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -85,10 +86,10 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def workers(folder: Path) -> Iterator[str]:
+def workers(folder: Path, python: str = sys.executable) -> Iterator[str]:
     """Start a worker pool in `folder`, and yield its address. The workers import this project from `folder`."""
     port = free_port()
-    pool = (sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}")
+    pool = (python, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}")
     with program(*pool, port=port, folder=folder):
         yield f"localhost:{port}"
 
@@ -210,6 +211,34 @@ def test_prism_with_workers_that_have_only_the_setup_package_writes_the_same_byt
     with workers(package) as address:
         external = ["--environment_type=EXTERNAL", f"--environment_config={address}"]
         preprocess(project, source, tmp_path / "dataset", f"--runner={runner}", f"--job_endpoint={prism}", *external)
+    assert checked(tmp_path / "dataset") == expected
+
+
+@pytest.fixture(scope="module")
+def bare_python(package: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the Python of a new environment with Beam and the setup package alone, as Dataflow's workers have."""
+    folder = tmp_path_factory.mktemp("bare")
+    pins = re.findall(r"^[\w.-]+==[^\\\n]+", (ROOT / "requirements.lock").read_text(), re.M)
+    constraints = write(folder / "constraints.txt", "\n".join(pins).encode())
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv/bin/python"
+    packages: list[str | Path] = ["apache-beam[gcp]", shutil.copytree(package, folder / "package")]
+    install = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints, *packages]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode and "connection" in done.stderr.lower():
+        pytest.skip("needs a package index to install Beam from")
+    assert done.returncode == 0, done.stderr
+    return str(python)
+
+
+@pytest.mark.slow
+def test_workers_with_beam_and_the_setup_package_alone_write_the_same_bytes(
+    bare_python: str, prism: str, project: Path, source: str, expected: dict[str, str], tmp_path: Path
+) -> None:
+    with workers(tmp_path, bare_python) as address:
+        external = ["--environment_type=EXTERNAL", f"--environment_config={address}"]
+        options = ["--runner=PortableRunner", f"--job_endpoint={prism}", *external]
+        preprocess(project, source, tmp_path / "dataset", *options)
     assert checked(tmp_path / "dataset") == expected
 
 
