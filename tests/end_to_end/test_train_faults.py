@@ -1,6 +1,7 @@
 """The world's faults while the real command trains: a damaged checkpoint, a full disk, a store that is out."""
 
 import logging
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -161,3 +162,15 @@ def test_a_store_that_is_away_while_a_run_reads_is_waited_for(
 def test_fewer_gpus_than_it_needs_end_a_run_for_a_retry_on_another_machine(dataset: Path, tmp_path: Path) -> None:
     errors = finish(start(arguments(dataset, tmp_path, min_gpus=8)), code=1)
     assert "min_gpus=8: TensorFlow finds 0 GPU(s)" in errors.splitlines()[-1]
+
+
+def test_start_of_a_complete_run_deletes_what_a_losing_trainer_left(
+    dataset: Path, small_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(small_run, tmp_path / "small")
+    before = outcome(tmp_path / "small")
+    left = tmp_path / "small" / "checkpoints" / "step-00000009-0badf00d.safetensors"
+    left.write_bytes(b"late")
+    train.main(arguments(dataset, tmp_path, epochs=1, precision="float32"))
+    assert not left.exists()
+    assert outcome(tmp_path / "small") == before

@@ -1,6 +1,7 @@
 """A bucket in memory, into which a test injects faults."""
 
 import json
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ class Memory(Bucket):
 
     def __init__(self, before: Callable[[str, str], None] = lambda *_: None) -> None:
         self.objects: dict[str, bytes] = {}
+        self.times: dict[str, float] = {}  # of the last write; 0 for an object that a test put into `objects`
         self.before = before
         self.after: Callable[[str, str], None] = lambda *_: None
 
@@ -43,13 +45,13 @@ class Memory(Bucket):
         version = str(hash(self.objects[name])) if name in self.objects else ABSENT
         if if_version not in (None, version):
             raise Conflict(name)
-        self.objects[name] = data
+        self.objects[name], self.times[name] = data, time.monotonic()
         self.after("write", name)
         return str(hash(data))
 
     def upload(self, path: Path, name: str) -> None:
         self.before("upload", name)
-        self.objects[name] = path.read_bytes()
+        self.objects[name], self.times[name] = path.read_bytes(), time.monotonic()
         self.after("upload", name)
 
     def fetch(self, name: str, folder: Path) -> Path:
@@ -76,7 +78,10 @@ class Memory(Bucket):
 
     def stats(self, prefix: str = "", *, recursive: bool = True) -> dict[str, ObjectStat]:
         names = self.names(prefix, recursive=recursive)
-        return {name: ObjectStat(len(self.objects[name]), 0.0, partial(self._crc32c, name)) for name in names}
+        return {
+            name: ObjectStat(len(self.objects[name]), self.times.get(name, 0.0), partial(self._crc32c, name))
+            for name in names
+        }
 
     def _crc32c(self, name: str) -> str:
         return crc32c([self.objects[name]])

@@ -5,8 +5,11 @@
 
 A checkpoint is written to a local file, uploaded, and only then named in the index. The index is written with
 compare-and-swap: if two processes believe that they own a run, the second to write gets a Conflict and has changed
-nothing. Files that the new index does not name are deleted after that write. So at any instant every file that the
-index names is complete.
+nothing. So at any instant every file that the index names is complete.
+
+The folder is listed before the index is written, and files that the new index does not name are deleted after it. A
+process that uploaded such a file read an older index, so it can no longer name the file. What comes late, from a
+process that lost the run, is deleted at the next start.
 """
 
 import logging
@@ -103,11 +106,38 @@ class Checkpoints:
         elif entries == self._entries:
             return
         kept = self._retention.kept(entries)
+        self._list_unnamed()
         self._index.write(encode_index(kept))
         if is_new:
             log.info("checkpoint of step %d: %.1f MB", position.step, kept[0].bytes / 1e6)
         self._entries = kept
         self._delete_unnamed(kept, dropped={entry.file for entry in entries})
+
+    def sweep(self, *, is_complete: bool) -> None:
+        """Delete files that the index does not name, and no process can name any more, at the start of a process.
+
+        Such files are older than the index, or of any age if the run is complete.
+        """
+        try:
+            written_seconds = self._bucket.stat(CHECKPOINT_INDEX).written_seconds
+            data = self._bucket.read(CHECKPOINT_INDEX)  # after its time: a newer index only names files that are newer
+            named = {entry.file for entry in parse_index(data, where=CHECKPOINT_INDEX)}
+            for name, stat in self._bucket.stats(FOLDER).items():
+                if name not in named and (is_complete or stat.written_seconds < written_seconds):
+                    self._bucket.delete(name)
+                    log.info("%s/%s is deleted: %s does not name it", self._bucket.url, name, CHECKPOINT_INDEX)
+        except FileNotFoundError:
+            return  # no checkpoint yet
+        except OSError as error:
+            log.warning("old checkpoints are deleted at the next save: %s", error)
+
+    def _list_unnamed(self) -> None:
+        """List the folder once, before the index is written: other processes cannot commit what is listed."""
+        try:
+            if self._unnamed is None:
+                self._unnamed = set(self._bucket.names(FOLDER))
+        except OSError as error:
+            log.warning("old checkpoints are listed at the next save: %s", error)
 
     def _upload(self, snapshot: Snapshot) -> CheckpointEntry:
         _require_finite(snapshot)
@@ -127,10 +157,10 @@ class Checkpoints:
 
     def _delete_unnamed(self, kept: Sequence[CheckpointEntry], *, dropped: set[str]) -> None:
         """Delete the files that the index does not name. The index was just written: this process owns the run."""
+        if self._unnamed is None:
+            return
+        self._unnamed = (self._unnamed | dropped) - {entry.file for entry in kept}
         try:
-            if self._unnamed is None:
-                self._unnamed = set(self._bucket.names(FOLDER))
-            self._unnamed = (self._unnamed | dropped) - {entry.file for entry in kept}
             for name in sorted(self._unnamed):
                 self._bucket.delete(name)
                 self._unnamed.discard(name)

@@ -103,6 +103,7 @@ def run_training(job: TrainingJob) -> None:
         start = set_initial_weights(
             *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
+        checkpoints.sweep(is_complete=start.ends(data.plan.steps))
         machine = describe_machine() | {"deterministic": describe_determinism()}
         log_machine_change(job.bucket, machine, step=start.step)
         recorder = StartRecorder(job.bucket, step=start.step, machine=machine)

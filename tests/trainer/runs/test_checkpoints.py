@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from preprocessing.errors import Conflict, InputError
+from preprocessing.storage.bucket import Bucket, ReadOnlyBucket, Version
+from preprocessing.storage.urls import open_bucket
 from tests.support.memory import Memory, no_answer
 from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, CheckpointEntry, Position, Retention
 from trainer.runs.checkpoints import Checkpoints, Snapshot, read_newest
@@ -30,6 +32,10 @@ def restored(checkpoints: Checkpoints) -> CheckpointEntry:
 
 def files(store: Memory) -> list[int]:
     return sorted(int(name.split("-")[1]) for name in store.objects if name != CHECKPOINT_INDEX)
+
+
+def steps_of(bucket: Bucket) -> list[int]:
+    return sorted(int(name.split("-")[1]) for name in bucket.names("checkpoints/"))
 
 
 def test_checkpoint_is_restored_bit_exact(tmp_path: Path) -> None:
@@ -232,6 +238,71 @@ def test_file_of_a_killed_process_is_deleted_after_the_next_index(
     assert left in store.objects  # may belong to another process that has not written checkpoint.json yet
     save(again, 2)
     assert files(store) == [1, 2]
+
+
+def test_file_of_the_loser_of_two_trainers_is_deleted_at_the_next_start(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    winner, loser = (Checkpoints(bucket, retention=Retention(2), scratch=tmp_path) for _ in range(2))
+    save(winner, 1)
+    loser.restore()
+    save(winner, 2)
+    with pytest.raises(Conflict):
+        save(loser, 3)
+    save(winner, 4)
+    assert steps_of(bucket) == [2, 3, 4]  # the winner listed the folder before the loser's upload
+    again = Checkpoints(bucket, retention=Retention(2), scratch=tmp_path)
+    assert restored(again).step == 4
+    again.sweep(is_complete=False)
+    assert steps_of(bucket) == [2, 4]
+    save(winner, 5)  # the sweep has not taken the run from its owner
+
+
+def test_sweep_spares_the_file_of_a_process_that_has_not_written_its_index_yet(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path / "run"))
+    first, second = (Checkpoints(bucket, retention=Retention(2), scratch=tmp_path) for _ in range(2))
+    save(first, 1)
+    second.restore()
+
+    class SweptBucket(ReadOnlyBucket):
+        def upload(self, path: Path, name: str) -> None:
+            bucket.upload(path, name)
+            second.sweep(is_complete=False)
+
+        def write(self, name: str, data: bytes, *, if_version: Version | None = None) -> Version:
+            return bucket.write(name, data, if_version=if_version)
+
+    slow = Checkpoints(SweptBucket(bucket), retention=Retention(2), scratch=tmp_path)
+    slow.restore()
+    save(slow, 2)
+    assert restored(second).step == 2
+    assert steps_of(bucket) == [1, 2]
+
+
+def test_complete_run_is_swept_of_files_that_came_later(tmp_path: Path) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1, validation=1.0)
+    store.upload(Path(__file__), "checkpoints/step-00000009-0badf00d.safetensors")
+    again = opened(store, tmp_path)
+    again.restore()
+    again.sweep(is_complete=False)
+    assert files(store) == [1, 9]
+    again.sweep(is_complete=True)
+    assert files(store) == [1]
+
+
+def test_file_that_was_uploaded_while_the_index_was_written_is_not_deleted_by_the_writer(tmp_path: Path) -> None:
+    store = Memory()
+    save(opened(store, tmp_path), 1)
+    again, new = opened(store, tmp_path), "checkpoints/step-00000009-0badf00d.safetensors"
+    again.restore()
+
+    def upload_elsewhere(verb: str, _: str) -> None:
+        if verb == "write":
+            store.objects[new] = b"of a process that read the new index"
+
+    store.after = upload_elsewhere
+    save(again, 2)
+    assert new in store.objects
 
 
 @pytest.mark.parametrize("verb", ["delete", "names"])
