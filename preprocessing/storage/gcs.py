@@ -2,8 +2,12 @@
 
 Cloud Storage writes atomically, and an object's version is its generation. The precondition of a conditional write
 makes a repeated write safe. Needed permissions: storage.objects.get, list, create and delete.
+
+Downloads are raw: the bytes as they are stored, of which the size and the checksum are. Else an object with the content
+encoding gzip would be decompressed by the store or the client, but not in a request for a range.
 """
 
+import gzip
 import logging
 import re
 import uuid
@@ -55,9 +59,9 @@ class GoogleBucket(Bucket):
     def read_versioned(self, name: str) -> tuple[bytes, Version]:
         def download() -> tuple[bytes, Version]:
             blob = self._blob(name)
-            data: bytes = blob.download_as_bytes(checksum="crc32c", retry=self._retry)
+            data: bytes = blob.download_as_bytes(checksum="crc32c", raw_download=True, retry=self._retry)
             self._require_checksum(blob, [data])
-            return data, str(blob.generation)
+            return gzip.decompress(data) if blob.content_encoding == "gzip" else data, str(blob.generation)
 
         return self._download(name, download)
 
@@ -77,7 +81,7 @@ class GoogleBucket(Bucket):
         def download() -> Path:
             blob = self._blob(name)
             with replace_file(path) as file:
-                blob.download_to_file(file, checksum="crc32c", retry=self._retry)
+                blob.download_to_file(file, checksum="crc32c", raw_download=True, retry=self._retry)
             with path.open("rb") as copy:
                 self._require_checksum(blob, iter(lambda: copy.read(CHUNK_BYTES), b""))
             return path
@@ -178,7 +182,7 @@ class GoogleBucket(Bucket):
         """Raise DataCorruption if the bytes are not the store's. The client does not compare a resumed download."""
         from google.cloud.storage.exceptions import DataCorruption
 
-        if blob.crc32c and not blob.content_encoding and (found := crc32c(chunks)) != blob.crc32c:
+        if blob.crc32c and (found := crc32c(chunks)) != blob.crc32c:
             raise DataCorruption(None, f"CRC-32C {found}, expected {blob.crc32c}")
 
     def _blob(self, name: str) -> Any:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from jobs import train
+from jobs import score, train
 from preprocessing.storage.bucket import Bucket
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import Fault, FaultyStore
+from tests.support.gcs_emulator import Fault, FaultyStore, write_encoded
 from tests.support.inputs import gzipped, kaggle_zip, reviews, small_dataset
 from tests.support.runs import arguments
 
@@ -71,3 +71,22 @@ def test_files_of_a_glob_take_two_listings_and_one_download_each(store: str) -> 
 def contents(bucket: Bucket) -> dict[str, bytes]:
     """Return the objects that do not depend on time and place, by name."""
     return {name: bucket.read(name) for name in bucket.names() if not name.startswith(DIFFERENT)}
+
+
+def test_reviews_of_the_content_encoding_gzip_are_read_and_scored_as_plain_ones(
+    store: str, dataset: Path, reviews_file: Path, small_run: Path, tmp_path: Path
+) -> None:
+    lines = reviews_file.read_bytes()
+    write_encoded(f"{store}/in/{reviews_file.name}", lines)
+    small_dataset(f"{store}/in/*.jsonl", f"{store}/dataset")
+    found = open_bucket(f"{store}/dataset")
+    shards = [name for name in found.names() if name.endswith(".tfrecord")]
+    plain = sorted(path.read_bytes() for path in dataset.glob("*.tfrecord"))
+    assert sorted(found.read(name) for name in shards) == plain
+
+    few = b"".join(reviews(5))
+    write_encoded(f"{store}/few/few.jsonl", few)
+    (tmp_path / "few.jsonl").write_bytes(few)
+    for url, output in ((f"{store}/few/few.jsonl", "remote"), (str(tmp_path / "few.jsonl"), "local")):
+        score.main([str(small_run), url, "--output", str(tmp_path / output)])
+    assert (tmp_path / "remote").read_bytes() == (tmp_path / "local").read_bytes()

@@ -1,19 +1,22 @@
-"""gcp-storage-emulator in memory, with two additions.
+"""gcp-storage-emulator in memory, with three additions.
 
     python -m tests.support.gcs_emulator --port 9023 --bucket reviews
 
 The package ignores `if_generation_match`, on which compare-and-swap relies, and sends no generation with a download.
+It does not know content encodings: Cloud Storage decompresses an object of the encoding gzip for a client that does not
+accept gzip, and then ignores a range.
 Class variables of the handler inject faults: latency, status 503, closed connections and lost answers. A Fault fails
 single operations.
 """
 
 import argparse
+import gzip
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -26,6 +29,8 @@ from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import buckets
 from gcp_storage_emulator.server import Request, RequestHandler
 from gcp_storage_emulator.storage import Storage
+
+from preprocessing.storage.gcs_client import connect
 
 
 @dataclass
@@ -87,12 +92,41 @@ class FaultyStore(RequestHandler):
 
     def do_GET(self) -> None:  # noqa: N802
         if not self._fail():
-            self._damage(super().do_GET)
+            self._damage(partial(self._transcode, super().do_GET))
 
     def do_DELETE(self) -> None:  # noqa: N802
         if not self._fail():
             with FaultyStore.alone:  # the package writes all objects' names after a deletion, and a write changes them
                 super().do_DELETE()
+
+    def _transcode(self, answer: Callable[[], None]) -> None:
+        """Answer, with an object of the encoding gzip decompressed for a client that does not accept it."""
+        if self._encoding() != "gzip" or "gzip" in self.headers.get("Accept-Encoding", ""):
+            answer()
+            return
+        del self.headers["Range"]
+        connection, self.wfile = self.wfile, BytesIO()
+        answer()
+        head, _, body = self.wfile.getvalue().partition(b"\r\n\r\n")
+        self.wfile, body = connection, gzip.decompress(body)
+        head = re.sub(rb"(?i)content-length: \d+", b"Content-Length: %d" % len(body), head)
+        self.wfile.write(head + b"\r\n\r\n" + body)
+
+    def _encoding(self) -> str:
+        """Return the content encoding of the object that a request downloads, empty for another request."""
+        found = self._downloaded()
+        if found is None:
+            return ""
+        with suppress(NotFound):
+            return str(self.storage.get_file_obj(*found).get("contentEncoding", ""))
+        return ""
+
+    def _downloaded(self) -> tuple[str, str] | None:
+        """Return the bucket and the object that a request downloads, or None for another request."""
+        download = re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/([^?]+)\?.*", self.path)
+        if not download or self.command != "GET":
+            return None
+        return unquote(download[1]), unquote(download[2])
 
     def _damage(self, answer: Callable[[], None]) -> None:
         """Answer, with the damage to the body that a fault asks for."""
@@ -122,10 +156,10 @@ class FaultyStore(RequestHandler):
 
     def end_headers(self) -> None:
         """Add the header with a download's generation, as Cloud Storage does."""
-        download = re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/([^?]+)\?.*", self.path)
-        if download and self.command == "GET":
-            bucket, name = (unquote(part) for part in download.groups())
-            self.send_header("X-Goog-Generation", self._current(bucket, name))
+        if found := self._downloaded():
+            self.send_header("X-Goog-Generation", self._current(*found))
+            if self._encoding() and "gzip" in self.headers.get("Accept-Encoding", ""):
+                self.send_header("Content-Encoding", self._encoding())
         super().end_headers()
 
     def _generation(self, bucket: str) -> str:
@@ -169,6 +203,16 @@ class FaultyStore(RequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+
+def write_encoded(url: str, data: bytes) -> bytes:
+    """Write an object of the content encoding gzip, as `gcloud storage cp -Z` does. Returns the stored bytes."""
+    bucket, _, name = url.removeprefix("gs://").partition("/")
+    blob = connect(bucket)[0].blob(name)
+    blob.content_encoding = "gzip"
+    stored = gzip.compress(data)
+    blob.upload_from_string(stored)
+    return stored
 
 
 @contextmanager

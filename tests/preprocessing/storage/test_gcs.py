@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -15,7 +15,7 @@ from preprocessing.storage.bucket import ABSENT
 from preprocessing.storage.gcs_client import connect_client
 from preprocessing.storage.gcs_errors import translate_errors
 from preprocessing.storage.urls import open_bucket
-from tests.support.gcs_emulator import Fault, FaultyStore
+from tests.support.gcs_emulator import Fault, FaultyStore, write_encoded
 from tests.support.local_service import service
 
 
@@ -282,3 +282,23 @@ def test_refused_credentials_name_the_remedy(retryable: bool, error: type[Except
     with pytest.raises(error, match="gs://reviews: the credentials are refused: .*revoked") as raised:
         use_revoked()
     assert ("gcloud auth application-default login" in str(raised.value)) is not retryable
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_object_of_the_content_encoding_gzip_arrives_as_it_is_stored(tmp_path: Path) -> None:
+    stored = write_encoded("gs://reviews/encoded/table.txt", b"symbols " * 100)
+    bucket = open_bucket("gs://reviews/encoded")
+    assert bucket.fetch("table.txt", tmp_path).read_bytes() == stored
+    assert bucket.stat("table.txt").bytes == len(stored)
+    assert bucket.read_range("table.txt", 3, 9) == stored[3:9]
+    assert bucket.read("table.txt") == b"symbols " * 100
+
+
+def test_emulator_decompresses_for_clients_that_do_not_accept_gzip(endpoint: str) -> None:
+    stored = write_encoded("gs://reviews/encoded/page.html", b"a page " * 100)
+    url = f"{endpoint}/download/storage/v1/b/reviews/o/encoded%2Fpage.html?alt=media"
+    with urlopen(Request(url, headers={"Range": "bytes=0-3"})) as answer:
+        assert answer.read() == b"a page " * 100
+    with urlopen(Request(url, headers={"Range": "bytes=0-3", "Accept-Encoding": "gzip"})) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert answer.read() == stored[:4]
