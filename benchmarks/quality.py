@@ -1,11 +1,12 @@
-"""Held-out bits per character after ten minutes: this project's demo recipe and nanoGPT's CPU configuration.
+"""Held-out bits per character after ten minutes: this project's demo recipe, nanoGPT's CPU configuration and counting.
 
     python -m benchmarks.quality [--seconds 600] [--input URL] [--set KEY=VALUE ...] [--peers .peers/bin/python]
 
 Both models train on the same reviews and are evaluated on the same held-out reviews. They take turns of a minute; the
 other process is stopped meanwhile. This project runs `jobs.train` with jobs/demo.yaml until `max_chars`. Its time
 includes start, checkpoints, validation and samples. The peer's time is training alone; its learning rate falls to a
-tenth at its end. Both times are printed.
+tenth at its end. Both times are printed. Counting is the n-gram model of benchmarks/ngrams.py, of the order that is
+best on the validation split.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import numpy as np
 
 from benchmarks.contender import Contender
 from benchmarks.corpus import REAL
+from benchmarks.ngrams import predict
 from preprocessing.dataset import manifest, records
 
 TURN_SECONDS = 60.0
@@ -67,9 +69,27 @@ def main() -> None:
         validation = next(row["bits_per_char"] for row in reversed(rows) if row["kind"] == "validation")
         test = json.loads(job("evaluate", str(folder / "runs/project"), "--set", "split=test"))["bits_per_char"]
         show("this project", result["project"], {"validation": validation, "test": test})
-        show("nanoGPT's CPU configuration", result["peer"], result["bits"])
-        gain = {split: 1 - bits / result["bits"][split] for split, bits in (("validation", validation), ("test", test))}
-        print(f"fewer bits: {gain['validation']:.1%} (validation), {gain['test']:.1%} (test)")
+        ours = {"validation": validation, "test": test}
+        peers = {"nanoGPT's CPU configuration": (result["peer"], result["bits"])} | count_ngrams(folder, dataset)
+        for name, (seconds, bits) in peers.items():
+            show(name, seconds, bits)
+            gain = {split: 1 - ours[split] / bits[split] for split in ours}
+            print(f"{'':<28} this project: {gain['validation']:.1%} (validation), {gain['test']:.1%} (test) fewer bits")
+
+
+def count_ngrams(folder: Path, dataset: Path) -> dict[str, tuple[float, dict[str, float]]]:
+    """Return the n-gram model's name with its seconds and its bits per character by split."""
+    train, *held_out = (np.load(folder / f"{split}.npy") for split in ("train", "validation", "test"))
+    symbols = len(manifest.parse_manifest((dataset / manifest.NAME).read_bytes(), where=manifest.NAME).vocabulary)
+    began = time.monotonic()
+    validation, test = ([bits(p) for p in predict(train, ids, symbols=symbols)] for ids in held_out)
+    best = int(np.argmin(validation))
+    seconds = time.monotonic() - began
+    return {f"counting, {best + 1}-grams": (seconds, {"validation": validation[best], "test": test[best]})}
+
+
+def bits(probabilities: np.ndarray) -> float:
+    return float(-np.log2(probabilities).mean())
 
 
 def race(folder: Path, dataset: Path, changes: Sequence[str], *, peers: str, seconds: float) -> dict:
