@@ -1,17 +1,13 @@
 """Describe a dataset: its settings, counts, review lengths, symbols, and three of its windows.
 
-    python -m jobs.describe DATASET [--html FILE]
+    python -m jobs.describe DATASET [--html URL]
 
 DATASET is the URL of a dataset's folder. --html also writes the description as an HTML file with plots. This needs
 the extra `describe`. The command reads all shards, two at a time, and holds some records of each in memory.
 """
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from jobs.cli import command
 from jobs.terminal.dataset import Section, Window, dataset_sections
@@ -21,15 +17,13 @@ from preprocessing.dataset.statistics import ShardStatistics, empty_statistics, 
 from preprocessing.dataset.verification import check_file
 from preprocessing.errors import InputError
 from preprocessing.extras import require_extra
-from preprocessing.storage.atomic import as_input_error, replace_file
-
-SHARDS_AT_ONCE = 2
+from preprocessing.storage.urls import open_for_writing
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command.parser(__doc__)
     parser.add_argument("dataset", metavar="DATASET")
-    parser.add_argument("--html", metavar="FILE", help="local file to write or replace")
+    parser.add_argument("--html", metavar="URL", help="file to write or replace, local or gs://")
     args = parser.parse_args(argv)
     if args.html is not None:
         require_extra("describe")
@@ -37,26 +31,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.html is None:
         sections, _ = describe(dataset)
     else:
-        with _open_page(args.html) as file:
+        with open_for_writing(args.html) as file:
             from jobs.pages.dataset import dataset_page
 
             sections, statistics = describe(dataset)
             file.write(dataset_page(sections, dataset.manifest, statistics))
     print("\n\n".join("\n".join([section.title, "", *section.lines]) for section in sections))
-
-
-@contextmanager
-def _open_page(html: str) -> Iterator[BinaryIO]:
-    """Open the page's file before the work. Raises InputError if it cannot be written after the work."""
-    if "://" in html:
-        raise InputError(f"--html {html}: expected a local file")
-    path = Path(html).expanduser()
-    with as_input_error(path):
-        is_folder = path.is_dir()
-    if is_folder:
-        raise InputError(f"--html {html}: a folder, expected a file")
-    with replace_file(path) as file:
-        yield file
 
 
 def describe(dataset: Dataset) -> tuple[list[Section], ShardStatistics]:
@@ -69,12 +49,13 @@ def describe(dataset: Dataset) -> tuple[list[Section], ShardStatistics]:
         )
     total, windows = empty_statistics(manifest), []
     records = _pick_records(manifest.shards_of("train"))
-    with tempfile.TemporaryDirectory(prefix="describe-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
-        for statistics, shard_windows in threads.map(
-            lambda shard: _read_shard(dataset, shard, records.get(shard, []), Path(scratch)), manifest.shards
-        ):
-            total += statistics
-            windows += shard_windows
+
+    def read(shard: Shard, path: Path) -> tuple[ShardStatistics, list[Window]]:
+        return _read_shard(dataset, shard, path, records.get(shard, []))
+
+    for statistics, shard_windows in dataset.map_shards(read):
+        total += statistics
+        windows += shard_windows
     return dataset_sections(manifest, total, windows), total
 
 
@@ -90,12 +71,12 @@ def _pick_records(shards: Sequence[Shard]) -> dict[Shard, list[tuple[int, int]]]
 
 
 def _read_shard(
-    dataset: Dataset, shard: Shard, records: Sequence[tuple[int, int]], scratch: Path
+    dataset: Dataset, shard: Shard, path: Path, records: Sequence[tuple[int, int]]
 ) -> tuple[ShardStatistics, list[Window]]:
     """Return a shard's statistics, and the windows of some of its records."""
     manifest, url = dataset.manifest, dataset.shard_url(shard)
-    with dataset.local_shard(shard, scratch) as path, path.open("rb") as file:
-        check_file(path, shard, where=url)
+    check_file(path, shard, where=url)
+    with path.open("rb") as file:
         statistics = read_statistics(file, manifest, where=url)
         symbols = manifest.symbols()
         windows = [

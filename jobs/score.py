@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None, stdin: IO[bytes] | None = None) -> N
     parser.add_argument("--per-char", action="store_true", help="also text, bits and rank of each character")
     parser.add_argument("--detector", metavar="URL", help="also a verdict by this detector")
     parser.add_argument("--color", action="store_true", help="print the texts, colored by rank, instead of JSON")
-    parser.add_argument("--html", metavar="FILE", help="also write a page of the texts, colored by rank")
+    parser.add_argument("--html", metavar="URL", help="also write the texts, colored by rank, as a page")
     command.add_columns(parser)
     args, beam_options = parser.parse_known_args(argv)
     for option in beam_options:

@@ -7,9 +7,7 @@ each shard's SHA-256, and each record's frame, CRC and symbols. Exit code 2 name
 and byte offset.
 """
 
-import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jobs.cli import command
@@ -19,8 +17,6 @@ from preprocessing.dataset.manifest import Shard
 from preprocessing.dataset.verification import check_manifest, check_shard
 from preprocessing.errors import InputError
 from preprocessing.progress import report_progress
-
-SHARDS_AT_ONCE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,15 +44,13 @@ def verify(dataset: Dataset) -> None:
     """Raise InputError for the first fault in the manifest, or else in a shard."""
     check_manifest(dataset.manifest, where=f"{dataset.bucket.url}/{manifest.NAME}")
     shards = dataset.manifest.shards
-    with tempfile.TemporaryDirectory(prefix="verify-") as scratch, ThreadPoolExecutor(SHARDS_AT_ONCE) as threads:
-        checks = threads.map(lambda shard: _check(dataset, shard, Path(scratch)), shards)
-        for _ in report_progress(checks, total=len(shards), unit="shard"):
-            pass
 
+    def check(shard: Shard, path: Path) -> None:
+        with path.open("rb") as file:
+            check_shard(file, shard, dataset.manifest, where=dataset.shard_url(shard))
 
-def _check(dataset: Dataset, shard: Shard, scratch: Path) -> None:
-    with dataset.local_shard(shard, scratch) as path, path.open("rb") as file:
-        check_shard(file, shard, dataset.manifest, where=dataset.shard_url(shard))
+    for _ in report_progress(dataset.map_shards(check), total=len(shards), unit="shard"):
+        pass
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from preprocessing.extras import require_extra
-from preprocessing.storage.urls import split_url
+from preprocessing.storage.urls import open_for_writing
 from trainer.runs.folder import Run, open_run
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ def write_comparison(urls: Sequence[str], url: str) -> str:
 
 
 def _write(page: bytes, url: str) -> str:
-    folder, name = split_url(url)
-    folder.write(name, page)
+    with open_for_writing(url) as file:
+        file.write(page)
     return url
 
 

@@ -1,9 +1,12 @@
 """A dataset's folder: its manifest, and its shards as checked local files."""
 
+import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from preprocessing.dataset import manifest
 from preprocessing.dataset.manifest import Manifest, Shard
@@ -13,6 +16,8 @@ from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket, local_file
 from preprocessing.storage.urls import is_local, open_bucket, split_url
 
+Result = TypeVar("Result")
+SHARDS_AT_ONCE = 2
 RUN_CONFIG = "config.yaml"  # in the folder of every run, and of no dataset
 
 
@@ -47,6 +52,20 @@ class Dataset:
         """Yield a shard as a local file, unchecked. Delete the file after the block if it is a copy in `scratch`."""
         with self._missing_as_input_error(), local_file(self.bucket, shard.name, scratch) as path:
             yield path
+
+    def map_shards(self, read: Callable[[Shard, Path], Result]) -> Iterator[Result]:
+        """Yield what `read` returns for each shard and its local file, in order. Reads two shards at a time."""
+
+        def read_local(shard: Shard) -> Result:
+            with self.local_shard(shard, Path(scratch)) as path:
+                return read(shard, path)
+
+        with tempfile.TemporaryDirectory(prefix="shards-", ignore_cleanup_errors=True) as scratch:
+            threads = ThreadPoolExecutor(SHARDS_AT_ONCE)
+            try:
+                yield from threads.map(read_local, self.manifest.shards)
+            finally:
+                threads.shutdown(wait=False, cancel_futures=True)  # a download that stalls would hold up a SIGTERM
 
     def shard_url(self, shard: Shard) -> str:
         """Return a shard's URL, for messages."""

@@ -35,9 +35,11 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
     InputError if `path` can never be written.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    with as_input_error(path):
+        exists, is_folder = path.exists(), path.is_dir()
+    if exists and not (path.is_file() or is_folder):
         raise InputError(f"{path}: cannot be written: not a file")  # root would replace a device by a file
-    if path.is_dir():
+    if is_folder:
         raise InputError(f"{path}: cannot be written: {os.strerror(errno.EISDIR)}")
     # The path's own name may be as long as a name can be, so the temporary name does not contain it.
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")

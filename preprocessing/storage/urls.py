@@ -43,7 +43,7 @@ def split_url(url: str) -> tuple[Bucket, str]:
     folder, slash, _ = plain.rpartition("/")
     name = url[len(folder) + len(slash) :]
     if name in ("", ".", ".."):
-        raise InputError(f"{url}: a folder, expected a file")
+        raise InputError(f"{url or repr(url)}: a folder, expected a file")
     try:
         check_object_name(name)
     except ValueError as error:

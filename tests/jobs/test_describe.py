@@ -198,15 +198,14 @@ def test_existing_page_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_dataset_in_cloud_storage_is_described_as_in_a_local_folder(
-    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], store: str
+    dataset: Path, capsys: pytest.CaptureFixture[str], store: str
 ) -> None:
     bucket = open_bucket(f"{store}/dataset")
     for path in dataset.iterdir():
         bucket.upload(path, path.name)
     assert run_describe(capsys, f"{store}/dataset") == run_describe(capsys, dataset)
-    opened = open_dataset(f"{store}/dataset")
-    describe._read_shard(opened, opened.manifest.shards[0], [], tmp_path)
-    assert list(tmp_path.iterdir()) == []  # the shard's copy is deleted
+    paths = list(open_dataset(f"{store}/dataset").map_shards(lambda _, path: path))
+    assert not any(path.exists() for path in paths)  # the shards' copies are deleted
 
 
 def test_folder_without_dataset_is_refused_and_no_page_is_written(tmp_path: Path) -> None:
@@ -244,11 +243,18 @@ def test_page_that_cannot_be_written_is_refused_before_the_work(page: str, tmp_p
     assert "damaged" not in message
 
 
-def test_page_must_be_a_local_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_may_be_an_object_of_a_bucket(store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_dataset(tmp_path / "d", *small_dataset())
+    run_describe(capsys, folder, "--html", f"{store}/pages/x.html")
+    assert open_bucket(store).names() == ["pages/x.html"]
+    assert b"<img" in open_bucket(store).read("pages/x.html")
+
+
+def test_page_must_be_a_file_of_a_known_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_dataset(tmp_path / "d", *small_dataset())
     monkeypatch.chdir(tmp_path)
-    assert error_of(folder, "--html", "gs://b/x.html") == "--html gs://b/x.html: expected a local file"
-    assert error_of(folder, "--html", "") == "--html : a folder, expected a file"
+    assert error_of(folder, "--html", "s3://b/x.html") == "'s3://b': expected a local path or gs://bucket/path"
+    assert error_of(folder, "--html", "") == "'': a folder, expected a file"
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
 
 
