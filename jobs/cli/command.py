@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +23,7 @@ from jobs.cli.logs import configure_logs, report_mistake
 from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.settings import Config
 from preprocessing.sources.review import DEFAULT_COLUMNS
-from trainer.runtime.stop import stop_at_once
+from trainer.runtime.stop import leave_at_once, stop_at_once
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,9 @@ def run(main: Callable[[], None]) -> None:
         report_mistake(f"{name}: {' '.join(str(error).split())}")
         sys.exit(InputError.exit_code)
     except Stopped:
+        if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+            sys.stdout.flush()
+            leave_at_once()  # Python would wait for these threads, and a request of theirs may stall
         log.info("stopped, as asked")
         sys.exit(Stopped.exit_code)
     except Conflict as error:

@@ -38,7 +38,8 @@ class Fault:
     """A fault of the next `count` requests whose `METHOD PATH?QUERY` contains the pattern.
 
     effect: an HTTP status instead of an answer; `cut`: half of the answer's body, then a closed connection; `flip`: a
-    changed bit in the middle of the body.
+    changed bit in the middle of the body; `stall`: half of the body, and then nothing; `black hole`: no answer. The
+    last two keep the connection open until the emulator stops.
     """
 
     pattern: str
@@ -65,6 +66,7 @@ class FaultyStore(RequestHandler):
     faults: ClassVar[list[Fault]] = []
     requests: ClassVar[list[str]] = []  # METHOD PATH?QUERY of each request so far
     alone = threading.Lock()
+    stopped = threading.Event()  # ends what stalls
     rfile: Any
     wfile: Any
 
@@ -130,10 +132,10 @@ class FaultyStore(RequestHandler):
 
     def _damage(self, answer: Callable[[], None]) -> None:
         """Answer, with the damage to the body that a fault asks for."""
-        effects = [
+        effects: list[int | str] = [
             fault.effect
             for fault in FaultyStore.faults
-            if isinstance(fault.effect, str) and fault.matches(f"{self.command} {self.path}")
+            if fault.effect in ("cut", "flip", "stall") and fault.matches(f"{self.command} {self.path}")
         ]
         if not effects:
             answer()
@@ -144,9 +146,17 @@ class FaultyStore(RequestHandler):
         self.wfile, middle = connection, len(body) // 2
         if "flip" in effects and body:
             body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
-        if "cut" in effects:
+        if "cut" in effects or "stall" in effects:
             body, self.close_connection = body[:middle], True
         self.wfile.write(head + b"\r\n\r\n" + body)
+        if "stall" in effects:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Keep the connection open, without another byte, until the emulator stops."""
+        self.wfile.flush()
+        FaultyStore.stopped.wait()
+        self.close_connection = True
 
     def send_response(self, code: int, message: str | None = None) -> None:
         if FaultyStore.lost > 0 and self.command in ("POST", "PUT"):
@@ -188,6 +198,9 @@ class FaultyStore(RequestHandler):
             if isinstance(fault.effect, int) and fault.matches(request):
                 self._answer(HTTPStatus(fault.effect))
                 return True
+            if fault.effect == "black hole" and fault.matches(request):
+                self._wait()
+                return True
         time.sleep(FaultyStore.latency_seconds)
         if FaultyStore.flaky and FaultyStore.count % (2 * FaultyStore.flaky) == 0:
             self.close_connection = True
@@ -223,9 +236,11 @@ def emulator(*, host: str = "127.0.0.1", port: int = 0, bucket: str) -> Iterator
     server = ThreadingHTTPServer((host, port), partial(FaultyStore, storage))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    FaultyStore.stopped.clear()
     try:
         yield f"http://{host}:{server.server_port}"
     finally:
+        FaultyStore.stopped.set()
         FaultyStore.outage = FaultyStore.flaky = FaultyStore.lost = 0
         FaultyStore.faults.clear()
         FaultyStore.requests.clear()
