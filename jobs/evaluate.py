@@ -1,4 +1,4 @@
-"""Evaluate a run's newest checkpoint on a split of a dataset, and print its loss as one JSON line.
+"""Evaluate a checkpoint of a run on a split of a dataset, and print its loss as one JSON line.
 
     python -m jobs.evaluate RUN --set dataset=URL --set split=test
 
@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from jobs.cli import command
 from preprocessing.json_format import format_json
 from preprocessing.settings import STRICT, key
+from trainer.config import CheckpointChoice
 from trainer.runs.folder import open_run, open_run_dataset
 
 
@@ -24,6 +25,7 @@ class EvaluateConfig:
 
     dataset: str = key("", "URL of a dataset with the run's vocabulary; empty: the dataset that the run was trained on")
     split: Literal["train", "validation", "test"] = key("test", "split to predict: train, validation or test")
+    checkpoint: CheckpointChoice = key("newest", "newest, best (by validation loss) or a step")
     batch_windows: PositiveInt = key(128, "windows in one step; changes only the last digits of the result")
 
 
@@ -35,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = open_run_dataset(run, config.dataset)
 
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
-    from trainer.runs.checkpoints import read_newest
+    from trainer.runs.checkpoints import read_chosen
     from trainer.training.evaluation import evaluate_split
 
     began = time.monotonic()
-    entry, arrays = read_newest(run.bucket)
+    entry, arrays = read_chosen(run.bucket, config.checkpoint)
     carried, windows = (
         evaluate_split(
             *(run, arrays, dataset),

@@ -1,8 +1,9 @@
-"""Export a run's newest checkpoint to files that do not need this project: a Keras model and a SavedModel.
+"""Export a checkpoint of a run to files that do not need this project: a Keras model and a SavedModel.
 
     python -m jobs.export RUN --to URL
     python -m jobs.export RUN --to gs://BUCKET/exports/first
     python -m jobs.export RUN --to URL --replace        replace an export of another checkpoint
+    python -m jobs.export RUN --to URL --checkpoint best
 
 RUN and URL are URLs of folders. The export consists of
 
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("--to", required=True, metavar="URL", help="a new folder, or a folder with an export")
     parser.add_argument("--replace", action="store_true", help="replace an export of another checkpoint")
+    command.add_checkpoint(parser)
     args = parser.parse_args(argv)
     run = open_run(args.run)
     target = ExportFolder(args.to, replace=args.replace)
@@ -32,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # TensorFlow takes seconds to import: import it only after the arguments are checked.
     from trainer.export.export import export_model
 
-    print(export_model(run, target))
+    print(export_model(run, target, args.checkpoint))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from jobs.promotion.registry import ModelRegistry, PromotedModel
 from jobs.terminal.table import format_table
 from preprocessing.errors import InputError
 from preprocessing.settings import STRICT, key
+from trainer.config import CheckpointChoice
 from trainer.runs.folder import open_run, open_run_dataset
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class PromoteConfig:
     split: Literal["train", "validation", "test"] = key(
         "test", "split to judge on: train, validation or test; no run has seen test or chosen a checkpoint by it"
     )
+    checkpoint: CheckpointChoice = key("newest", "newest, best (by validation loss) or a step")
     batch_windows: PositiveInt = key(128, "windows in one step; changes only the last digits of the result")
     min_gain_bits: NonNegativeFloat = key(
         0.01, "bits per character; one model differs by 0.007 between two held-out parts of 10,000 reviews"
@@ -74,6 +76,7 @@ def promote(url: str, registry: ModelRegistry, config: PromoteConfig, *, force: 
 
     promote_if_better(
         *(run, dataset, registry),
+        checkpoint=config.checkpoint,
         split=config.split,
         batch_windows=config.batch_windows,
         min_gain_bits=config.min_gain_bits,

@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         chars=args.chars,
         seed=args.seed,
         count=args.count,
+        checkpoint=args.checkpoint,
     )
     if args.interactive:
         from jobs.terminal.interactive import converse
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = command.parser(__doc__)
     parser.add_argument("run", metavar="RUN")
+    command.add_checkpoint(parser)
     parser.add_argument("--diversity", type=checked(NonNegativeFloat), default=0.5, help="0: argmax (default 0.5)")
     parser.add_argument(
         "--top-k", type=checked(NonNegativeInt), default=0, help="only the K likeliest symbols (default 0: all)"

@@ -48,6 +48,9 @@ class CheckpointConfig:
     )
 
 
+CheckpointChoice = Literal["newest", "best"] | PositiveInt  # best: the lowest validation loss; a number: a step
+
+
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class ProfileConfig:
     """A trace for TensorBoard's profile tab."""

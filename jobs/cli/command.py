@@ -23,6 +23,7 @@ from jobs.cli.logs import configure_logs, report_mistake
 from preprocessing.errors import Conflict, InputError, Stopped
 from preprocessing.settings import Config
 from preprocessing.sources.review import DEFAULT_COLUMNS
+from trainer.config import CheckpointChoice
 from trainer.runtime.stop import leave_at_once, stop_at_once
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,12 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     what = "column of a table, or key of a JSON object, that holds a review"
     parser.add_argument("--text-column", metavar="NAME", default=text, help=f"{what} (default {text})")
     parser.add_argument("--id-column", metavar="NAME", default=review_id, help=f"its id (default {review_id})")
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses a checkpoint of a run."""
+    help_text = "newest, best (by validation loss) or a step (default newest)"
+    parser.add_argument("--checkpoint", type=checked(CheckpointChoice), default="newest", help=help_text)
 
 
 def parse_args(parser: Parser, config: type[Config], argv: Sequence[str] | None) -> tuple[Config, argparse.Namespace]:

@@ -12,8 +12,9 @@ from preprocessing.dataset.folder import Dataset
 from preprocessing.errors import InputError
 from preprocessing.json_format import format_json
 from preprocessing.storage.urls import absolute
+from trainer.config import CheckpointChoice
 from trainer.model.state import Arrays
-from trainer.runs.checkpoints import read_checkpoint, read_newest
+from trainer.runs.checkpoints import read_checkpoint, read_chosen
 from trainer.runs.folder import Run, open_run
 from trainer.runtime.machine import utc_now
 from trainer.training.evaluation import Evaluation, evaluate_split
@@ -26,12 +27,13 @@ def promote_if_better(
     dataset: Dataset,
     registry: ModelRegistry,
     *,
+    checkpoint: CheckpointChoice,
     split: str,
     batch_windows: int,
     min_gain_bits: float,
     force: bool,
 ) -> None:
-    """Promote the run's newest checkpoint if it is better than production. Print the decision as one JSON line.
+    """Promote a checkpoint of the run if it is better than production. Print the decision as one JSON line.
 
     `force` promotes without comparison. Raises InputError if a model cannot be evaluated on the dataset, and Conflict,
     with nothing changed, if another process promoted meanwhile.
@@ -42,7 +44,7 @@ def promote_if_better(
     )
     current, production_run, production = registry.production, None, None
     with tempfile.TemporaryDirectory(prefix="promote-") as scratch:
-        entry, candidate = read_newest(run.bucket, Path(scratch))
+        entry, candidate = read_chosen(run.bucket, checkpoint, Path(scratch))
         if current and (current.run, current.sha256) == (absolute(run.bucket.url), entry.sha256):
             reason = f"in production already, as number {current.number}"
             print(format_json({"promoted": False, "reason": reason}))

@@ -18,7 +18,7 @@ def converse(request: SampleRequest, *, strict: bool) -> None:
 
     The text begins with the request's prompt. `strict` refuses a line of which a part would be left out.
     """
-    conversation = Conversation(load_model(request.run), request.prompt)
+    conversation = Conversation(load_model(request.run, request.checkpoint), request.prompt)
     vocabulary, lowercase = request.run.manifest.symbols(), request.run.manifest.settings["lowercase"]
     for turn, line in enumerate(_lines()):
         try:

@@ -10,6 +10,7 @@ from itertools import repeat
 from preprocessing.json_format import format_json
 from preprocessing.progress import report_progress
 from preprocessing.storage.urls import open_for_writing
+from trainer.config import CheckpointChoice
 from trainer.runs.folder import Run
 from trainer.runs.load import load_model
 from trainer.sampling.generate import GeneratedSample, generate_samples, whole_samples
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """Samples to generate with a run's newest checkpoint, each from the same prompt."""
+    """Samples to generate with a checkpoint of a run, each from the same prompt."""
 
     run: Run
     prompt: Sequence[int]
@@ -31,6 +32,7 @@ class SampleRequest:
     chars: int
     seed: int
     count: int = 1
+    checkpoint: CheckpointChoice = "newest"
 
     def decode(self, ids: Sequence[int]) -> str:
         return self.run.manifest.symbols().decode(ids)
@@ -47,7 +49,7 @@ class SampleRequest:
     def generate(self) -> Iterator[GeneratedSample]:
         """Yield a sample each time it has grown by a character."""
         return generate_samples(
-            load_model(self.run),
+            load_model(self.run, self.checkpoint),
             self.prompt,
             repeat(self.diversity, self.count),
             chars=self.chars,

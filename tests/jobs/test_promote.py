@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobs import promote, train
+from jobs import export, promote, sample, train
 from jobs.evaluate import main as evaluate
 from jobs.promotion.decision import earlier_decision
 from jobs.promotion.registry import ModelRegistry, PromotedModel
@@ -68,6 +68,31 @@ def test_first_model_is_promoted_without_comparison_and_a_better_model_by_its_ga
     assert len(ModelRegistry(str(tmp_path)).history) == 2
 
 
+def test_best_checkpoint_can_be_promoted_evaluated_sampled_and_exported(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.main(arguments(dataset, tmp_path, checkpoint__keep_every_epochs=1))
+    run = tmp_path / "small"
+    index = json.loads((run / "checkpoint.json").read_text())
+    index["checkpoints"][0]["validation"] = 9.0  # as if the last epoch had made the model worse
+    (run / "checkpoint.json").write_text(json.dumps(index))
+    best = min((e for e in index["checkpoints"] if e["validation"] is not None), key=lambda e: e["validation"])
+    assert best["step"] < index["checkpoints"][0]["step"]
+    decision = promoted(run, tmp_path / "models", capsys, "--set", "checkpoint=best")
+    assert decision["candidate"]["step"] == production(tmp_path / "models").step == best["step"]
+    for choice in ("best", str(best["step"])):
+        evaluate([str(run), "--set", f"checkpoint={choice}"])
+        assert json.loads(capsys.readouterr().out)["step"] == best["step"]
+        sample.main([str(run), "--checkpoint", choice, "--chars", "9"])
+        assert len(capsys.readouterr().out) > 9
+    export.main([str(run), "--to", str(tmp_path / "export"), "--checkpoint", "best"])
+    assert json.loads((tmp_path / "export/export.json").read_text())["step"] == best["step"]
+    with pytest.raises(InputError, match="no checkpoint of step 77, expected newest, best or a step of "):
+        sample.main([str(run), "--checkpoint", "77"])
+    with pytest.raises(InputError, match="checkpoint='worst': expected 'newest' or 'best'"):
+        evaluate([str(run), "--set", "checkpoint=worst"])
+
+
 def test_report_has_decision_numbers_differences_and_samples_of_both_models(
     dataset: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,9 +113,9 @@ def test_report_has_decision_numbers_differences_and_samples_of_both_models(
     assert f"| bits per character | {candidate:.4f} | {other:.4f} | {candidate - other:+.4f} |" in text
     assert "- max_chars=61440, now 4096\n" in text
     for name in ("weak", "good"):
-        for sample in json.loads((runs / name / "samples/epoch-001.json").read_text())["samples"]:
-            assert f"### Diversity {sample['diversity']:g}\n" in text
-            assert f">     {sample['text'].splitlines()[-1]}" in text
+        for text_sample in json.loads((runs / name / "samples/epoch-001.json").read_text())["samples"]:
+            assert f"### Diversity {text_sample['diversity']:g}\n" in text
+            assert f">     {text_sample['text'].splitlines()[-1]}" in text
     # The decision on the same dataset is found again: in current.json, then in the reports.
     earlier = earlier_decision(ModelRegistry(str(tmp_path)), fingerprint)
     assert earlier == f"promoted as number 1 on {production(tmp_path).promoted}"
@@ -114,7 +139,13 @@ def test_gain_of_exactly_min_gain_bits_is_enough(
 def test_concurrent_promotion_raises_conflict_and_changes_no_report(dataset: Path, runs: Path, tmp_path: Path) -> None:
     from jobs.promotion.promote import promote_if_better
 
-    settings: dict[str, Any] = {"split": "test", "batch_windows": 128, "min_gain_bits": 0.01, "force": False}
+    settings: dict[str, Any] = {
+        "checkpoint": "newest",
+        "split": "test",
+        "batch_windows": 128,
+        "min_gain_bits": 0.01,
+        "force": False,
+    }
     stale, opened = ModelRegistry(str(tmp_path)), open_dataset(str(dataset))
     promote_if_better(open_run(str(runs / "weak")), opened, ModelRegistry(str(tmp_path)), **settings)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from preprocessing.storage.checksum import hash_file
 from preprocessing.storage.urls import absolute
+from trainer.config import CheckpointChoice
 from trainer.export.folder import KERAS, NAME, SAVED_MODEL, ExportFolder
 from trainer.export.saved_model import Generator
 from trainer.model.network import build_model
 from trainer.model.state import restore_state
 from trainer.runs.checkpoint_index import CheckpointEntry
-from trainer.runs.checkpoints import read_newest
+from trainer.runs.checkpoints import read_chosen
 from trainer.runs.folder import Run
 from trainer.runtime.devices import configure_devices, hide_gpus
 from trainer.runtime.machine import list_versions, utc_now
@@ -30,14 +31,14 @@ COMPARED_WINDOWS = 4  # windows of random symbols, on which both models must agr
 TOLERANCE = 1e-3  # of a logit: float32 sums in another order differ by 1e-5
 
 
-def export_model(run: Run, target: ExportFolder) -> str:
-    """Export a run's newest checkpoint, unless the target has it already. Returns the URL of its export.json.
+def export_model(run: Run, target: ExportFolder, choice: CheckpointChoice = "newest") -> str:
+    """Export a checkpoint of a run, unless the target has it already. Returns the URL of its export.json.
 
-    Raises InputError if the run has no checkpoint.
+    Raises InputError if the run has no such checkpoint.
     Raises ArithmeticError, and publishes nothing, if the exported files compute other logits than the run's model.
     """
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        entry, arrays = read_newest(run.bucket, Path(scratch))
+        entry, arrays = read_chosen(run.bucket, choice, Path(scratch))
         if target.has(entry.sha256):
             log.info("%s: step %d is exported already", target.url, entry.step)
             return f"{target.url}/{NAME}"

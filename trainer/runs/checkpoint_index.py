@@ -9,8 +9,10 @@ from typing import Annotated
 
 from pydantic import Field, with_config
 
+from preprocessing.errors import InputError
 from preprocessing.json_format import FORBID_UNKNOWN_KEYS, Count, PositiveCount, encode_json, parse_json
 from preprocessing.storage.bucket import Bucket
+from trainer.config import CheckpointChoice
 
 CHECKPOINT_INDEX = "checkpoint.json"  # a run has begun once this object exists
 FORMAT = 2
@@ -68,8 +70,7 @@ class Retention:
 
     def kept(self, entries: Sequence[CheckpointEntry]) -> list[CheckpointEntry]:
         """Return the entries to keep, in order. `entries` are newest first."""
-        validated = [entry for entry in entries if entry.validation is not None]  # each at the end of an epoch
-        best = min(validated, key=lambda entry: entry.validation or 0.0, default=None)
+        best = best_entry(entries)
         return [e for index, e in enumerate(entries) if index < self.newest or e is best or self._is_periodic(e)]
 
     def _is_periodic(self, entry: CheckpointEntry) -> bool:
@@ -85,6 +86,47 @@ def parse_index(data: bytes, *, where: str) -> list[CheckpointEntry]:
     """Return the index's entries, at least one. Raises InputError, which names `where`, otherwise."""
     index = parse_json(_Index, data, what="a checkpoint index", where=where, newest_format=FORMAT)
     return list(index.checkpoints)
+
+
+def read_index(bucket: Bucket) -> list[CheckpointEntry]:
+    """Return a run's checkpoints, newest first. Raises InputError if there is none, or if the index is damaged."""
+    try:
+        return parse_index(bucket.read(CHECKPOINT_INDEX), where=f"{bucket.url}/{CHECKPOINT_INDEX}")
+    except FileNotFoundError:
+        raise no_checkpoint(bucket) from None
+
+
+def no_checkpoint(bucket: Bucket) -> InputError:
+    """Return the exception for a run without a checkpoint."""
+    return InputError(
+        f"{bucket.url}: no {CHECKPOINT_INDEX}: a run without a checkpoint yet: train on, or wait for its first"
+    )
+
+
+def choose_entry(bucket: Bucket, choice: CheckpointChoice) -> CheckpointEntry:
+    """Return the newest checkpoint, the best by validation loss, or the checkpoint of a step.
+
+    Raises InputError, which names the steps that there are, if the run has no such checkpoint.
+    """
+    entries = read_index(bucket)
+    if choice == "newest":
+        return entries[0]
+    if choice == "best":
+        best = best_entry(entries)
+        if best is None:
+            raise InputError(f"{bucket.url}: no checkpoint with a validation loss yet, expected the end of an epoch")
+        return best
+    for entry in entries:
+        if entry.step == choice:
+            return entry
+    steps = ", ".join(str(entry.step) for entry in entries)
+    raise InputError(f"{bucket.url}: no checkpoint of step {choice}, expected newest, best or a step of {steps}")
+
+
+def best_entry(entries: Sequence[CheckpointEntry]) -> CheckpointEntry | None:
+    """Return the entry with the lowest validation loss, or None. `entries` are newest first."""
+    validated = [entry for entry in entries if entry.validation is not None]  # each at the end of an epoch
+    return min(validated, key=lambda entry: entry.validation or 0.0, default=None)
 
 
 def newest_entry(bucket: Bucket) -> CheckpointEntry | None:

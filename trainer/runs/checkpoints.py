@@ -27,13 +27,16 @@ import safetensors.numpy
 from preprocessing.errors import InputError
 from preprocessing.storage.bucket import Bucket, VersionedObject, local_file
 from preprocessing.storage.checksum import hash_file
+from trainer.config import CheckpointChoice
 from trainer.model.state import Arrays
 from trainer.runs.checkpoint_index import (
     CHECKPOINT_INDEX,
     CheckpointEntry,
     Position,
     Retention,
+    choose_entry,
     encode_index,
+    no_checkpoint,
     parse_index,
 )
 
@@ -181,10 +184,22 @@ def read_newest(bucket: Bucket, scratch: Path | None = None) -> tuple[Checkpoint
     with nullcontext(scratch) if scratch else tempfile.TemporaryDirectory(prefix="weights-") as folder:
         restored = Checkpoints(bucket, retention=Retention(1), scratch=Path(folder)).restore()
     if restored is None:
-        raise InputError(
-            f"{bucket.url}: no {CHECKPOINT_INDEX}: a run without a checkpoint yet: train on, or wait for its first"
-        )
+        raise no_checkpoint(bucket)
     return restored
+
+
+def read_chosen(
+    bucket: Bucket, choice: CheckpointChoice, scratch: Path | None = None
+) -> tuple[CheckpointEntry, Arrays]:
+    """Return the checkpoint of a run that `choose_entry` chooses. The newest is the newest that is undamaged.
+
+    Raises InputError if there is none, or if a best one or one of a step is damaged.
+    """
+    if choice == "newest":
+        return read_newest(bucket, scratch)
+    entry = choose_entry(bucket, choice)
+    with nullcontext(scratch) if scratch else tempfile.TemporaryDirectory(prefix="weights-") as folder:
+        return entry, read_checkpoint(bucket, entry.file, entry.sha256, Path(folder))
 
 
 def read_checkpoint(bucket: Bucket, file: str, sha256: str, scratch: Path) -> Arrays:
