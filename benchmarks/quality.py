@@ -65,11 +65,12 @@ def main() -> None:
         folder = Path(scratch)
         dataset = prepare(args.input, folder)
         result = race(folder, dataset, args.changes, peers=args.peers, seconds=args.seconds)
-        rows = [json.loads(line) for line in (folder / "runs/project/metrics.jsonl").read_text().splitlines()]
-        validation = next(row["bits_per_char"] for row in reversed(rows) if row["kind"] == "validation")
-        test = json.loads(job("evaluate", str(folder / "runs/project"), "--set", "split=test"))["bits_per_char"]
-        show("this project", result["project"], {"validation": validation, "test": test})
-        ours = {"validation": validation, "test": test}
+        run = str(folder / "runs/project")
+        results = {split: json.loads(job("evaluate", run, *sets(f"split={split}"))) for split in ("validation", "test")}
+        ours = {split: found["bits_per_char"] for split, found in results.items()}
+        show("this project", result["project"], ours)
+        zero = {split: found["bits_per_char_windows"] for split, found in results.items()}
+        show("  each window from zero", result["project"], zero)
         peers = {"nanoGPT's CPU configuration": (result["peer"], result["bits"])} | count_ngrams(folder, dataset)
         for name, (seconds, bits) in peers.items():
             show(name, seconds, bits)
