@@ -116,7 +116,7 @@ def build_order(config: TrainConfig, dataset: Manifest) -> Order:
         batch_windows=config.batch_windows,
         block_windows=config.block_windows,
         seed=config.seed,
-        carry_windows=config.carry_windows,
+        carry_windows=_limit_carry_windows(config, dataset),
     )
 
 
@@ -124,12 +124,19 @@ def plan_run(config: TrainConfig, dataset: Manifest) -> TrainingPlan:
     """Return the length of a run on the dataset."""
     return plan_training(
         count_steps(
-            [shard.records for shard in dataset.shards_of("train")], config.batch_windows, config.carry_windows
+            [shard.records for shard in dataset.shards_of("train")],
+            config.batch_windows,
+            _limit_carry_windows(config, dataset),
         ),
         epochs=config.epochs,
         max_chars=config.max_chars,
         chars_per_step=config.batch_windows * (dataset.window_chars if config.objective == "every" else 1),
     )
+
+
+def _limit_carry_windows(config: TrainConfig, dataset: Manifest) -> int:
+    """Return `carry_windows`, or the windows of the largest shard if it has fewer: longer segments have empty steps."""
+    return min(config.carry_windows, max(shard.records for shard in dataset.shards_of("train")))
 
 
 def open_run(url: str) -> Run:

@@ -8,7 +8,7 @@ from jobs.cli.config import load_config
 from preprocessing.dataset.folder import open_dataset
 from preprocessing.errors import InputError
 from trainer.config import TrainConfig
-from trainer.runs.folder import begin_run, hash_identity, open_run
+from trainer.runs.folder import begin_run, build_order, hash_identity, open_run, plan_run
 from trainer.runs.load import load_model
 
 
@@ -145,3 +145,15 @@ def test_runs_of_one_identity_have_one_result(dataset: Path) -> None:
     assert hash_identity(config(1, "runs=elsewhere", "staging.max_bytes=9"), made) == own
     others = (hash_identity(config(2), made), hash_identity(config(1), replace(made, fingerprint="another")))
     assert own not in others
+
+
+def test_segment_is_no_longer_than_the_largest_shard(dataset: Path) -> None:
+    made = open_dataset(str(dataset)).manifest
+    largest = max(shard.records for shard in made.shards_of("train"))
+    long, fitting = (
+        load_config(TrainConfig, sets=["dataset=d", "runs=r", f"carry_windows={windows}"])
+        for windows in (10**6, largest)
+    )
+    assert plan_run(long, made) == plan_run(fitting, made)
+    assert build_order(long, made).steps_per_epoch == plan_run(long, made).steps_per_epoch
+    assert plan_run(long, made).steps_per_epoch % largest == 0
