@@ -7,7 +7,6 @@ Downloads are raw: the bytes as they are stored, of which the size and the check
 encoding gzip would be decompressed by the store or the client, but not in a request for a range.
 """
 
-import gzip
 import logging
 import re
 import uuid
@@ -20,6 +19,7 @@ from preprocessing.errors import Conflict, InputError
 from preprocessing.storage.atomic import check_object_name, is_temporary, replace_file
 from preprocessing.storage.bucket import ABSENT, Bucket, ObjectStat, Version, describe_conflict
 from preprocessing.storage.checksum import crc32c
+from preprocessing.storage.content_encoding import decode_content
 from preprocessing.storage.gcs_client import connect
 from preprocessing.storage.gcs_errors import NoObjectError, no_bucket, translate_errors
 
@@ -61,7 +61,8 @@ class GoogleBucket(Bucket):
             blob = self._blob(name)
             data: bytes = blob.download_as_bytes(checksum="crc32c", raw_download=True, retry=self._retry)
             self._require_checksum(blob, [data])
-            return gzip.decompress(data) if blob.content_encoding == "gzip" else data, str(blob.generation)
+            content = decode_content(data, blob.content_encoding, url=f"{self.url}/{name}")
+            return content, str(blob.generation)
 
         return self._download(name, download)
 

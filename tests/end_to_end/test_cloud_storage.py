@@ -33,12 +33,18 @@ def test_run_in_cloud_storage_equals_run_in_a_folder(
     assert contents(open_bucket(f"{store}/runs/small")) == contents(open_bucket(str(tmp_path / "small")))
 
 
+@pytest.mark.parametrize("encoded", [False, True])
 @pytest.mark.parametrize("name", ["reviews.jsonl", "reviews.json.gz", "reviews.zip"])
-def test_source_that_arrives_damaged_is_worth_a_retry_and_makes_no_dataset(store: str, name: str) -> None:
+def test_source_that_arrives_damaged_is_worth_a_retry_and_makes_no_dataset(
+    store: str, name: str, encoded: bool
+) -> None:
     lines = b"".join(reviews(300))
     data = {"reviews.jsonl": lines, "reviews.json.gz": gzipped(lines), "reviews.zip": kaggle_zip(lines)}[name]
     bucket = open_bucket(store)
-    bucket.write(name, data)
+    if encoded:
+        write_encoded(f"{store}/{name}", data)
+    else:
+        bucket.write(name, data)
     FaultyStore.faults.append(Fault(f"GET /download/.*{name}", "flip", 99))
     with pytest.raises(OSError, match=f"gs://reviews/{name}: arrived damaged, or changed while it was read: CRC-32C "):
         small_dataset(f"{store}/{name}", f"{store}/dataset")
