@@ -15,7 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from preprocessing.errors import InputError
 from preprocessing.storage.checksum import Crc32c
-from preprocessing.storage.retry import RetryingBucket
+from preprocessing.storage.retry import retry_outage
 from preprocessing.storage.streams import OUTAGE_SECONDS, create_stream
 from preprocessing.storage.urls import is_local, open_bucket
 
@@ -39,7 +39,8 @@ INPUT_ERROR = re.compile(r"InputError: (.*?)(?: \[while running .*\])?$")
 OS_ERROR = re.compile(
     r"(RuntimeError: )?(?P<message>(\w+\.)*"
     r"(OSError|ServiceUnavailable|InternalServerError|BadGateway|TooManyRequests"
-    r"|\w*(Connect|Timeout|BeamIO|FileNotFound|Permission|BrokenPipe|Transport|Retry|Chunked|SSL)\w*): .*)"
+    r"|\w*(Connect|Timeout|BeamIO|FileNotFound|Permission|BrokenPipe|Transport|Retry|Chunked|SSL)\w*"
+    r"|google(\.\w+)+): .*?)(?: \[while running .*\])?$"
 )
 
 
@@ -112,8 +113,7 @@ class WrittenFile(NamedTuple):
 
 def read_file(folder: str, name: str, *, crc32c: str) -> bytes:
     """Return a file's bytes. Raises OSError if they are not as they were written."""
-    bucket, checksum = RetryingBucket(open_bucket(folder), seconds=OUTAGE_SECONDS), Crc32c()
-    data = bucket.read(name)
+    data, checksum = retry_outage(lambda: open_bucket(folder).read(name), seconds=OUTAGE_SECONDS), Crc32c()
     checksum.update(data)
     if str(checksum) != crc32c:
         raise OSError(f"{folder}/{name}: arrived damaged: CRC-32C {checksum}, expected {crc32c}")

@@ -28,7 +28,9 @@ def connect(bucket: str) -> tuple[Any, Any]:
     try:
         return connect_client(os.environ.get("STORAGE_EMULATOR_HOST")).bucket(bucket), retry
     except DefaultCredentialsError as error:
-        raise permission_error(f"gs://{bucket}: no Google Cloud credentials: {error}") from None
+        message = f"gs://{bucket}: no Google Cloud credentials: {error}"
+        # In a pod's first seconds there may be no metadata server.
+        raise (OSError(message) if in_pod() else InputError(message)) from None
 
 
 @cache
@@ -51,12 +53,16 @@ def connect_client(emulator: str | None) -> Any:
 
 
 def permission_error(message: str) -> OSError | InputError:
-    """Return the exception for missing credentials or permissions.
+    """Return the exception for refused credentials or missing permissions.
 
-    In a pod a retry can help: in its first seconds there may be no metadata server, and a new permission takes
-    minutes to work.
+    In a pod a new start can help: a new permission takes minutes to work.
     """
-    return PermissionError(message) if "KUBERNETES_SERVICE_HOST" in os.environ else InputError(message)
+    return PermissionError(message) if in_pod() else InputError(message)
+
+
+def in_pod() -> bool:
+    """Return whether this process runs in a pod of Kubernetes."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 class _RetryLog:

@@ -23,7 +23,7 @@ def translate_errors(bucket: str, *, passing: type[Exception] | tuple[()] = ()) 
     name.
     """
     from google.api_core.exceptions import GoogleAPICallError, RetryError
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
     from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
     from urllib3.exceptions import HTTPError
 
@@ -40,7 +40,8 @@ def translate_errors(bucket: str, *, passing: type[Exception] | tuple[()] = ()) 
         raise OSError(f"gs://{bucket}: no answer after retries: {error}") from error
     except (RefreshError, DefaultCredentialsError) as error:
         message = f"gs://{bucket}: the credentials are refused: {error}"
-        if error.retryable:  # the token server is down
+        # The token server is down, or the metadata server, of which the client's exception does not say so.
+        if error.retryable or any(isinstance(reason, TransportError) for reason in error.args):
             raise OSError(message) from error
         raise permission_error(f"{message}: {LOGIN}") from None
     except (RetryError, GoogleAuthError, HTTPError, HTTPException, DataCorruption, InvalidResponse) as error:

@@ -52,7 +52,7 @@ class ObjectStream(io.RawIOBase):
 
 def open_stream(url: str, *, size: int) -> IO[bytes]:
     """Open an object of `size` bytes to read its bytes as they are stored."""
-    bucket, name = split_url(url)
+    bucket, name = retry_outage(lambda: split_url(url), seconds=OUTAGE_SECONDS)
     stream = ObjectStream(RetryingBucket(bucket, seconds=OUTAGE_SECONDS), name, size=size)
     return io.BufferedReader(stream, min(READ_BYTES, max(size, 1)))
 

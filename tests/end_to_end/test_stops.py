@@ -52,11 +52,12 @@ def test_reader_of_shards_that_do_not_arrive_leaves_no_file(
     [
         Fault(SOURCE, "stall", 99),
         Fault("POST /upload/", "black hole", 99),
+        Fault("POST /upload/", "black hole", 99, skip=1),
         Fault("POST .*/rewriteTo/", "black hole", 99),
         Fault("GET /storage/v1/b/reviews/o[?].*prefix=dataset%2F&delimiter", "black hole", 99),
         Fault("DELETE ", "black hole", 99),
     ],
-    ids=["source", "upload", "move", "checksums", "delete"],
+    ids=["source", "begin", "upload", "move", "checksums", "delete"],
 )
 def test_preprocessing_in_a_stalled_store_leaves_nothing_or_names_it(fault: Fault, store: str, tmp_path: Path) -> None:
     bucket = open_bucket(store)

@@ -35,7 +35,7 @@ from preprocessing.storage.gcs_client import connect
 
 @dataclass
 class Fault:
-    """A fault of the next `count` requests whose `METHOD PATH?QUERY` contains the pattern.
+    """A fault of the next `count` requests whose `METHOD PATH?QUERY` contains the pattern, after the first `skip`.
 
     effect: an HTTP status instead of an answer; `cut`: half of the answer's body, then a closed connection; `flip`: a
     changed bit in the middle of the body; `stall`: half of the body, and then nothing; `black hole`: no answer. The
@@ -45,10 +45,14 @@ class Fault:
     pattern: str
     effect: int | str
     count: int = 1
+    skip: int = 0
 
     def matches(self, request: str) -> bool:
         """Count a request down if the fault is for it."""
         if self.count <= 0 or not re.search(self.pattern, request):
+            return False
+        if self.skip > 0:
+            self.skip -= 1
             return False
         self.count -= 1
         return True
