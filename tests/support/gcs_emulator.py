@@ -67,6 +67,7 @@ class FaultyStore(RequestHandler):
     flaky = 0  # one request in this many fails, alternately with status 503 and with a closed connection
     count = 0  # requests so far
     lost = 0  # number of next uploads that are written, but get status 503
+    own_metadata: ClassVar[dict[str, str]] = {}  # that the store adds to the metadata of each object
     faults: ClassVar[list[Fault]] = []
     requests: ClassVar[list[str]] = []  # METHOD PATH?QUERY of each request so far
     alone = threading.Lock()
@@ -95,6 +96,9 @@ class FaultyStore(RequestHandler):
                 return
             self.rfile = BytesIO(body)
             write()
+            for objects in self.storage.objects.values() if FaultyStore.own_metadata else ():
+                for resource in objects.values():
+                    resource["metadata"] = (resource.get("metadata") or {}) | FaultyStore.own_metadata
 
     def do_GET(self) -> None:  # noqa: N802
         if not self._fail():

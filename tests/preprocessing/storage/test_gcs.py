@@ -55,6 +55,16 @@ def test_a_write_whose_answer_was_lost_is_no_conflict_with_itself(size: int) -> 
 
 
 @pytest.mark.usefixtures("endpoint")
+def test_a_lost_answer_is_no_conflict_in_a_store_that_adds_metadata_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FaultyStore, "own_metadata", {"x_store": "added"})
+    bucket = open_bucket("gs://reviews/marked")
+    FaultyStore.lost = 1
+    version = bucket.write("x", b"1", if_version=ABSENT)
+    assert FaultyStore.lost == 0
+    assert bucket.read_versioned("x") == (b"1", version)
+
+
+@pytest.mark.usefixtures("endpoint")
 def test_a_copy_below_a_file_is_an_input_error(tmp_path: Path) -> None:
     bucket = open_bucket(f"gs://reviews/{tmp_path.name}")
     bucket.write("x", b"")
