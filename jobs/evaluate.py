@@ -26,7 +26,7 @@ class EvaluateConfig:
     dataset: str = key("", "URL of a dataset with the run's vocabulary; empty: the dataset that the run was trained on")
     split: Literal["train", "validation", "test"] = key("test", "split to predict: train, validation or test")
     checkpoint: CheckpointChoice = key("newest", "newest, best (by validation loss) or a step")
-    batch_windows: PositiveInt = key(128, "windows in one step; changes only the last digits of the result")
+    batch_windows: PositiveInt = key(128, "windows in a step, and lanes of carried state; changes the result a little")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -42,7 +42,6 @@ class Steps:
         self._objective, self._clip_norm, self._scatter = objective, clip_norm, scatter
         self._carry = carry
         # Of all rows, [2, B, H] float32 for each LSTM layer; empty without `carry`.
-        # Of all rows, [2, B, H] float32 for each LSTM layer; empty without `carry`.
         self.state: Sequence[tf.Tensor] = []
         self.start_segments()
         self._train = tf.function(self._train_step)

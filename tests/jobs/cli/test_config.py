@@ -237,7 +237,7 @@ def test_the_printed_configuration_of_evaluation() -> None:
         "was trained on\n"
         "split: test                    # split to predict: train, validation or test\n"
         "checkpoint: newest             # newest, best (by validation loss) or a step\n"
-        "batch_windows: 128             # windows in one step; changes only the last digits of the result\n"
+        "batch_windows: 128             # windows in a step, and lanes of carried state; changes the result a little\n"
     )
 
 
