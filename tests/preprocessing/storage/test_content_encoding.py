@@ -1,11 +1,10 @@
-import gzip
-
 import pytest
 
 from preprocessing.errors import InputError
 from preprocessing.storage.content_encoding import decode_content
+from tests.support.inputs import gzipped
 
-STORED = gzip.compress(b"steps: 3\n")
+STORED = gzipped(b"steps: 3\n")
 
 
 @pytest.mark.parametrize(
