@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from jobs import score, train
+from preprocessing.sources.find import find_sources, split_sources
+from preprocessing.sources.reader import read_part
+from preprocessing.sources.review import Review
 from preprocessing.storage.bucket import Bucket
+from preprocessing.storage.streams import open_stream
 from preprocessing.storage.urls import open_bucket
 from tests.support.gcs_emulator import Fault, FaultyStore, write_encoded
-from tests.support.inputs import gzipped, kaggle_zip, reviews, small_dataset
+from tests.support.inputs import gzipped, json_line, kaggle_zip, reviews, small_dataset, yelp_tar
 from tests.support.runs import arguments
 
 DIFFERENT = ("config", "tensorboard", "report", "starts")  # contain a URL, a time or the machine
@@ -96,3 +100,22 @@ def test_reviews_of_the_content_encoding_gzip_are_read_and_scored_as_plain_ones(
     for url, output in ((f"{store}/few/few.jsonl", "remote"), (str(tmp_path / "few.jsonl"), "local")):
         score.main([str(small_run), url, "--output", str(tmp_path / output)])
     assert (tmp_path / "remote").read_bytes() == (tmp_path / "local").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("reviews.csv", b"review_id,text\n1,Good soup.\n"),
+        ("reviews.json.gz", gzipped(json_line("Good soup.", review_id="1"))),
+        ("yelp.tar", yelp_tar(json_line("Good soup.", review_id="1"))),
+        ("reviews.json", b'[{"review_id": "1", "text": "Good soup."}]'),
+    ],
+)
+def test_each_format_is_read_below_the_content_encoding_gzip(store: str, name: str, data: bytes) -> None:
+    stored = write_encoded(f"{store}/{name}", data)
+    sources = find_sources(f"{store}/*")
+    assert [source.bytes for source in sources] == [len(stored)]
+    [part] = split_sources(sources)
+    with open_stream(part.url, size=part.bytes) as stream:
+        lines = list(read_part(stream, part))
+    assert [(line.id, line.text) for line in lines if isinstance(line, Review)] == [("1", "Good soup.")]
