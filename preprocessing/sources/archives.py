@@ -26,7 +26,9 @@ from preprocessing.sources.compression import (
 COMPRESSED_TARS = {".tgz": ".gz", ".tbz2": ".bz2", ".tzst": ".zst"}
 TARS = (".tar", *COMPRESSED_TARS, *(f".tar{suffix}" for suffix in DECOMPRESSORS))
 LAYERS = (*DECOMPRESSORS, *COMPRESSED_TARS, ".tar", ".zip")
-ZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT = b"PK\x03\x04", b"ustar", 257
+ZIP_MAGIC = b"PK\x03\x04"
+# Of POSIX and of GNU, each to its end: a review may have "mustard" at this position.
+TAR_MAGICS, TAR_MAGIC_AT = (b"ustar\x00", b"ustar  \x00"), 257
 HEAD_BYTES = 512  # of a file, which tell its layer: a tar's header
 
 
@@ -64,7 +66,7 @@ def find_layer(head: bytes) -> str | None:
     """Return the suffix of the archive or compression that a file with these first bytes is, or None."""
     if head.startswith(ZIP_MAGIC):
         return ".zip"
-    return ".tar" if head[TAR_MAGIC_AT:].startswith(TAR_MAGIC) else find_compression(head)
+    return ".tar" if head[TAR_MAGIC_AT:].startswith(TAR_MAGICS) else find_compression(head)
 
 
 def _unwrap(stream: Any, name: str, size: int, layers: ExitStack) -> tuple[IO[bytes], str]:

@@ -28,7 +28,11 @@ def read_csv(stream: IO[bytes], *, name: str, columns: Columns = DEFAULT_COLUMNS
     csv.field_size_limit(MAX_LINE_BYTES)
     header, separator = _next_row(lines, ","), ","
     if isinstance(header, list) and len(header) == 1 and "\t" in header[0]:
-        header, separator = next(csv.reader(header, strict=True, delimiter="\t")), "\t"
+        separator = "\t"
+        try:
+            header = next(csv.reader(header, strict=True, delimiter=separator))
+        except csv.Error:
+            header = "not CSV"
     if not isinstance(header, list):
         header = [str(header)]  # the reason why there is none
     text, review_id = _find_columns(header, columns, name)

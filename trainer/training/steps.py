@@ -64,9 +64,10 @@ class Steps:
         return nats, chars
 
     def evaluate_from_state(self, batch: Batch, state: Sequence[Any]) -> tuple[tf.Tensor, tf.Tensor, Sequence[Any]]:
-        """Return the same as `evaluate`, and the state after the batch.
+        """Return the batch's sum of nats, its number of predicted characters, and the state after the batch.
 
-        A state has each replica's rows; it is empty if each row starts from zero.
+        A state has each replica's rows, [2, B / replicas, H] float32 for each LSTM layer. An empty state means that
+        each row starts from zero.
         """
         ids, weights, _, flag = self._arguments(batch)
         (nats, chars, flags), state = self._evaluate(ids, weights, flag, state)

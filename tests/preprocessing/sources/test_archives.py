@@ -264,3 +264,10 @@ def test_layers_are_told_by_content_and_one_table_in_a_zip_is_found(name: str, d
 
 def test_zip_of_several_tables_is_refused_with_their_names() -> None:
     assert "found a.csv, b.csv" in error(zipped({"a.csv": LINES, "b.csv": LINES}), "y.zip")
+
+
+def test_review_with_the_word_mustard_is_no_tar() -> None:
+    start = b"review_id,text\na,"
+    data = start + b"x" * (archives.TAR_MAGIC_AT - len(start) - 2) + b" mustard\n"
+    assert data[archives.TAR_MAGIC_AT :].startswith(b"ustar")
+    assert read(data, "r.csv") == (data, "r.csv")

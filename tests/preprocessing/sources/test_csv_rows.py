@@ -57,6 +57,10 @@ def test_csv_without_a_column_of_text_is_an_error(header: bytes) -> None:
     )
 
 
+def test_header_of_tab_separated_values_with_an_open_quote_is_an_error() -> None:
+    assert error(b'text\t"id\na\tb\n', "r.tsv").startswith("r.tsv: line 1: expected a header with a column named text")
+
+
 def test_csv_of_a_header_alone_holds_no_reviews() -> None:
     assert read(b"review_id,text\n", "r.csv") == []
 

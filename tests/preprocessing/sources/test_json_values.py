@@ -98,3 +98,9 @@ def test_large_array_or_compressed_file_is_one_part(tmp_path: Path, compress) ->
     [part] = split_sources(find_sources(str(path)))
     with path.open("rb") as stream:
         assert list(read_part(stream, part))[:2] == BOTH
+
+
+def test_many_spaces_after_a_damaged_object_take_no_time() -> None:
+    found = read(b'[{"text": "a"}, {damaged}' + b" " * 200_000 + b"x]", "r.json")
+    assert [type(unit) for unit in found] == [Review, Rejected]
+    # With time quadratic in the spaces this test takes four minutes.
