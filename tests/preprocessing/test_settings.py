@@ -54,6 +54,7 @@ schedule: constant
 warmup_steps: 0
 clip_norm: 5.0
 objective: every
+carry_windows: 1
 precision: auto
 deterministic: auto
 seed: 1

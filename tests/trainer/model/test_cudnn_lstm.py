@@ -71,8 +71,12 @@ def test_outputs_and_gradients_equal_the_cpu_layer_s(width: int, carried: bool) 
         return [outputs, after, *tape.gradient(loss, [inputs, *layer.trainable_variables])]
 
     state = tf.constant(np.random.default_rng(8).normal(size=(2, ROWS, UNITS)), tf.float32) if carried else None
-    kernel, recurrent, bias = (tf.convert_to_tensor(variable) for variable in variables)
-    ours = outcome(lambda: run_cudnn(inputs, kernel, recurrent, bias, state, training=True, operation=cudnn))
+
+    def run() -> tuple[tf.Tensor, tf.Tensor]:
+        kernel, recurrent, bias = (tf.convert_to_tensor(variable) for variable in variables)
+        return run_cudnn(inputs, kernel, recurrent, bias, state, training=True, operation=cudnn)
+
+    ours = outcome(run)
     for gpu, cpu in zip(ours, outcome(lambda: layer.run(inputs, state, training=True)), strict=True):
         assert gpu.shape == cpu.shape
         np.testing.assert_allclose(gpu, cpu, rtol=1e-4, atol=1e-5)
