@@ -61,10 +61,12 @@ def open_stream(url: str, *, size: int) -> IO[bytes]:
 def create_stream(folder: str, name: str) -> Iterator[IO[bytes]]:
     """Open an object to write. It replaces an object of this name after the block.
 
-    In a local folder, which must exist, a block that raises leaves a part of the file.
+    A local folder is made if it is missing. In it, a block that raises leaves a part of the file.
     """
     if is_local(folder):
-        with Path(folder, name).open("wb") as file:
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
             yield file
         return
     with tempfile.NamedTemporaryFile(prefix="upload-") as copy:
