@@ -29,6 +29,7 @@ LAYERS = (*DECOMPRESSORS, *COMPRESSED_TARS, ".tar", ".zip")
 ZIP_MAGIC = b"PK\x03\x04"
 # Of POSIX and of GNU, each to its end: a review may have "mustard" at this position.
 TAR_MAGICS, TAR_MAGIC_AT = (b"ustar\x00", b"ustar  \x00"), 257
+MAX_LAYERS = 8  # a file can be made that decompresses to itself without end
 HEAD_BYTES = 512  # of a file, which tell its layer: a tar's header
 
 
@@ -75,7 +76,7 @@ def _unwrap(stream: Any, name: str, size: int, layers: ExitStack) -> tuple[IO[by
     def limit(layer: Any) -> Any:
         return io.BufferedReader(LimitedStream(layer, name=name, compressed_bytes=size), BUFFER_BYTES)
 
-    inner, outermost = PurePosixPath(name).name, True
+    inner, outermost, depth = PurePosixPath(name).name, True, 0
     stream = io.BufferedReader(stream, BUFFER_BYTES)
     while layer := find_layer(stream.peek(HEAD_BYTES)) or _named_layer(inner):
         if layer in DECOMPRESSORS:
@@ -87,7 +88,9 @@ def _unwrap(stream: Any, name: str, size: int, layers: ExitStack) -> tuple[IO[by
             open_member = _open_tar_member if layer == ".tar" else _open_zip_member
             member, inner = layers.enter_context(open_member(stream, name))
             stream = limit(member)
-        outermost = False
+        outermost, depth = False, depth + 1
+        if depth > MAX_LAYERS:
+            raise InputError(f"{name}: over {MAX_LAYERS} archives and compressions in one another")
     return stream, inner
 
 

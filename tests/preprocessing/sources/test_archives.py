@@ -271,3 +271,10 @@ def test_review_with_the_word_mustard_is_no_tar() -> None:
     data = start + b"x" * (archives.TAR_MAGIC_AT - len(start) - 2) + b" mustard\n"
     assert data[archives.TAR_MAGIC_AT :].startswith(b"ustar")
     assert read(data, "r.csv") == (data, "r.csv")
+
+
+def test_compression_without_end_is_refused() -> None:
+    data = LINES
+    for _ in range(20):
+        data = gzipped(data)
+    assert error(data, "r.json") == "r.json: over 8 archives and compressions in one another"
