@@ -159,6 +159,19 @@ def test_a_store_that_is_away_while_a_run_reads_is_waited_for(
     assert outcome(f"{runs}/small") == outcome(f"{expected}/small")
 
 
+def test_saves_that_the_store_refuses_are_repeated_and_the_bits_are_the_same(
+    dataset: Path, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "PAUSE_SECONDS", 0.0)
+    train.main(arguments(dataset, tmp_path, **STEPS_10))
+    # The first uploads are the run's configuration and its manifest. The client repeats none of these statuses.
+    refusals = [Fault("^(POST|PUT) /upload/", status, skip=2) for status in (308, 400, 404, 409, 410, 411)]
+    FaultyStore.faults.extend(refusals)
+    train.main(arguments(dataset, store, **STEPS_10))
+    assert [fault.count for fault in refusals] == [0] * len(refusals)
+    assert outcome(f"{store}/small") == outcome(tmp_path / "small")
+
+
 def test_fewer_gpus_than_it_needs_end_a_run_for_a_retry_on_another_machine(dataset: Path, tmp_path: Path) -> None:
     errors = finish(start(arguments(dataset, tmp_path, min_gpus=8)), code=1)
     assert "min_gpus=8: TensorFlow finds 0 GPU(s)" in errors.splitlines()[-1]
