@@ -54,7 +54,7 @@ class LSTM(keras.layers.LSTM):
         *,
         training: bool,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the same as `run`, for inputs [L, B, F] and weights in one dtype."""
+        """Run the layer on inputs [L, B, F] and weights in one dtype. Return what `run` returns."""
         if training:
             outputs, hidden, carry = _trained(inputs, kernel, recurrent, bias, state)
         else:
@@ -105,7 +105,7 @@ def _forward(
     *,
     keep: bool,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor], tf.TensorArray, tf.TensorArray]:
-    """Return what `run_lstm_steps` does, from a state [2, B, H] or from zero."""
+    """Run all steps from a state [2, B, H], or from zero. Return what `run_lstm_steps` returns."""
     units = recurrent.shape[0]
     rows = tf.shape(inputs)[1]
     input_gates = tf.reshape(tf.matmul(_rows(inputs), kernel), [tf.shape(inputs)[0], rows, 4 * units])
@@ -167,7 +167,7 @@ def _product(matrix: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def _product_transposed(matrix: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return a function values [B, N] -> values @ transposed matrix, as `_product`."""
+    """Return a function values [B, N] -> values @ transposed matrix, with the matrix stored as in `_product`."""
     if matrix.dtype == tf.float32:
         transposed = tf.transpose(matrix)
         return lambda values: tf.matmul(values, transposed)
