@@ -9,7 +9,7 @@ DEMO_WINDOWS := --set window_chars=128 --set stride_chars=128
 # A smaller model learns the synthetic reviews in half the time.
 DEMO_MODEL := $(if $(filter $(DEMO)/%,$(REVIEWS)),--set model.lstm_units=[256])
 
-.PHONY: setup demo screenshots test test-all test-cluster lint image lock clean
+.PHONY: setup demo screenshots test test-slow test-all test-cluster lint image lock clean
 .PHONY: bench-train bench-quality bench-checkpoint bench-data bench-sample bench-detect bench-start
 
 setup: .venv/tools
@@ -46,9 +46,11 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore t
 test: .venv/tools
 	$(PYTEST)
 
-# Also runs what `make test` skips or shortens: kill and mutation series, a browser, the commands in the documentation.
-test-all: test
+# What `make test` skips or shortens: kill and mutation series, a browser, the commands in the documentation.
+test-slow: .venv/tools
 	$(PYTEST) --slow
+
+test-all: test test-slow
 
 # Needs a cluster in KUBECONFIG whose nodes have IMAGE or can pull it. Each test creates and deletes a namespace.
 # Three tests run at once, because they mostly wait for Kubernetes.

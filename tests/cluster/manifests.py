@@ -18,8 +18,8 @@ K8S = Path(__file__).parents[2] / "k8s"
 SETTINGS_LABEL = {"part": "settings"}
 Object = dict[str, Any]
 
-# Trains for half a minute, so that a test can disturb the run.
-TRAIN = SETTINGS | {"epochs": 24}
+# Trains for twenty seconds, so that a test can disturb the run.
+TRAIN = SETTINGS | {"epochs": 16}
 # Small enough for several Jobs at once on two cores.
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2500Mi"}}
 

@@ -61,7 +61,7 @@ class Namespace:
                 return name
         return None
 
-    def wait(self, what: str, poll: Callable[[], Result | None], *, seconds: float = 300) -> Result:
+    def wait(self, what: str, poll: Callable[[], Result | None], *, seconds: float = 600) -> Result:
         """Poll until the result is true, and return it. Raises AssertionError with the diagnosis at the timeout."""
         deadline = time.monotonic() + seconds
         while not (result := poll()):
@@ -70,7 +70,7 @@ class Namespace:
         assert result is not None
         return result
 
-    def wait_for_job(self, job: str, condition: str = "Complete", *, seconds: float = 420) -> Object:
+    def wait_for_job(self, job: str, condition: str = "Complete", *, seconds: float = 900) -> Object:
         """Wait until the Job is Complete or Failed, and return it. Raises AssertionError for another condition."""
 
         def done() -> str | None:
