@@ -67,6 +67,9 @@ class TrainConfig:
     runs: Url = key(REQUIRED, "URL of the folder of runs; this run writes runs/NAME")
     epochs: PositiveInt = key(20, "passes over the training windows")
     max_chars: NonNegativeInt = key(0, "predicted characters until training ends, if sooner; 0: epochs alone decide")
+    stop_after_worse: NonNegativeInt = key(
+        0, "validations in a row without a lower loss after which training ends; 0: epochs and max_chars decide"
+    )
     batch_windows: PositiveInt = key(128, "windows in one step, over all replicas; their number changes no result")
     learning_rate: PositiveFloat = key(
         0.002, "Adam's learning rate, as in the seed script; the peak if schedule=cosine"

@@ -8,6 +8,7 @@ from statistics import median
 
 from trainer.data.plan import TrainingPlan
 from trainer.runs.checkpoint_index import newest_entry
+from trainer.runs.completion import is_complete
 from trainer.runs.folder import Run, plan_run
 from trainer.runs.metric_rows import Trained, Validated, read_metric_rows
 from trainer.runs.samples import EpochSamples, read_samples
@@ -50,13 +51,15 @@ class Attempt:
 class RunHistory:
     """The recorded facts of a run.
 
-    `step` is the step of the newest checkpoint, 0 without a checkpoint. `damaged` names the starts whose record is
-    damaged; they are not among the attempts.
+    `step` is the step of the newest checkpoint, 0 without a checkpoint. `ended_early` tells whether the run is complete
+    before the last step of its plan, because its validation loss no longer improved. `damaged` names the starts whose
+    record is damaged; they are not among the attempts.
     """
 
     run: Run
     plan: TrainingPlan
     step: int
+    ended_early: bool
     trained: Sequence[Trained]
     validated: Sequence[Validated]
     samples: Sequence[EpochSamples]
@@ -96,10 +99,13 @@ def read_run_history(run: Run) -> RunHistory:
     rows = read_metric_rows(bucket)
     entry = newest_entry(bucket)
     records = read_start_records(bucket)
+    plan, stop_after_worse = plan_run(run.config, run.manifest), run.config.stop_after_worse
+    complete = entry and is_complete(entry, steps=plan.steps, rows=rows, stop_after_worse=stop_after_worse)
     return RunHistory(
         run=run,
-        plan=plan_run(run.config, run.manifest),
+        plan=plan,
         step=entry.step if entry else 0,
+        ended_early=bool(entry and complete and entry.step < plan.steps),
         trained=[row for row in rows if isinstance(row, Trained)],
         validated=[row for row in rows if isinstance(row, Validated)],
         samples=read_samples(bucket),

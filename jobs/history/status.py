@@ -7,6 +7,7 @@ from statistics import harmonic_mean
 from typing import Any
 
 from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, newest_entry
+from trainer.runs.completion import is_complete
 from trainer.runs.folder import Run, plan_run
 from trainer.runs.metric_rows import Trained, Validated, read_metric_rows
 from trainer.runs.samples import EpochSamples, read_last_samples
@@ -54,9 +55,11 @@ def read_status(run: Run) -> Status:
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.stat(CHECKPOINT_INDEX).written_seconds if saved else None
     rows, rate = read_metric_rows(bucket), _rate(read_last_start(bucket))
+    stop_after_worse = run.config.stop_after_worse
+    complete = saved and is_complete(saved, steps=plan.steps, rows=rows, stop_after_worse=stop_after_worse)
     return Status(
         run=bucket.url,
-        state=_state(run, saved_seconds, complete=saved is not None and saved.ends(plan.steps)),
+        state=_state(run, saved_seconds, complete=bool(complete)),
         step=step,
         steps=plan.steps,
         epoch=step / plan.steps_per_epoch,

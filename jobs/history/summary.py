@@ -17,6 +17,7 @@ class RunSummary:
 
     steps: int
     planned_steps: int
+    ended_early: bool
     epochs: float
     planned_epochs: float
     chars: int
@@ -53,6 +54,7 @@ def summarize(history: RunHistory) -> RunSummary:
     return RunSummary(
         steps=history.step,
         planned_steps=plan.steps,
+        ended_early=history.ended_early,
         epochs=history.step / plan.steps_per_epoch,
         planned_epochs=plan.steps / plan.steps_per_epoch,
         chars=history.chars_trained(history.step),
@@ -82,7 +84,7 @@ def summary_rows(summary: RunSummary) -> Iterator[tuple[str, str]]:
     yield "best validation, bits per character", _validation(summary.best_bits, summary.best_epoch)
     yield "last validation, bits per character", _validation(summary.last_bits, summary.last_epoch)
     yield "last training, bits per character", _number(summary.training_bits, ".3f")
-    yield "steps", f"{summary.steps:,} of {summary.planned_steps:,}"
+    yield "steps", f"{summary.steps:,} of {summary.planned_steps:,}{_early_end(summary)}"
     yield "epochs", f"{summary.epochs:.3g} of {summary.planned_epochs:.3g}"
     yield "characters trained", f"{summary.chars:,}"
     yield "characters per second, median", _number(summary.chars_per_second, ",.0f")
@@ -102,6 +104,10 @@ def format_duration(seconds: float) -> str:
 
 def _validation(bits: float | None, epoch: int | None) -> str:
     return "-" if bits is None else f"{bits:.3f} (epoch {epoch})"
+
+
+def _early_end(summary: RunSummary) -> str:
+    return f": ended early, not better since epoch {summary.best_epoch}" if summary.ended_early else ""
 
 
 def _number(value: float | None, form: str) -> str:

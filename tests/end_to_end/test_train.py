@@ -12,12 +12,14 @@ import pytest
 import safetensors.numpy
 
 from jobs import evaluate, train
+from jobs.history.status import read_status
 from preprocessing.errors import InputError
 from preprocessing.storage.urls import open_bucket
 from tests.support.inputs import small_dataset
 from tests.support.runs import arguments, arrays, finish, outcome, rows, saved_step, start, wait_until
 from tests.trainer.training.test_warm_start import seed_weights, write_keras2
 from trainer.runs import start_records
+from trainer.runs.folder import open_run
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +282,18 @@ def test_evaluating_on_a_dataset_of_other_symbols_is_refused(
     small_dataset(reviews_file, tmp_path, vocabulary="auto")
     with pytest.raises(InputError, match="its vocabulary is not the one that"):
         evaluate.main([str(undisturbed), "--set", f"dataset={tmp_path}"])
+
+
+def test_a_run_that_no_longer_improves_ends_as_complete_and_its_report_says_why(dataset: Path, tmp_path: Path) -> None:
+    # So small a rate changes no weight by a bit, and an equal loss is no better.
+    changes: dict[str, Any] = {"learning_rate": 1e-30, "epochs": 9, "stop_after_worse": 2, "report": "end"}
+    text = finish(start(arguments(dataset, tmp_path, **changes)))
+    run = tmp_path / "small"
+    assert "has not improved for stop_after_worse=2 validations" in text
+    assert len(rows(run, "validation")) == 3
+    steps = saved_step(run)
+    assert f"{steps:,} of {3 * steps:,}: ended early, not better since epoch 1" in (run / "report.html").read_text()
+    assert read_status(open_run(str(run))).state == "complete"
+    before = outcome(run)
+    finish(start(arguments(dataset, tmp_path, **changes)))
+    assert outcome(run) == before

@@ -33,11 +33,6 @@ class Position:
     losses: tuple[float, ...] = ()
     validation: float | None = None  # missing in format 1
 
-    def ends(self, steps: int) -> bool:
-        """Return whether a run of `steps` steps is complete, with all that it writes to its folder."""
-        # The validation loss is saved last, after the samples.
-        return self.step == steps and self.validation is not None
-
 
 @with_config(FORBID_UNKNOWN_KEYS)
 @dataclass(frozen=True, kw_only=True)

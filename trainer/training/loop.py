@@ -23,6 +23,7 @@ from trainer.data.windows import Windows, read_batch
 from trainer.model.state import copy_carried, copy_state
 from trainer.runs.checkpoint_index import Position
 from trainer.runs.checkpoints import Snapshot, diverged_message
+from trainer.runs.completion import is_complete
 from trainer.runs.metrics import Metrics
 from trainer.training.evaluation import Evaluation
 from trainer.training.profiler import Profiler
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Loop:
-    """The loop of a run, from the position `start` to the end of the plan."""
+    """The loop of a run, from the position `start` until the run is complete."""
 
     plan: TrainingPlan
     order: Order
@@ -50,6 +51,7 @@ class Loop:
     checkpoint_every_seconds: float
     start: Position
     profiler: Profiler | None = None
+    stop_after_worse: int = 0
 
     def __post_init__(self) -> None:
         self.step = self.start.step
@@ -58,7 +60,7 @@ class Loop:
         self._validation = self.start.validation  # of this step, once it is known
 
     def run(self) -> None:
-        """Train to the end of the plan, and save.
+        """Train until the run is complete, and save.
 
         Raises Stopped, after saving, if asked to stop. Raises InputError if the loss or a weight is no longer
         finite, and what Saver.check raises if the run cannot be saved.
@@ -87,7 +89,7 @@ class Loop:
                 self._end_epoch(epochs)
                 saved_at = row_at = time.monotonic()
                 row_step = self.step
-            if self.step == self.plan.steps:
+            if self._is_complete():
                 return
             if self.steps.agreement():
                 raise Stopped
@@ -102,6 +104,18 @@ class Loop:
             if time.monotonic() - saved_at >= self.checkpoint_every_seconds and not self.saver.busy:
                 self.saver.save(self._snapshot())
                 saved_at = time.monotonic()
+
+    def _is_complete(self) -> bool:
+        position = Position(step=self.step, validation=self._validation)
+        steps, rows = self.plan.steps, self.metrics.rows
+        complete = is_complete(position, steps=steps, rows=rows, stop_after_worse=self.stop_after_worse)
+        if complete and self.step < steps:
+            log.info(
+                "complete at step %d of %d: the validation loss has not improved for stop_after_worse=%d validations",
+                *(self.step, steps, self.stop_after_worse),
+                extra={"step": self.step},
+            )
+        return complete
 
     def _train_step(self) -> None:
         epoch, step_in_epoch = divmod(self.step, self.plan.steps_per_epoch)

@@ -19,7 +19,9 @@ from trainer.data.windows import Windows
 from trainer.model.network import build_model, build_optimizer
 from trainer.runs.checkpoint_index import Position, Retention, newest_entry
 from trainer.runs.checkpoints import Checkpoints
+from trainer.runs.completion import is_complete
 from trainer.runs.folder import build_order, hash_identity, list_hyperparameters, plan_run
+from trainer.runs.metric_rows import read_metric_rows
 from trainer.runs.metrics import Metrics
 from trainer.runs.start_records import StartRecorder, log_machine_change
 from trainer.runtime.devices import (
@@ -92,7 +94,12 @@ def run_training(job: TrainingJob) -> None:
     Raises Stopped, with all saved, after SIGTERM or Ctrl-C, and the exceptions of Loop.run.
     """
     data = open_data(job)
-    if job.workers.count > 1 and (newest := newest_entry(job.bucket)) and newest.ends(data.plan.steps):
+
+    def ends_run(position: Position) -> bool:
+        rows, stop_after_worse = read_metric_rows(job.bucket), job.config.stop_after_worse
+        return is_complete(position, steps=data.plan.steps, rows=rows, stop_after_worse=stop_after_worse)
+
+    if job.workers.count > 1 and (newest := newest_entry(job.bucket)) and ends_run(newest):
         log.info("%s: complete", job.bucket.url)  # the other workers may be gone for good, and would be waited for
         return
     require_supported_gpus()
@@ -103,7 +110,7 @@ def run_training(job: TrainingJob) -> None:
         start = set_initial_weights(
             *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
-        checkpoints.sweep(is_complete=start.ends(data.plan.steps))
+        checkpoints.sweep(is_complete=ends_run(start))
         machine = describe_machine() | {"deterministic": describe_determinism()}
         log_machine_change(job.bucket, machine, step=start.step)
         recorder = StartRecorder(job.bucket, step=start.step, machine=machine)
@@ -229,6 +236,7 @@ def build_loop(
         metrics=metrics,
         progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
         profiler=profiler,
+        stop_after_worse=config.stop_after_worse,
         validate=lambda: evaluate(steps, data.held_out, stride=stride),
         write_samples=samples,
         log_every_steps=config.log_every_steps,

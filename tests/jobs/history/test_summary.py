@@ -18,7 +18,7 @@ def start(*speeds: tuple[float, int, float], began: float) -> Attempt:
 def goodput(*attempts: Attempt, chars_per_step: int) -> Goodput | None:
     run: Any = None
     plan = TrainingPlan(steps=100, steps_per_epoch=100, chars_per_step=chars_per_step)
-    return measure_goodput(RunHistory(run, plan, 0, [], [], [], attempts, restarts=0, damaged=[]))
+    return measure_goodput(RunHistory(run, plan, 0, False, [], [], [], attempts, restarts=0, damaged=[]))
 
 
 def test_goodput_counts_the_time_of_steps_between_rows() -> None:

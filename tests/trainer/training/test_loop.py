@@ -44,7 +44,7 @@ def test_plan_that_ends_with_an_epoch_ends_it_once() -> None:
 
 
 class Counted:
-    """A run of 6 steps in epochs of 3. A later instance with the same store and folder resumes the run."""
+    """A run of 6 steps, or more, in epochs of 3. A later instance with the same store and folder resumes the run."""
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class Counted:
         sample: Callable[["Counted"], str] = lambda run: f"text {run.count}",
         should_stop: Callable[["Counted"], bool] = lambda _: False,
         every_seconds: float = 1e-9,
+        steps: int = 6,
+        stop_after_worse: int = 0,
     ) -> None:
         self.store, self.weight = store, keras.Variable(np.zeros(2, np.float32), name="count")
         checkpoints = Checkpoints(store, retention=Retention(2), scratch=scratch)
@@ -87,7 +89,7 @@ class Counted:
         }
         self.loop = Loop(
             **fakes,
-            plan=TrainingPlan(6, 3, 10),
+            plan=TrainingPlan(steps, 3, 10),
             order=ORDER,
             saver=Saver(store, checkpoints, metrics, give_up_seconds=1000),
             metrics=metrics,
@@ -95,6 +97,7 @@ class Counted:
             write_samples=samples,
             log_every_steps=2,
             checkpoint_every_seconds=every_seconds,
+            stop_after_worse=stop_after_worse,
             start=position,
         )
 
@@ -249,3 +252,44 @@ def test_run_that_another_process_took_over_ends_at_the_next_step(tmp_path: Path
     with pytest.raises(Conflict):
         overtaken.run()
     assert overtaken.count == 4
+
+
+WORSE = {3: 5.0, 6: 4.0, 9: 4.5, 12: 4.0, 15: 3.0, 18: 2.0}  # validation losses by step
+
+
+@pytest.mark.parametrize(("stop_after_worse", "steps"), [(0, 18), (1, 9), (2, 12), (3, 18)])
+def test_run_ends_once_its_validation_loss_no_longer_improves(
+    tmp_path: Path, stop_after_worse: int, steps: int
+) -> None:
+    settings: Any = {"steps": 18, "stop_after_worse": stop_after_worse, "validate": lambda run: WORSE[run.count]}
+    store = Memory()
+    ended = Counted(store, tmp_path / "one", **settings).run()
+    assert (ended.count, ended.outcome()["step"]) == (steps, steps)
+    again = Counted(store, tmp_path / "two", **settings).run()
+    assert again.count == steps
+    assert again.outcome() == ended.outcome()
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_run_that_ends_early_ends_at_the_same_step_after_a_stop(tmp_path: Path, at: int) -> None:
+    settings: Any = {"steps": 18, "stop_after_worse": 2, "validate": lambda run: WORSE[run.count]}
+    expected = Counted(Memory(), tmp_path / "undisturbed", **settings).run().outcome()
+    store = Memory()
+    with pytest.raises(Stopped):
+        Counted(store, tmp_path / "one", should_stop=lambda run: run.count == at, **settings).run()
+    assert Counted(store, tmp_path / "two", **settings).run().outcome() == expected
+
+
+def test_early_end_is_found_again_if_the_process_ends_before_its_last_save(tmp_path: Path) -> None:
+    settings: Any = {"steps": 18, "stop_after_worse": 1, "validate": lambda run: WORSE[run.count]}
+    expected = Counted(Memory(), tmp_path / "undisturbed", **settings).run().outcome()
+
+    def fail(run: Counted) -> str:
+        if run.count == 9:
+            raise RuntimeError
+        return f"text {run.count}"
+
+    store = Memory()
+    with pytest.raises(RuntimeError):
+        Counted(store, tmp_path / "one", sample=fail, **settings).run()
+    assert Counted(store, tmp_path / "two", **settings).run().outcome() == expected
