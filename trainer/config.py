@@ -67,6 +67,9 @@ class TrainConfig:
     runs: Url = key(REQUIRED, "URL of the folder of runs; this run writes runs/NAME")
     epochs: PositiveInt = key(20, "passes over the training windows")
     max_chars: NonNegativeInt = key(0, "predicted characters until training ends, if sooner; 0: epochs alone decide")
+    validate_every_chars: NonNegativeInt = key(
+        0, "predicted characters between two validations, each with samples; 0: only at the ends of epochs"
+    )
     stop_after_worse: NonNegativeInt = key(
         0, "validations in a row without a lower loss after which training ends; 0: epochs and max_chars decide"
     )
@@ -105,7 +108,8 @@ class TrainConfig:
     min_gpus: NonNegativeInt = key(0, "GPUs that this machine must have; with fewer the run exits with 1, for a retry")
     metrics_port: int = key(0, "port of Prometheus's /metrics and of the probe's /healthz; 0: none", ge=0, le=65535)
     report: Literal["never", "end", "epoch", "checkpoint"] = key(
-        "end", "when report.html is written: never, at the end, or also after each epoch or each checkpoint"
+        "end",
+        "when report.html is written: never, at the end, or also after each validation (epoch) or each checkpoint",
     )
     staging: StagingConfig = StagingConfig()
     model: ModelConfig = ModelConfig()

@@ -53,9 +53,9 @@ class ReportWriter:
         self._url, self._when = url, when
         self._lock = Lock()  # matplotlib's settings belong to the whole process
 
-    def after_save(self, epoch_ended: bool) -> None:
+    def after_save(self, validated: bool) -> None:
         """Write a report if one is due. Any thread may call this; it returns at once if a report is being written."""
-        due = self._when == "checkpoint" or (self._when == "epoch" and epoch_ended)
+        due = self._when == "checkpoint" or (self._when == "epoch" and validated)
         if due and self._lock.acquire(blocking=False):
             try:
                 self._write()

@@ -55,12 +55,12 @@ def show_live(polls: Polls) -> None:
 
 
 def print_lines(polls: Polls) -> None:
-    """Print a line for each new status, and a line for each epoch's sample."""
-    epoch = None
+    """Print a line for each new status, and a line for each new sample."""
+    step = None
     for status in changes(polls):
         print(f"{datetime.now():%H:%M:%S} {status_line(status)}", flush=True)
-        if status.samples and status.samples.epoch != epoch:
-            epoch = status.samples.epoch
+        if status.samples and status.samples.step != step:
+            step = status.samples.step
             print(f"{datetime.now():%H:%M:%S} {': '.join(shown_sample(status.samples))}", flush=True)
 
 

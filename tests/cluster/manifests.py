@@ -19,7 +19,7 @@ SETTINGS_LABEL = {"part": "settings"}
 Object = dict[str, Any]
 
 # Trains for twenty seconds, so that a test can disturb the run.
-TRAIN = SETTINGS | {"epochs": 16}
+TRAIN = SETTINGS | {"epochs": 16, "validate_every_chars": 0}
 # Small enough for several Jobs at once on two cores.
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "2500Mi"}}
 

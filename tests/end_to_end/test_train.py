@@ -20,6 +20,7 @@ from tests.support.runs import arguments, arrays, finish, outcome, rows, saved_s
 from tests.trainer.training.test_warm_start import seed_weights, write_keras2
 from trainer.runs import start_records
 from trainer.runs.folder import open_run
+from trainer.runs.samples import read_samples
 
 
 @pytest.fixture(scope="module")
@@ -297,3 +298,17 @@ def test_a_run_that_no_longer_improves_ends_as_complete_and_its_report_says_why(
     before = outcome(run)
     finish(start(arguments(dataset, tmp_path, **changes)))
     assert outcome(run) == before
+
+
+def test_a_run_is_also_validated_and_sampled_within_epochs_and_trains_the_same_weights(
+    dataset: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    per_epoch = int(rows(undisturbed, "validation")[0]["step"])
+    finish(start(arguments(dataset, tmp_path, validate_every_chars=(per_epoch // 2 + 1) * 64 * 16)))
+    run, every = tmp_path / "small", per_epoch // 2 + 1
+    steps = sorted({*range(every, 3 * per_epoch, every), per_epoch, 2 * per_epoch, 3 * per_epoch})
+    assert [row["step"] for row in rows(run, "validation")] == steps
+    assert [samples.step for samples in read_samples(open_bucket(str(run)))] == steps
+    assert (run / f"samples/epoch-001-step-{every:07}.txt").exists()
+    assert arrays(run).keys() == arrays(undisturbed).keys()
+    assert all(np.array_equal(array, arrays(undisturbed)[name]) for name, array in arrays(run).items())

@@ -48,6 +48,7 @@ dataset: d
 runs: r
 epochs: 20
 max_chars: 0
+validate_every_chars: 0
 stop_after_worse: 0
 batch_windows: 128
 learning_rate: 0.002

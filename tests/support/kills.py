@@ -22,11 +22,14 @@ from preprocessing.dataset.folder import open_dataset
 from tests.support.inputs import sets, small_dataset
 from tests.support.runs import newest, outcome, start
 
-# Eight epochs of about 40 steps, ten seconds after start-up. Checkpoints follow each other without a pause.
+VALIDATION_STEPS = 25
+# Eight epochs of about 40 steps, ten seconds after start-up, and validations within most of them. Checkpoints follow
+# each other without a pause.
 SETTINGS: dict[str, Any] = {
     "model.lstm_units": "[96, 64]",
     "batch_windows": 96,
     "epochs": 8,
+    "validate_every_chars": VALIDATION_STEPS * 96 * 16,
     "learning_rate": 0.005,
     "log_every_steps": 7,
     "block_windows": 2000,
@@ -78,8 +81,9 @@ class Local:
         if list(self._scratch.glob("train-*/saving.safetensors")):
             return WRITE
         saved = newest(self.folder)
-        at_epoch_end = saved and saved["step"] % self._steps_per_epoch == 0
-        return EPOCH if at_epoch_end and saved["validation"] is None else STEP
+        intervals = self._steps_per_epoch, VALIDATION_STEPS
+        due = saved and any(saved["step"] % steps == 0 for steps in intervals)
+        return EPOCH if due and saved["validation"] is None else STEP
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Position:
 
     `epoch` is the epoch of the last step, from 1; 0 before the first step.
     `losses` are the losses of the steps since the last metric row, in nats per character.
-    `validation` is the loss on held-out text, in nats per character. It is known only at the end of an epoch.
+    `validation` is the loss on held-out text, in nats per character. It is known only after a validation.
     """
 
     step: Count = 0
@@ -55,13 +55,13 @@ class _Index:
 
 @dataclass(frozen=True)
 class Retention:
-    """The checkpoints to keep: the `newest`, the best by validation loss, and one at each `every_epochs`-th epoch.
+    """The checkpoints to keep: the `newest`, the best by validation loss, and the validated one of each `every_steps`.
 
-    With `every_epochs` 0 no checkpoint is kept for its epoch. Of equal losses the newest is the best.
+    With `every_steps` 0 no checkpoint is kept for its step. Of equal losses the newest is the best.
     """
 
     newest: int
-    every_epochs: int = 0
+    every_steps: int = 0
 
     def kept(self, entries: Sequence[CheckpointEntry]) -> list[CheckpointEntry]:
         """Return the entries to keep, in order. `entries` are newest first."""
@@ -69,7 +69,7 @@ class Retention:
         return [e for index, e in enumerate(entries) if index < self.newest or e is best or self._is_periodic(e)]
 
     def _is_periodic(self, entry: CheckpointEntry) -> bool:
-        return entry.validation is not None and self.every_epochs > 0 and entry.epoch % self.every_epochs == 0
+        return entry.validation is not None and self.every_steps > 0 and entry.step % self.every_steps == 0
 
 
 def encode_index(entries: Sequence[CheckpointEntry]) -> bytes:
@@ -109,7 +109,7 @@ def choose_entry(bucket: Bucket, choice: CheckpointChoice) -> CheckpointEntry:
     if choice == "best":
         best = best_entry(entries)
         if best is None:
-            raise InputError(f"{bucket.url}: no checkpoint with a validation loss yet, expected the end of an epoch")
+            raise InputError(f"{bucket.url}: no checkpoint with a validation loss yet, expected a validation")
         return best
     for entry in entries:
         if entry.step == choice:
@@ -120,7 +120,7 @@ def choose_entry(bucket: Bucket, choice: CheckpointChoice) -> CheckpointEntry:
 
 def best_entry(entries: Sequence[CheckpointEntry]) -> CheckpointEntry | None:
     """Return the entry with the lowest validation loss, or None. `entries` are newest first."""
-    validated = [entry for entry in entries if entry.validation is not None]  # each at the end of an epoch
+    validated = [entry for entry in entries if entry.validation is not None]
     return min(validated, key=lambda entry: entry.validation or 0.0, default=None)
 
 

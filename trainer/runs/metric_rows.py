@@ -29,7 +29,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Validated:
-    """The loss on held-out text after an epoch, in nats per character, over `chars` predicted characters."""
+    """The loss on held-out text after `step` steps, in nats per character, over `chars` predicted characters."""
 
     kind: ClassVar = "validation"
     step: int

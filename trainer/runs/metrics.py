@@ -49,7 +49,7 @@ class Metrics:
             self._recorder.add_speed(step=step, chars_per_second=chars_per_second)
 
     def validation(self, *, step: int, epoch: int, loss: float, chars: int) -> None:
-        """Add the loss on held-out text after an epoch. It replaces the row that a killed process wrote."""
+        """Add the loss on held-out text. It replaces the row that a killed process wrote."""
         row = Validated(step, epoch, loss, loss / math.log(2), chars)
         self.rows = [other for other in self.rows if (other.kind, other.step) != (row.kind, step)] + [row]
         self._scalars(row, {})
@@ -92,7 +92,7 @@ class Metrics:
             hparams.hparams(dict(values))
 
     def samples(self, samples: Sequence[Sample], *, step: int) -> None:
-        """Add the samples after an epoch as texts by diversity."""
+        """Add the samples after a validation as texts by diversity."""
         with _lost_events_logged(), self._writer.as_default(step=step):
             for sample in samples:
                 tf.summary.text(f"samples/diversity {sample.diversity:g}", _markdown(sample))

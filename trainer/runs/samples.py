@@ -1,5 +1,10 @@
-"""The samples of an epoch: samples/epoch-003.txt for people, and samples/epoch-003.json with the same content."""
+"""The samples of an epoch: samples/epoch-003.txt for people, and samples/epoch-003.json with the same content.
 
+Samples from within an epoch are samples/epoch-003-step-0001200.txt and .json.
+"""
+
+import math
+import re
 from dataclasses import dataclass
 
 from preprocessing.json_format import encode_json, parse_json
@@ -19,20 +24,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class EpochSamples:
-    """The samples written after an epoch."""
+    """The samples written after an epoch, or after a validation within it."""
 
     epoch: int
     step: int
     samples: tuple[Sample, ...]
 
-    @property
-    def name(self) -> str:
-        """The name of the epoch's two objects, without .txt and .json."""
-        return f"{FOLDER}epoch-{self.epoch:03}"
-
-    def objects(self) -> dict[str, bytes]:
+    def objects(self, *, within_epoch: bool = False) -> dict[str, bytes]:
         """Return both objects by name."""
-        return {f"{self.name}.txt": self._text().encode(), f"{self.name}.json": encode_json(self)}
+        step = f"-step-{self.step:07}" if within_epoch else ""
+        name = f"{FOLDER}epoch-{self.epoch:03}{step}"
+        return {f"{name}.txt": self._text().encode(), f"{name}.json": encode_json(self)}
 
     def _text(self) -> str:
         """Return all samples below their diversity. A prompt that several samples share is shown once."""
@@ -49,19 +51,24 @@ def parse_samples(data: bytes, *, where: str) -> EpochSamples:
 
 
 def read_samples(bucket: Bucket) -> list[EpochSamples]:
-    """Return the samples of all epochs so far, in order. Raises InputError, with its name, for a damaged object."""
+    """Return all samples so far, in order. Raises InputError, with its name, for a damaged object."""
     return [_read(bucket, name) for name in _names(bucket)]
 
 
 def read_last_samples(bucket: Bucket) -> EpochSamples | None:
-    """Return the samples of the last epoch; None before the end of the first epoch."""
+    """Return the last samples; None before the first validation."""
     names = _names(bucket)
     return _read(bucket, names[-1]) if names else None
 
 
 def _names(bucket: Bucket) -> list[str]:
-    names = [name for name in bucket.names(FOLDER) if name.endswith(".json")]
-    return sorted(names, key=lambda name: (len(name), name))  # epoch-1000 comes after epoch-999
+    return sorted((name for name in bucket.names(FOLDER) if name.endswith(".json")), key=_position)
+
+
+def _position(name: str) -> tuple[float, float]:
+    """Return the epoch and the step in an object's name. The end of an epoch comes after all steps within it."""
+    epoch, step, *_ = [*map(float, re.findall(r"\d+", name)), math.inf, math.inf]
+    return epoch, step
 
 
 def _read(bucket: Bucket, name: str) -> EpochSamples:

@@ -2,8 +2,9 @@
 
 A run is a sequence of steps 0, 1, 2, ... The next step depends on the step's number, the weights, the optimizer and,
 within a segment, the state that the rows carry. So a run that is killed at any instant resumes exactly from its last
-checkpoint: metric rows after that step are dropped and written again with the same values. At the end of an epoch the
-order is checkpoint, validation, samples, so that an error in the later two loses nothing, and a restart repeats them.
+checkpoint: metric rows after that step are dropped and written again with the same values. Where a validation is due,
+the order is checkpoint, validation, samples, so that an error in the later two loses nothing, and a restart repeats
+them.
 """
 
 import logging
@@ -84,9 +85,8 @@ class Loop:
         saved_at = row_at = time.monotonic()
         row_step = self.step
         while True:
-            epochs = self.plan.epochs_done(self.step)
-            if epochs is not None and self._validation is None:
-                self._end_epoch(epochs)
+            if self.plan.validates(self.step) and self._validation is None:
+                self._validate()
                 saved_at = row_at = time.monotonic()
                 row_step = self.step
             if self._is_complete():
@@ -94,7 +94,7 @@ class Loop:
             if self.steps.agreement():
                 raise Stopped
             self._train_step()
-            due = self.step % self.log_every_steps == 0 or self.plan.epochs_done(self.step) is not None
+            due = self.step % self.log_every_steps == 0 or self.plan.validates(self.step)
             if due and self._losses:
                 self._add_row(
                     chars=(self.step - row_step) * self.plan.chars_per_step, seconds=time.monotonic() - row_at
@@ -142,17 +142,17 @@ class Loop:
         self.progress.end_row(self.step, epoch=self._epoch, loss=loss)
         self._losses = []
 
-    def _end_epoch(self, epoch: int) -> None:
+    def _validate(self) -> None:
         self.saver.save(self._snapshot())  # first, so that an error in what follows loses nothing
         result = self.validate()
         self._mean([result.loss])
-        self.saver.add_samples(self.write_samples(epoch, self.step))
-        self.metrics.validation(step=self.step, epoch=epoch, loss=result.loss, chars=result.chars)
+        self.saver.add_samples(self.write_samples(self._epoch, self.step))
+        self.metrics.validation(step=self.step, epoch=self._epoch, loss=result.loss, chars=result.chars)
         self._validation = result.loss
         self.saver.save(self._snapshot())
         log.info(
             "epoch %d, step %d: validation %.4f nats = %.4f bits per character over %d characters",
-            *(epoch, self.step, result.loss, result.bits_per_char, result.chars),
+            *(self._epoch, self.step, result.loss, result.bits_per_char, result.chars),
             extra={"step": self.step},
         )
 

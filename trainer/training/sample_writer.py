@@ -1,4 +1,4 @@
-"""Samples after an epoch, as objects for the run's folder."""
+"""Samples after a validation, as objects for the run's folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -17,7 +17,7 @@ from trainer.sampling.sampler import build_stepper, continue_prompts, draw_numbe
 
 
 class ShowSamples(Protocol):
-    """A display of each epoch's samples, such as TensorBoard."""
+    """A display of samples, such as TensorBoard."""
 
     def __call__(self, samples: Sequence[Sample], *, step: int) -> None: ...
 
@@ -25,7 +25,8 @@ class ShowSamples(Protocol):
 class SampleWriter:
     """Samples one held-out prompt at all diversities in one batch. The prompt changes with each epoch.
 
-    `agreement` is the workers', `should_stop` this worker's own.
+    `agreement` is the workers', `should_stop` this worker's own. `ends_epoch` tells whether an epoch ends after so many
+    steps.
     """
 
     def __init__(
@@ -36,15 +37,17 @@ class SampleWriter:
         config: TrainConfig,
         agreement: StopAgreement,
         *,
+        ends_epoch: Callable[[int], bool],
         chief: bool,
         should_stop: Callable[[], bool],
         show: ShowSamples,
     ) -> None:
         self._model, self._held_out, self._vocabulary, self._config = model, held_out, vocabulary, config
         self._agreement, self._chief, self._should_stop, self._show = agreement, chief, should_stop, show
+        self._ends_epoch = ends_epoch
 
     def __call__(self, epoch: int, step: int) -> Mapping[str, bytes]:
-        """Return the epoch's samples as objects by name. Only the chief samples; the other workers wait for it.
+        """Return the samples of this step as objects by name. Only the chief samples; the other workers wait for it.
 
         Raises Stopped if any worker must stop.
         """
@@ -69,7 +72,7 @@ class SampleWriter:
         texts = zip(config.diversities, ids, strict=True)
         samples = tuple(Sample(diversity, decode(prompt), decode(row)) for diversity, row in texts)
         self._show(samples, step=step)
-        return EpochSamples(epoch, step, samples).objects()
+        return EpochSamples(epoch, step, samples).objects(within_epoch=not self._ends_epoch(step))
 
     def _prompt(self, epoch: int) -> np.ndarray:
         shards, rows = self._held_out.strided_rows(1)

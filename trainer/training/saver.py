@@ -26,7 +26,7 @@ class Saver:
     """The saver of one run, for one thread.
 
     `alive` is called while a save is waited for. `after_save` is called in the saving thread after each successful
-    save, with whether an epoch ended there. Nothing waits for `after_save`.
+    save, with whether a validation was due there. Nothing waits for `after_save`.
     """
 
     def __init__(

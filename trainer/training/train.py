@@ -58,8 +58,8 @@ FILLING_WINDOWS = 128
 class TrainingJob:
     """A run to train, and what this process gives to it.
 
-    `watchdog` is reset at each sign of progress. `after_save` is called after each save of the chief, with whether an
-    epoch ended there.
+    `watchdog` is reset at each sign of progress. `after_save` is called after each save of the chief, with whether a
+    validation was due there.
     """
 
     config: TrainConfig
@@ -106,7 +106,7 @@ def run_training(job: TrainingJob) -> None:
     require_gpus(job.config.min_gpus)
     with no_worker_lost():
         steps = build_steps(job, data.plan)
-        checkpoints = open_checkpoints(job)
+        checkpoints = open_checkpoints(job, data.plan)
         start = set_initial_weights(
             *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
@@ -184,12 +184,12 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
     )
 
 
-def open_checkpoints(job: TrainingJob) -> Checkpoints:
+def open_checkpoints(job: TrainingJob, plan: TrainingPlan) -> Checkpoints:
     """Open the run's checkpoints. Only the chief saves, so only the chief logs saves."""
     config = job.config.checkpoint
     if not job.workers.chief:
         logging.getLogger(Checkpoints.__module__).setLevel(logging.WARNING)
-    retention = Retention(config.keep, every_epochs=config.keep_every_epochs)
+    retention = Retention(config.keep, every_steps=config.keep_every_epochs * plan.steps_per_epoch)
     return Checkpoints(job.bucket, retention=retention, scratch=job.scratch)
 
 
@@ -213,6 +213,7 @@ def build_loop(
     metrics.hyperparameters(list_hyperparameters(config))
     samples = SampleWriter(
         *(steps.model, data.held_out, manifest.symbols(), config, steps.agreement),
+        ends_epoch=plan.ends_epoch,
         chief=chief,
         should_stop=job.should_stop,
         show=metrics.samples,

@@ -14,8 +14,8 @@ from trainer.runs.checkpoint_index import CHECKPOINT_INDEX, CheckpointEntry, Pos
 from trainer.runs.checkpoints import Checkpoints, Snapshot, read_newest
 
 
-def opened(store: Memory, folder: Path, *, every_epochs: int = 0) -> Checkpoints:
-    return Checkpoints(store, retention=Retention(2, every_epochs=every_epochs), scratch=folder)
+def opened(store: Memory, folder: Path, *, every_steps: int = 0) -> Checkpoints:
+    return Checkpoints(store, retention=Retention(2, every_steps=every_steps), scratch=folder)
 
 
 def save(checkpoints: Checkpoints, step: int, *, epoch: int = 1, validation: float | None = None) -> None:
@@ -183,9 +183,9 @@ def test_best_checkpoint_is_kept_and_remembered_across_restarts(tmp_path: Path) 
 
 def test_checkpoint_of_each_second_epoch_is_kept_for_good(tmp_path: Path) -> None:
     store = Memory()
-    checkpoints = opened(store, tmp_path, every_epochs=2)
+    checkpoints = opened(store, tmp_path, every_steps=4)
     for step in range(1, 13):  # two steps per epoch: each second step ends an epoch
-        save(checkpoints, step, epoch=(step + 1) // 2, validation=-step if step % 2 == 0 else None)
+        save(checkpoints, step, epoch=(step + 1) // 2, validation=-step)  # also within epochs
     assert files(store) == [4, 8, 11, 12]
 
 

@@ -49,6 +49,10 @@ def test_samples_of_all_epochs_are_read_in_order_and_the_last_alone() -> None:
         for name, data in EpochSamples(epoch, 9, SAMPLES).objects().items():
             store.write(name, data)
     assert [one.epoch for one in read_samples(store)] == [2, 999, 1000]
+    for name, data in EpochSamples(999, 4, SAMPLES).objects(within_epoch=True).items():
+        store.write(name, data)
+    assert store.read("samples/epoch-999-step-0000004.json")
+    assert [(one.epoch, one.step) for one in read_samples(store)] == [(2, 9), (999, 4), (999, 9), (1000, 9)]
     store.write("samples/epoch-002.json", b"{}")
     assert read_last_samples(store) == EpochSamples(1000, 9, SAMPLES)
     with pytest.raises(InputError, match="memory/samples/epoch-002.json: not an epoch's samples"):

@@ -35,12 +35,19 @@ def test_plan_ends_with_its_epochs_or_its_characters(epochs: int, max_chars: int
 
 def test_epoch_ends_after_its_steps_and_the_last_one_with_the_plan() -> None:
     found = TrainingPlan(steps=8, steps_per_epoch=3, chars_per_step=1)
-    assert [found.epochs_done(step) for step in range(9)] == [None, None, None, 1, None, None, 2, None, 3]
+    assert [step for step in range(9) if found.ends_epoch(step)] == [3, 6, 8]
+    assert [step for step in range(9) if found.validates(step)] == [3, 6, 8]
 
 
 def test_plan_that_ends_with_an_epoch_ends_it_once() -> None:
     found = TrainingPlan(steps=6, steps_per_epoch=3, chars_per_step=1)
-    assert [step for step in range(7) if found.epochs_done(step)] == [3, 6]
+    assert [step for step in range(7) if found.ends_epoch(step)] == [3, 6]
+
+
+@pytest.mark.parametrize(("chars", "validated"), [(0, [3, 6, 8]), (1, list(range(1, 9))), (250, [2, 3, 4, 6, 8])])
+def test_plan_also_validates_within_epochs(chars: int, validated: list[int]) -> None:
+    found = plan_training(3, epochs=9, max_chars=800, chars_per_step=100, validate_every_chars=chars)
+    assert [step for step in range(9) if found.validates(step)] == validated
 
 
 class Counted:
@@ -57,6 +64,7 @@ class Counted:
         should_stop: Callable[["Counted"], bool] = lambda _: False,
         every_seconds: float = 1e-9,
         steps: int = 6,
+        validation_steps: int = 0,
         stop_after_worse: int = 0,
     ) -> None:
         self.store, self.weight = store, keras.Variable(np.zeros(2, np.float32), name="count")
@@ -71,8 +79,9 @@ class Counted:
             self.weight.assign(self.weight + 1)
             return step(self)
 
-        def samples(epoch: int, _: int) -> Mapping[str, bytes]:
-            return {f"samples/{epoch}": sample(self).encode()}
+        def samples(epoch: int, step: int) -> Mapping[str, bytes]:
+            name = f"{epoch}" if self.loop.plan.ends_epoch(step) else f"{epoch}-{step}"
+            return {f"samples/{name}": sample(self).encode()}
 
         fakes: Any = {
             "windows": SimpleNamespace(read=lambda shards, *_: np.zeros((len(shards), 2), np.uint8)),
@@ -89,7 +98,7 @@ class Counted:
         }
         self.loop = Loop(
             **fakes,
-            plan=TrainingPlan(steps, 3, 10),
+            plan=TrainingPlan(steps, 3, 10, validation_steps),
             order=ORDER,
             saver=Saver(store, checkpoints, metrics, give_up_seconds=1000),
             metrics=metrics,
@@ -252,6 +261,20 @@ def test_run_that_another_process_took_over_ends_at_the_next_step(tmp_path: Path
     with pytest.raises(Conflict):
         overtaken.run()
     assert overtaken.count == 4
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_validations_within_epochs_are_the_same_after_a_stop(tmp_path: Path, at: int) -> None:
+    settings: Any = {"steps": 8, "validation_steps": 2}
+    expected = Counted(Memory(), tmp_path / "undisturbed", **settings).run().outcome()
+    rows = [json.loads(row) for row in expected["metrics.jsonl"].splitlines()]
+    found = [(row["epoch"], row["step"], row["loss"]) for row in rows if row["kind"] == "validation"]
+    assert found == [(1, 2, 2 / 2), (1, 3, 2 / 3), (2, 4, 2 / 4), (2, 6, 2 / 6), (3, 8, 2 / 8)]
+    assert {"samples/1-2", "samples/1", "samples/2-4", "samples/2", "samples/3"} <= expected.keys()
+    store = Memory()
+    with pytest.raises(Stopped):
+        Counted(store, tmp_path / "one", should_stop=lambda run: run.count == at, **settings).run()
+    assert Counted(store, tmp_path / "two", **settings).run().outcome() == expected
 
 
 WORSE = {3: 5.0, 6: 4.0, 9: 4.5, 12: 4.0, 15: 3.0, 18: 2.0}  # validation losses by step
