@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from preprocessing.dataset import records
 from preprocessing.dataset.manifest import Manifest, Shard
-from trainer.data.order import Integers, Order
+from trainer.data.hashing import Integers
+from trainer.data.order import Order
 
 # (shard, the shards to fetch meanwhile, most urgent first) to the shard's bytes, mapped. See Staging.map_shard.
 MapShard = Callable[[Shard, Sequence[Shard]], npt.NDArray[np.uint8]]

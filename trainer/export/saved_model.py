@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from preprocessing.dataset.vocabulary import OPEN
-from trainer.data.order import GAMMA, MIX_1, MIX_2
+from trainer.data.hashing import GAMMA, MIX_1, MIX_2
 from trainer.sampling.sampler import next_logits, step_weights
 
 

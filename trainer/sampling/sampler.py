@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from preprocessing.errors import Stopped
-from trainer.data.order import uniform
+from trainer.data.hashing import uniform
 from trainer.model.network import inference_weights
 from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from preprocessing.dataset.folder import Dataset
-from preprocessing.dataset.manifest import Manifest
 from preprocessing.errors import Stopped
-from trainer.data.order import Integers
+from trainer.data.hashing import Integers
 from trainer.data.staging import stage
 from trainer.data.windows import Windows, pad_batch
 from trainer.model.network import build_model
@@ -25,6 +24,7 @@ from trainer.runs.folder import Run
 from trainer.runtime.devices import configure_devices
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy
+from trainer.training.carry import can_carry, window_stride
 from trainer.training.steps import Steps
 
 PREFETCH_SHARDS = 8  # shards to fetch while one is read
@@ -41,22 +41,6 @@ class Evaluation:
     def bits_per_char(self) -> float:
         """The loss in bits per character."""
         return self.loss / math.log(2)
-
-
-def window_stride(objective: str, manifest: Manifest) -> int:
-    """Return the stride at which windows share no predicted character; 1 for the objective `last`."""
-    return 1 if objective == "last" else -(-manifest.window_chars // manifest.stride_chars)
-
-
-def can_carry(dataset: Dataset, split: str, *, objective: str, max_bytes: int) -> bool:
-    """Return whether a split can be evaluated with carried state.
-
-    The windows that `window_stride` chooses must follow each other without a gap. The lanes read all shards of the
-    split at once: copies of shards must fit in `max_bytes` together.
-    """
-    manifest = dataset.manifest
-    fits = not dataset.is_remote or sum(shard.bytes for shard in dataset.shards(split)) <= max_bytes
-    return fits and objective == "every" and manifest.window_chars % manifest.stride_chars == 0
 
 
 def evaluate_windows(steps: Steps, windows: Windows, *, stride: int) -> Evaluation:
@@ -77,7 +61,7 @@ def evaluate_carried(steps: Steps, windows: Windows, *, stride: int) -> Evaluati
     lane_windows = -(-count // steps.batch_windows)
     lanes = np.arange(0, count, lane_windows)  # the first window of each
     batches = (lanes[lanes + step < count] + step for step in range(lane_windows))  # only the last lane may end sooner
-    return _evaluate(steps, windows, rows, batches, state=steps.zero_state())
+    return _evaluate(steps, windows, rows, batches, state=steps.replica_zero_state())
 
 
 def _evaluate(

@@ -9,7 +9,7 @@ import numpy as np
 from preprocessing.dataset.vocabulary import Vocabulary
 from preprocessing.errors import Stopped
 from trainer.config import TrainConfig
-from trainer.data.order import hash_key
+from trainer.data.hashing import hash_key
 from trainer.data.windows import Windows
 from trainer.runs.samples import EpochSamples, Sample
 from trainer.runtime.stop_agreement import StopAgreement

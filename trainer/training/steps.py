@@ -74,7 +74,7 @@ class Steps:
         self.agreement.record(flags, waited=True)
         return nats, chars, state
 
-    def zero_state(self) -> Sequence[Any]:
+    def replica_zero_state(self) -> Sequence[Any]:
         """Return a state of zero for `evaluate_from_state`."""
         return [
             self.strategy.experimental_distribute_values_from_function(lambda _, layer=layer: layer)

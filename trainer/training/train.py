@@ -37,8 +37,9 @@ from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy, no_worker_lost, require_same_run
 from trainer.runtime.watchdog import Watchdog
 from trainer.runtime.workers import Workers
+from trainer.training.carry import require_carried_windows, window_stride
 from trainer.training.device_check import check_gpus
-from trainer.training.evaluation import can_carry, evaluate_carried, evaluate_windows, window_stride
+from trainer.training.evaluation import evaluate_carried, evaluate_windows
 from trainer.training.initial_weights import set_initial_weights
 from trainer.training.loop import Loop
 from trainer.training.profiler import Profiler
@@ -132,25 +133,6 @@ def open_data(job: TrainingJob) -> Data:
         Windows(job.dataset.shards(split), manifest, job.staging.map_shard) for split in ("train", "validation")
     )
     return Data(plan_run(config, manifest), order, training, held_out)
-
-
-def require_carried_windows(config: TrainConfig, dataset: Dataset) -> None:
-    """Raise InputError if state is to be carried, and the windows do not follow each other or are not all predicted."""
-    carry, manifest = config.carry_windows, dataset.manifest
-    if carry == 1:
-        return
-    if manifest.stride_chars != manifest.window_chars:
-        raise InputError(
-            f"carry_windows={carry}: needs windows that follow each other, but the dataset has stride_chars="
-            f"{manifest.stride_chars} and window_chars={manifest.window_chars}: build one where they are equal"
-        )
-    if config.objective != "every":
-        raise InputError(f"carry_windows={carry}: needs objective=every, not {config.objective}")
-    max_bytes = config.staging.max_bytes
-    if not can_carry(dataset, "validation", objective=config.objective, max_bytes=max_bytes):
-        raise InputError(
-            f"staging.max_bytes={max_bytes}: with carry_windows={carry} the whole validation split must fit"
-        )
 
 
 def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:

@@ -94,7 +94,7 @@ def graph_of(steps: Steps, name: str) -> list[tf.Operation]:
     if name == "train":
         function = steps._train.get_concrete_function(ids, weights, windows, flag, steps.state)
     else:
-        state = steps.zero_state() if steps.state else []
+        state = steps.replica_zero_state() if steps.state else []
         function = steps._evaluate.get_concrete_function(ids, weights, flag, state)
     # TensorFlow keeps int32 on the host. A copy of other types to the GPU would wait for the step before.
     given = function.inputs[: len(function.inputs) - len(function.captured_inputs)]

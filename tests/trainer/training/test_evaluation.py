@@ -9,7 +9,8 @@ import pytest
 from preprocessing.errors import Stopped
 from tests.trainer.data.test_windows import MANIFEST
 from trainer.data.windows import Batch
-from trainer.training.evaluation import evaluate_carried, evaluate_windows, window_stride
+from trainer.training.carry import window_stride
+from trainer.training.evaluation import evaluate_carried, evaluate_windows
 
 
 class FiveWindows:
@@ -36,7 +37,9 @@ def steps(seen: list[list[int]], agreement: Callable[[], bool] = lambda: False) 
             assert all(number == before + 1 for number, before, weight in rows if weight and before >= 0)
         return float(batch.ids[:, 0] @ batch.weights), 2 * float(batch.weights.sum()), numbers if state else []
 
-    return SimpleNamespace(batch_windows=2, evaluate_from_state=judge, zero_state=lambda: [-1, -1], agreement=agreement)
+    return SimpleNamespace(
+        batch_windows=2, evaluate_from_state=judge, replica_zero_state=lambda: [-1, -1], agreement=agreement
+    )
 
 
 def test_every_window_counts_once_and_the_last_batch_is_padded() -> None:

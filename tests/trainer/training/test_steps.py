@@ -85,7 +85,7 @@ def test_evaluation_of_two_halves_with_carried_state_is_that_of_the_whole(replic
     steps = Trained(replicas, BATCHES[:1], carry=True).steps
     rows = np.ones(8, np.float32)
     whole, _ = steps.evaluate(Batch(IDS[:8], rows))
-    first, _, state = steps.evaluate_from_state(Batch(IDS[:8, :6], rows), steps.zero_state())
+    first, _, state = steps.evaluate_from_state(Batch(IDS[:8, :6], rows), steps.replica_zero_state())
     second, _, _ = steps.evaluate_from_state(Batch(IDS[:8, 5:], rows), state)
     np.testing.assert_allclose(float(first) + float(second), float(whole), rtol=1e-5)
 
