@@ -89,7 +89,8 @@ class TrainConfig:
         1, "neighbouring windows in a segment, through which the LSTM's state is carried; 1: each starts from zero"
     )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = key(
-        "auto", "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that has it, else float32 (TF32 on a GPU)"
+        "auto",
+        "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that is faster in it, else float32 (TF32 on a GPU)",
     )
     deterministic: Literal["auto"] | bool = key(
         "auto", "true: the same steps give the same bits; auto: true on CPUs, false on GPUs, where it costs speed"

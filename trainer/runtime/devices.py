@@ -80,8 +80,8 @@ def configure_devices(
     """
     require_supported_gpus()
     gpus = len(tf.config.get_visible_devices("GPU"))  # of this machine alone, without the other workers
-    flags = frozenset(read_cpu_fact(CPUINFO, "flags").split())
-    policy, reason = choose_precision(setting, gpus=gpus, cpu_flags=flags, inference=inference)
+    flags, vendor = frozenset(read_cpu_fact(CPUINFO, "flags").split()), read_cpu_fact(CPUINFO, "vendor_id")
+    policy, reason = choose_precision(setting, gpus=gpus, cpu_flags=flags, cpu_vendor=vendor, inference=inference)
     log.info("%d GPU(s), precision %s: %s", gpus, policy, reason)
     keras.mixed_precision.set_global_policy(policy)
     keras.utils.set_random_seed(seed)
@@ -102,9 +102,13 @@ def describe_determinism() -> str:
     return "yes" if config.is_op_determinism_enabled() else "no"
 
 
-def choose_precision(setting: str, *, gpus: int, cpu_flags: frozenset[str], inference: bool = False) -> tuple[str, str]:
-    """Return a Keras dtype policy and the reason. `auto` takes half precision if the hardware multiplies in it.
+def choose_precision(
+    setting: str, *, gpus: int, cpu_flags: frozenset[str], cpu_vendor: str, inference: bool = False
+) -> tuple[str, str]:
+    """Return a Keras dtype policy and the reason. `auto` takes half precision if the hardware multiplies faster in it.
 
+    AMX multiplies bfloat16 many times as fast as float32. AVX-512 does so on AMD's CPUs at twice the speed. On Intel's
+    it takes longer than float32, because half as many units can do it (`make bench-train` prints both).
     With `inference`, the run may have been trained on another kind of machine. A GPU's float16 is then replaced on
     a CPU, because few CPUs multiply in float16.
     """
@@ -114,7 +118,10 @@ def choose_precision(setting: str, *, gpus: int, cpu_flags: frozenset[str], infe
         return setting, "as configured"
     if gpus:
         return "mixed_float16", "a GPU; the loss is scaled"
-    bfloat16_flags = sorted(cpu_flags & {"amx_bf16", "avx512_bf16"})
-    if bfloat16_flags:
-        return "mixed_bfloat16", f"a CPU with {bfloat16_flags[-1]}"
+    if "amx_bf16" in cpu_flags:
+        return "mixed_bfloat16", "a CPU with amx_bf16"
+    if "avx512_bf16" in cpu_flags:
+        if cpu_vendor == "AuthenticAMD":
+            return "mixed_bfloat16", "a CPU of AMD with avx512_bf16"
+        return "float32", "a CPU whose avx512_bf16 is no faster"
     return "float32", "a CPU without bfloat16 instructions"

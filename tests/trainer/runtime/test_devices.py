@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import tensorflow as tf
@@ -7,20 +7,26 @@ from preprocessing.errors import InputError
 from trainer.runtime.devices import choose_precision, is_deterministic, is_supported, require_supported_gpus
 from trainer.runtime.strategy import choose_collectives
 
+AMD, INTEL = "AuthenticAMD", "GenuineIntel"
+
 
 @pytest.mark.parametrize(
-    ("setting", "gpus", "flags", "policy"),
+    ("setting", "gpus", "vendor", "flags", "policy"),
     [
-        ("auto", 1, {"avx512_bf16"}, "mixed_float16"),
-        ("auto", 0, {"avx512_bf16", "avx2"}, "mixed_bfloat16"),
-        ("auto", 0, {"amx_bf16"}, "mixed_bfloat16"),
-        ("auto", 0, {"avx2"}, "float32"),
-        ("float32", 8, {"amx_bf16"}, "float32"),
-        ("mixed_bfloat16", 0, set(), "mixed_bfloat16"),
+        ("auto", 1, AMD, {"avx512_bf16"}, "mixed_float16"),
+        ("auto", 0, AMD, {"avx512_bf16", "avx2"}, "mixed_bfloat16"),
+        ("auto", 0, INTEL, {"avx512_bf16", "avx2"}, "float32"),
+        ("auto", 0, INTEL, {"amx_bf16", "avx512_bf16"}, "mixed_bfloat16"),
+        ("auto", 0, AMD, {"avx2"}, "float32"),
+        ("auto", 0, "", set(), "float32"),
+        ("float32", 8, INTEL, {"amx_bf16"}, "float32"),
+        ("mixed_bfloat16", 0, INTEL, set(), "mixed_bfloat16"),
     ],
 )
-def test_half_precision_is_chosen_if_the_hardware_has_it(setting: str, gpus: int, flags: set[str], policy: str) -> None:
-    found, reason = choose_precision(setting, gpus=gpus, cpu_flags=frozenset(flags))
+def test_half_precision_is_chosen_if_the_hardware_is_faster_in_it(
+    setting: str, gpus: int, vendor: str, flags: set[str], policy: str
+) -> None:
+    found, reason = choose_precision(setting, gpus=gpus, cpu_flags=frozenset(flags), cpu_vendor=vendor)
     assert found == policy
     assert reason
 
@@ -30,9 +36,9 @@ def test_half_precision_is_chosen_if_the_hardware_has_it(setting: str, gpus: int
     [(1, set(), "mixed_float16"), (0, {"avx2"}, "float32"), (0, {"amx_bf16", "avx512_fp16"}, "mixed_bfloat16")],
 )
 def test_run_trained_in_float16_is_read_in_this_machine_s_precision(gpus: int, flags: set[str], policy: str) -> None:
-    found, _ = choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags), inference=True)
-    assert found == policy
-    assert choose_precision("mixed_float16", gpus=gpus, cpu_flags=frozenset(flags))[0] == "mixed_float16"
+    machine: Any = {"gpus": gpus, "cpu_flags": frozenset(flags), "cpu_vendor": INTEL}
+    assert choose_precision("mixed_float16", **machine, inference=True)[0] == policy
+    assert choose_precision("mixed_float16", **machine)[0] == "mixed_float16"
 
 
 BUILT = ["sm_60", "sm_70", "sm_80", "sm_89", "compute_90"]
