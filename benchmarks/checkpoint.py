@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.lstm_shapes import SYMBOLS, WINDOW_CHARS
-from benchmarks.lstm_steps import seed_steps
+from benchmarks.lstm_steps import build_steps
 from preprocessing.storage.urls import open_bucket
 from trainer.data.windows import Batch
 from trainer.model.state import copy_state
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--batch", type=int, default=128)
     args = parser.parse_args()
-    net, adam, steps = seed_steps(args.batch)
+    net, adam, steps = build_steps(args.batch)
     ids = np.random.default_rng(1).integers(0, SYMBOLS, (args.batch, WINDOW_CHARS + 1)).astype(np.uint8)
     batch = Batch(ids, np.ones(args.batch, np.float32))
 

@@ -1,4 +1,4 @@
-"""A contender: this project's training step on the seed script's model, with windows read from shards.
+"""A contender: this project's training step on a model of lstm_shapes, with windows read from shards.
 
 A turn answers the seconds of the input (order, reading, padding) and of the step. Other requests: "matmul" answers the
 machine's limit, in operations per second of a 2048 x 2048 matrix product in the same precision. "evaluate" answers the
@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.contender import serve
-from benchmarks.lstm_steps import seed_steps
+from benchmarks.lstm_shapes import SHAPES
+from benchmarks.lstm_steps import build_steps
 from benchmarks.start import CountingFetcher, write_dataset
 from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
@@ -32,9 +33,11 @@ TEXTS = len(DIVERSITIES)
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--model", choices=SHAPES, required=True)
     parser.add_argument("--batch", type=int, required=True)
-    batch = parser.parse_args().batch
-    net, _, steps = seed_steps(batch)
+    args = parser.parse_args()
+    batch, shape = args.batch, SHAPES[args.model]
+    net, _, steps = build_steps(batch, shape.units)
     dtype = keras.mixed_precision.dtype_policy().compute_dtype
     square = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
     product = tf.function(lambda: tf.matmul(square, square)[0, 0])
@@ -43,7 +46,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "dataset")
-        manifest, shards = write_dataset(source, 4)
+        manifest, shards = write_dataset(source, 4, window_chars=shape.window_chars)
         fetch = CountingFetcher(open_bucket(str(source))).fetch
         staging = Staging(fetch, Path(folder, "copies"), max_bytes=sum(shard.bytes for shard in shards))
         windows = Windows(shards, manifest, staging.map_shard)

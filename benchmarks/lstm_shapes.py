@@ -1,5 +1,24 @@
-"""Sizes of the seed script's model, which all contenders of `benchmarks.train` use."""
+"""Sizes of the models that `benchmarks.train` measures: the seed script's, and that of jobs/demo.yaml."""
 
-SYMBOLS, WINDOW_CHARS, UNITS = 61, 256, (1024, 512)
-# Operations per character: each weight takes a multiplication and an addition, once forward and twice backward.
-FLOPS = 3 * 2 * (4 * (SYMBOLS + UNITS[0]) * UNITS[0] + 4 * (UNITS[0] + UNITS[1]) * UNITS[1] + UNITS[1] * SYMBOLS)
+from dataclasses import dataclass
+
+SYMBOLS, WINDOW_CHARS, UNITS = 61, 256, (1024, 512)  # the seed script's
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Units of each LSTM layer, characters of a window, and the batches to measure, in windows."""
+
+    units: tuple[int, ...]
+    window_chars: int
+    batches: tuple[int, ...]
+
+    @property
+    def flops(self) -> int:
+        """Operations per character: each weight takes a multiplication and an addition, forward and twice backward."""
+        inputs = (SYMBOLS, *self.units[:-1])
+        layers = sum(4 * (below + units) * units for below, units in zip(inputs, self.units, strict=True))
+        return 3 * 2 * (layers + self.units[-1] * SYMBOLS)
+
+
+SHAPES = {"seed": Shape(UNITS, WINDOW_CHARS, (128, 256)), "demo": Shape((384,), 128, (32,))}

@@ -1,5 +1,6 @@
-"""This project's training step for the seed script's model, for benchmarks."""
+"""This project's training step for the models of lstm_shapes, for benchmarks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,12 +13,12 @@ from trainer.runtime.strategy import create_strategy
 from trainer.training.steps import Steps
 
 
-def seed_steps(batch_windows: int) -> tuple[keras.Model, Any, Steps]:
+def build_steps(batch_windows: int, units: Sequence[int] = UNITS) -> tuple[keras.Model, Any, Steps]:
     """Build the model, its optimizer and its steps, with precision `auto`."""
     strategy = create_strategy()
     layers = configure_devices("auto", seed=1)
     with strategy.scope():
-        net = network.build_lstm(symbols=SYMBOLS, lstm_units=UNITS, embedding_units=0, layers=layers)
+        net = network.build_lstm(symbols=SYMBOLS, lstm_units=units, embedding_units=0, layers=layers)
         adam = network.build_optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
     agreement = StopAgreement(strategy)

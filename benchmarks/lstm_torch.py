@@ -1,4 +1,4 @@
-"""A contender: the seed script's model with PyTorch's nn.LSTM, used as PyTorch's documentation shows.
+"""A contender: a model of lstm_shapes with PyTorch's nn.LSTM, used as PyTorch's documentation shows.
 
 Autocast to bfloat16 on a CPU, to float16 with a GradScaler on a GPU; fused Adam; clipped gradients. On a GPU nn.LSTM
 runs on cuDNN.
@@ -6,40 +6,45 @@ runs on cuDNN.
 
 import argparse
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks.contender import serve
-from benchmarks.lstm_shapes import SYMBOLS, UNITS, WINDOW_CHARS
+from benchmarks.lstm_shapes import SHAPES, SYMBOLS
 
 
 class Net(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, units: Sequence[int]) -> None:
         super().__init__()
-        self.lower = nn.LSTM(SYMBOLS, UNITS[0], batch_first=True)
-        self.upper = nn.LSTM(UNITS[0], UNITS[1], batch_first=True)
-        self.logits = nn.Linear(UNITS[1], SYMBOLS)
+        inputs = (SYMBOLS, *units[:-1])
+        self.layers = nn.ModuleList(nn.LSTM(*sizes, batch_first=True) for sizes in zip(inputs, units, strict=True))
+        self.logits = nn.Linear(units[-1], SYMBOLS)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         hidden = nn.functional.one_hot(ids, SYMBOLS).float()
-        logits: torch.Tensor = self.logits(self.upper(self.lower(hidden)[0])[0])
+        for layer in self.layers:
+            hidden, _ = layer(hidden)
+        logits: torch.Tensor = self.logits(hidden)
         return logits
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--model", choices=SHAPES, required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--float32", action="store_true")
     args = parser.parse_args()
+    shape = SHAPES[args.model]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(1)
-    net = Net().to(device)
+    net = Net(shape.units).to(device)
     adam = torch.optim.Adam(net.parameters(), 0.002, fused=True)
     scaler = torch.amp.GradScaler(device, enabled=device == "cuda" and not args.float32)
     half = torch.float16 if device == "cuda" else torch.bfloat16
-    ids = torch.randint(0, SYMBOLS, (args.batch, WINDOW_CHARS + 1), device=device)
+    ids = torch.randint(0, SYMBOLS, (args.batch, shape.window_chars + 1), device=device)
 
     def turn(_: dict[str, Any]) -> dict[str, Any]:
         began = time.perf_counter()

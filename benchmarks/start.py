@@ -34,15 +34,17 @@ SHARD_RECORDS = 4_000_000 // RECORD_BYTES
 BLOCK_SHARDS = 4
 
 
-def write_dataset(folder: Path, count: int) -> tuple[Manifest, tuple[Shard, ...]]:
-    """Write `count` shards into a folder. Returns their manifest and entries."""
+def write_dataset(folder: Path, count: int, *, window_chars: int = WINDOW_CHARS) -> tuple[Manifest, tuple[Shard, ...]]:
+    """Write `count` shards of 4 MB into a folder. Returns their manifest and entries."""
     folder.mkdir()
+    record_bytes = records.record_bytes(window_chars + 1)
+    shard_records = 4_000_000 // record_bytes
     shards = []
     for number in range(count):
-        ids = np.random.default_rng(number).integers(0, len(SYMBOLS), (SHARD_RECORDS, WINDOW_CHARS + 1), np.uint8)
+        ids = np.random.default_rng(number).integers(0, len(SYMBOLS), (shard_records, window_chars + 1), np.uint8)
         data, name = records.frame(ids).tobytes(), f"train-{number:05}"
         (folder / name).write_bytes(data)
-        shards.append(Shard(name, "train", SHARD_RECORDS, len(data), hashlib.sha256(data).hexdigest(), crc32c=""))
+        shards.append(Shard(name, "train", shard_records, len(data), hashlib.sha256(data).hexdigest(), crc32c=""))
     manifest = Manifest(
         format=1,
         fingerprint="",
@@ -50,10 +52,10 @@ def write_dataset(folder: Path, count: int) -> tuple[Manifest, tuple[Shard, ...]
         sources=(),
         shard_rule="",
         vocabulary=SYMBOLS,
-        window_chars=WINDOW_CHARS,
-        stride_chars=WINDOW_CHARS,
+        window_chars=window_chars,
+        stride_chars=window_chars,
         dtype="uint8",
-        record_bytes=RECORD_BYTES,
+        record_bytes=record_bytes,
         counts={},
         splits={},
         shards=tuple(shards),
