@@ -12,11 +12,12 @@ Source of the equations: Hochreiter and Schmidhuber, "Long short-term memory", 1
 Gers et al., 1999. The gates are in Keras' order: i, f, g, o.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from trainer.model.product import multiply, store
 
 
 class LSTM(keras.layers.LSTM):
@@ -130,10 +131,10 @@ def run_lstm_steps(
     """
     hidden, carry = before
     units, steps, dtype = recurrent.shape[0], tf.shape(input_gates)[0], hidden.dtype
-    multiply = _product(recurrent)
+    stored = store(recurrent)
 
     def step(t: tf.Tensor, hidden: tf.Tensor, carry: tf.Tensor, outputs: Any, gates: Any, carries: Any) -> Any:
-        hidden, carry, opened = _cell(input_gates[t], multiply(hidden), bias, carry)
+        hidden, carry, opened = _cell(input_gates[t], multiply(hidden, stored), bias, carry)
         if keep:
             gates, carries = gates.write(t, opened), carries.write(t + 1, carry)
         return t + 1, hidden, carry, outputs.write(t, hidden), gates, carries
@@ -154,29 +155,17 @@ def run_lstm_steps(
     return outputs.stack(), (hidden, carry), gates, carries
 
 
-def _product(matrix: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return a function values [B, N] -> values @ matrix, with the matrix stored as oneDNN multiplies it fastest.
-
-    In bfloat16 a transposed matrix is faster to read. In float32 a transposed matrix takes 1.2 to 5 times as long
-    (AVX2, 384 to 1,024 units, 32 to 256 rows).
-    """
-    if matrix.dtype == tf.float32:
-        return lambda values: tf.matmul(values, matrix)
-    transposed = tf.transpose(matrix)
-    return lambda values: tf.matmul(values, transposed, transpose_b=True)
-
-
 def _backward(d_outputs: tf.Tensor, gates: tf.TensorArray, carries: tf.TensorArray, recurrent: tf.Tensor) -> tf.Tensor:
     """Return the derivatives [L, B, 4H] of the loss by the gates' inputs."""
     units = recurrent.shape[0]
     steps, rows = tf.shape(d_outputs)[0], tf.shape(d_outputs)[1]
-    multiply = _product(tf.transpose(recurrent))
+    stored = store(tf.transpose(recurrent))
 
     def step(t: tf.Tensor, d_hidden: tf.Tensor, d_carry: tf.Tensor, d_gates: Any) -> Any:
         d_opened, d_carry = _cell_gradient(
             gates.read(t), carries.read(t), carries.read(t + 1), d_outputs[t], d_hidden, d_carry
         )
-        return t - 1, multiply(d_opened), d_carry, d_gates.write(t, d_opened)
+        return t - 1, multiply(d_opened, stored), d_carry, d_gates.write(t, d_opened)
 
     d_hidden, d_carry = tf.zeros([rows, units], d_outputs.dtype), tf.zeros([rows, units], tf.float32)
     d_gates = tf.TensorArray(d_outputs.dtype, steps, element_shape=[None, 4 * units])

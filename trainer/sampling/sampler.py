@@ -11,11 +11,12 @@ import tensorflow as tf
 from preprocessing.errors import Stopped
 from trainer.data.hashing import uniform
 from trainer.model.network import inference_weights
+from trainer.model.product import multiply, store
 from trainer.sampling.truncation import NO_TRUNCATION, Truncation
 
 GROUP_ROWS = 8
 State = Any
-# The weights of trainer.model.network.inference_weights, with both kernels of a layer joined into one.
+# The weights of trainer.model.network.inference_weights, with both kernels of a layer joined and stored as one.
 Weights = tuple[tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]
 # ids [B] int32 and the state before them -> logits [B, V] float32 of the next character, and the state after them.
 Step = Callable[[npt.NDArray[np.int32], State], tuple[npt.NDArray[np.float32], State]]
@@ -115,8 +116,7 @@ def step_weights(model: keras.Model) -> Weights:
     gates = []
     for kernel, recurrent, bias in layers:
         below = [] if kernel is None else [kernel]
-        # One kernel from [inputs, hidden] to the gates. oneDNN reads it faster if it is transposed.
-        gates.append((tf.transpose(tf.concat([*below, recurrent], axis=0)), bias))
+        gates.append((store(tf.concat([*below, recurrent], axis=0)), bias))  # from [inputs, hidden] to the gates
     return table, gates, logits
 
 
@@ -136,7 +136,7 @@ def next_logits(
     below, after = None, []
     for (kernel, bias), (hidden, carry) in zip(layers, before, strict=True):
         inputs = hidden if below is None else tf.concat([below, hidden], axis=1)
-        gates = tf.cast(tf.matmul(inputs, kernel, transpose_b=True), tf.float32) + bias
+        gates = tf.cast(multiply(inputs, kernel), tf.float32) + bias
         if below is None:
             gates += tf.cast(tf.gather(table, ids), tf.float32)
         i, f, g, o = tf.split(gates, 4, axis=1)
