@@ -29,8 +29,6 @@ from trainer.data.windows import Windows, read_batch
 
 SCALES = (1, 4, 16)
 SYMBOLS, WINDOW_CHARS, BATCH_WINDOWS = "{}abcdefgh", 256, 128
-RECORD_BYTES = records.record_bytes(WINDOW_CHARS + 1)
-SHARD_RECORDS = 4_000_000 // RECORD_BYTES
 BLOCK_SHARDS = 4
 
 
@@ -98,7 +96,9 @@ def first_batch(
             for shard in shards:
                 staging.map_shard(shard, tuple(shards))
         windows = Windows(shards, manifest, staging.map_shard)
-        order = Order(windows.counts, batch_windows=BATCH_WINDOWS, block_windows=BLOCK_SHARDS * SHARD_RECORDS, seed=1)
+        order = Order(
+            windows.counts, batch_windows=BATCH_WINDOWS, block_windows=BLOCK_SHARDS * windows.counts[0], seed=1
+        )
 
         def take(step: int) -> None:
             read_batch(windows, order, 0, step)

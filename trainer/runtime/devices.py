@@ -107,8 +107,8 @@ def choose_precision(
 ) -> tuple[str, str]:
     """Return a Keras dtype policy and the reason. `auto` takes half precision if the hardware multiplies faster in it.
 
-    AMX multiplies bfloat16 many times as fast as float32. AVX-512 does so on AMD's CPUs at twice the speed. On Intel's
-    it takes longer than float32, because half as many units can do it (`make bench-train` prints both).
+    AMX is made for bfloat16. With AVX-512 alone bfloat16 is faster than float32 on AMD's CPUs and slower on Intel's
+    (docs/results.md).
     With `inference`, the run may have been trained on another kind of machine. A GPU's float16 is then replaced on
     a CPU, because few CPUs multiply in float16.
     """
