@@ -18,18 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from jobs import demo_reviews
+from jobs.cli.config import load_config
 from preprocessing.dataset.folder import open_dataset
 from tests.support.inputs import sets, small_dataset
 from tests.support.runs import newest, outcome, start
+from trainer.config import TrainConfig
+from trainer.runs.folder import plan_run
 
-VALIDATION_STEPS = 25
 # Eight epochs of about 40 steps, ten seconds after start-up, and validations within most of them. Checkpoints follow
 # each other without a pause.
 SETTINGS: dict[str, Any] = {
     "model.lstm_units": "[96, 64]",
     "batch_windows": 96,
     "epochs": 8,
-    "validate_every_chars": VALIDATION_STEPS * 96 * 16,
+    "validate_every_chars": 25 * 96 * 16,  # 25 steps
     "learning_rate": 0.005,
     "log_every_steps": 7,
     "block_windows": 2000,
@@ -48,9 +50,10 @@ class Local:
     """A run as a process on this machine, in a local folder."""
 
     def __init__(self, dataset: Path, runs: Path, name: str, changes: Mapping[str, Any]) -> None:
-        self._arguments = ["--run", name, *sets(**{**SETTINGS, **changes, "dataset": dataset, "runs": runs})]
-        windows = open_dataset(str(dataset)).manifest.splits["train"]["windows"]
-        self._steps_per_epoch = -(-windows // SETTINGS["batch_windows"])
+        settings = {**SETTINGS, **changes, "dataset": dataset, "runs": runs}
+        self._arguments = ["--run", name, *sets(**settings)]
+        config = load_config(TrainConfig, file=None, sets=[f"{key}={value}" for key, value in settings.items()])
+        self._plan = plan_run(config, open_dataset(str(dataset)).manifest)
         self.folder, self._scratch, self._log = runs / name, runs / f"{name}.scratch", runs / f"{name}.log"
 
     def start(self) -> None:
@@ -81,8 +84,7 @@ class Local:
         if list(self._scratch.glob("train-*/saving.safetensors")):
             return WRITE
         saved = newest(self.folder)
-        intervals = self._steps_per_epoch, VALIDATION_STEPS
-        due = saved and any(saved["step"] % steps == 0 for steps in intervals)
+        due = saved and self._plan.validates(saved["step"])
         return EPOCH if due and saved["validation"] is None else STEP
 
 
