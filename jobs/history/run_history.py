@@ -99,13 +99,12 @@ def read_run_history(run: Run) -> RunHistory:
     rows = read_metric_rows(bucket)
     entry = newest_entry(bucket)
     records = read_start_records(bucket)
-    plan, stop_after_worse = plan_run(run.config, run.manifest), run.config.stop_after_worse
-    complete = entry and is_complete(entry, steps=plan.steps, rows=rows, stop_after_worse=stop_after_worse)
+    plan = plan_run(run.config, run.manifest)
     return RunHistory(
         run=run,
         plan=plan,
         step=entry.step if entry else 0,
-        ended_early=bool(entry and complete and entry.step < plan.steps),
+        ended_early=entry is not None and entry.step < plan.steps and is_complete(entry, plan, rows),
         trained=[row for row in rows if isinstance(row, Trained)],
         validated=[row for row in rows if isinstance(row, Validated)],
         samples=read_samples(bucket),

@@ -55,11 +55,9 @@ def read_status(run: Run) -> Status:
     step = saved.step if saved else 0
     saved_seconds = time.time() - bucket.stat(CHECKPOINT_INDEX).written_seconds if saved else None
     rows, rate = read_metric_rows(bucket), _rate(read_last_start(bucket))
-    stop_after_worse = run.config.stop_after_worse
-    complete = saved and is_complete(saved, steps=plan.steps, rows=rows, stop_after_worse=stop_after_worse)
     return Status(
         run=bucket.url,
-        state=_state(run, saved_seconds, complete=bool(complete)),
+        state=_state(run, saved_seconds, complete=saved is not None and is_complete(saved, plan, rows)),
         step=step,
         steps=plan.steps,
         epoch=step / plan.steps_per_epoch,

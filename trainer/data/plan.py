@@ -19,13 +19,15 @@ def count_steps(shard_windows: Sequence[int], batch_windows: int, carry_windows:
 class TrainingPlan:
     """The length of a run: `steps` in all. The last epoch may be cut short. Characters are predicted characters.
 
-    Validations come at the ends of epochs and, unless `validation_steps` is 0, also every so many steps.
+    Validations come at the ends of epochs and, unless `validation_steps` is 0, also every so many steps. Unless
+    `stop_after_worse` is 0, so many validations in a row without a lower loss end the run before its last step.
     """
 
     steps: int
     steps_per_epoch: int
     chars_per_step: int
     validation_steps: int = 0
+    stop_after_worse: int = 0
 
     def ends_epoch(self, step: int) -> bool:
         """Return whether an epoch ends after so many steps, the last one included, which may be cut short."""
@@ -38,7 +40,13 @@ class TrainingPlan:
 
 
 def plan_training(
-    steps_per_epoch: int, *, epochs: int, max_chars: int, chars_per_step: int, validate_every_chars: int = 0
+    steps_per_epoch: int,
+    *,
+    epochs: int,
+    max_chars: int,
+    chars_per_step: int,
+    validate_every_chars: int = 0,
+    stop_after_worse: int = 0,
 ) -> TrainingPlan:
     """Plan `epochs` passes over the windows, or fewer steps if `max_chars` is reached sooner.
 
@@ -48,4 +56,4 @@ def plan_training(
     if max_chars:
         steps = min(steps, max(1, max_chars // chars_per_step))
     validation_steps = max(1, validate_every_chars // chars_per_step) if validate_every_chars else 0
-    return TrainingPlan(steps, steps_per_epoch, chars_per_step, validation_steps)
+    return TrainingPlan(steps, steps_per_epoch, chars_per_step, validation_steps, stop_after_worse)

@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence
 
+from trainer.data.plan import TrainingPlan
 from trainer.runs.checkpoint_index import Position
 from trainer.runs.metric_rows import Row, Validated
 
 
-def is_complete(position: Position, *, steps: int, rows: Sequence[Row], stop_after_worse: int) -> bool:
-    """Return whether a run of at most `steps` steps is complete at its newest position, with all that it writes.
-
-    `rows` are its metric rows. Unless `stop_after_worse` is 0, a run is also complete after so many validations in a
-    row whose loss is not lower than the lowest before them.
-    """
+def is_complete(position: Position, plan: TrainingPlan, rows: Sequence[Row]) -> bool:
+    """Return whether a run is complete at its newest position, with all that it writes. `rows` are its metric rows."""
     if position.validation is None:  # saved last in an epoch, after the samples
         return False
-    if position.step == steps:
+    if position.step == plan.steps:
         return True
     losses = [row.loss for row in rows if isinstance(row, Validated) and row.step <= position.step]
-    return 0 < stop_after_worse <= count_worse(losses)
+    return 0 < plan.stop_after_worse <= count_worse(losses)
 
 
 def count_worse(losses: Sequence[float]) -> int:

@@ -131,6 +131,7 @@ def plan_run(config: TrainConfig, dataset: Manifest) -> TrainingPlan:
         epochs=config.epochs,
         max_chars=config.max_chars,
         validate_every_chars=config.validate_every_chars,
+        stop_after_worse=config.stop_after_worse,
         chars_per_step=config.batch_windows * (dataset.window_chars if config.objective == "every" else 1),
     )
 

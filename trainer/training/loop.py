@@ -52,7 +52,6 @@ class Loop:
     checkpoint_every_seconds: float
     start: Position
     profiler: Profiler | None = None
-    stop_after_worse: int = 0
 
     def __post_init__(self) -> None:
         self.step = self.start.step
@@ -81,6 +80,10 @@ class Loop:
         """Return whether nothing would be lost if the process ended now."""
         return self.saver.has_saved(self.step)
 
+    def is_complete(self) -> bool:
+        """Return whether no step, validation or sample is left to do."""
+        return is_complete(Position(step=self.step, validation=self._validation), self.plan, self.metrics.rows)
+
     def _train(self) -> None:
         saved_at = row_at = time.monotonic()
         row_step = self.step
@@ -89,7 +92,9 @@ class Loop:
                 self._validate()
                 saved_at = row_at = time.monotonic()
                 row_step = self.step
-            if self._is_complete():
+            if self.is_complete():
+                if self.step < self.plan.steps:
+                    self._log_early_end()
                 return
             if self.steps.agreement():
                 raise Stopped
@@ -105,17 +110,12 @@ class Loop:
                 self.saver.save(self._snapshot())
                 saved_at = time.monotonic()
 
-    def _is_complete(self) -> bool:
-        position = Position(step=self.step, validation=self._validation)
-        steps, rows = self.plan.steps, self.metrics.rows
-        complete = is_complete(position, steps=steps, rows=rows, stop_after_worse=self.stop_after_worse)
-        if complete and self.step < steps:
-            log.info(
-                "complete at step %d of %d: the validation loss has not improved for stop_after_worse=%d validations",
-                *(self.step, steps, self.stop_after_worse),
-                extra={"step": self.step},
-            )
-        return complete
+    def _log_early_end(self) -> None:
+        log.info(
+            "complete at step %d of %d: the validation loss has not improved for stop_after_worse=%d validations",
+            *(self.step, self.plan.steps, self.plan.stop_after_worse),
+            extra={"step": self.step},
+        )
 
     def _train_step(self) -> None:
         epoch, step_in_epoch = divmod(self.step, self.plan.steps_per_epoch)

@@ -95,12 +95,8 @@ def run_training(job: TrainingJob) -> None:
     Raises Stopped, with all saved, after SIGTERM or Ctrl-C, and the exceptions of Loop.run.
     """
     data = open_data(job)
-
-    def ends_run(position: Position) -> bool:
-        rows, stop_after_worse = read_metric_rows(job.bucket), job.config.stop_after_worse
-        return is_complete(position, steps=data.plan.steps, rows=rows, stop_after_worse=stop_after_worse)
-
-    if job.workers.count > 1 and (newest := newest_entry(job.bucket)) and ends_run(newest):
+    newest = newest_entry(job.bucket) if job.workers.count > 1 else None
+    if newest and is_complete(newest, data.plan, read_metric_rows(job.bucket)):
         log.info("%s: complete", job.bucket.url)  # the other workers may be gone for good, and would be waited for
         return
     require_supported_gpus()
@@ -111,11 +107,12 @@ def run_training(job: TrainingJob) -> None:
         start = set_initial_weights(
             *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
-        checkpoints.sweep(is_complete=ends_run(start))
         machine = describe_machine() | {"deterministic": describe_determinism()}
         log_machine_change(job.bucket, machine, step=start.step)
         recorder = StartRecorder(job.bucket, step=start.step, machine=machine)
-        run_loop(job, build_loop(job, data, steps, checkpoints, recorder, start), recorder)
+        loop = build_loop(job, data, steps, checkpoints, recorder, start)
+        checkpoints.sweep(is_complete=loop.is_complete())
+        run_loop(job, loop, recorder)
 
 
 def open_data(job: TrainingJob) -> Data:
@@ -219,7 +216,6 @@ def build_loop(
         metrics=metrics,
         progress=TrainingProgress(start=start.step, steps=plan.steps, chars_per_step=plan.chars_per_step),
         profiler=profiler,
-        stop_after_worse=config.stop_after_worse,
         validate=lambda: evaluate(steps, data.held_out, stride=stride),
         write_samples=samples,
         log_every_steps=config.log_every_steps,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from trainer.data.plan import TrainingPlan
 from trainer.runs.checkpoint_index import Position
 from trainer.runs.completion import count_worse, is_complete
 from trainer.runs.metric_rows import Row, Trained, Validated
@@ -39,4 +40,5 @@ def test_run_is_complete_at_its_last_step_or_when_nothing_improves(
     step: int, validation: float | None, stop_after_worse: int, complete: bool
 ) -> None:
     position = Position(step=step, validation=validation)
-    assert is_complete(position, steps=20, rows=ROWS, stop_after_worse=stop_after_worse) is complete
+    plan = TrainingPlan(20, steps_per_epoch=3, chars_per_step=1, stop_after_worse=stop_after_worse)
+    assert is_complete(position, plan, ROWS) is complete

@@ -98,7 +98,7 @@ class Counted:
         }
         self.loop = Loop(
             **fakes,
-            plan=TrainingPlan(steps, 3, 10, validation_steps),
+            plan=TrainingPlan(steps, 3, 10, validation_steps, stop_after_worse),
             order=ORDER,
             saver=Saver(store, checkpoints, metrics, give_up_seconds=1000),
             metrics=metrics,
@@ -106,7 +106,6 @@ class Counted:
             write_samples=samples,
             log_every_steps=2,
             checkpoint_every_seconds=every_seconds,
-            stop_after_worse=stop_after_worse,
             start=position,
         )
 
