@@ -1,8 +1,8 @@
 """A contender: this project's training step on a model of lstm_shapes, with windows read from shards.
 
 A turn answers the seconds of the input (order, reading, padding) and of the step. Other requests: "matmul" answers the
-machine's limit, in operations per second of a 2048 x 2048 matrix product in the same precision. "evaluate" answers the
-seconds of a batch's evaluation, "sample" the seconds of four texts of 400 characters.
+machine's limit, in operations per second of 2048 x 2048 matrix products in the same precision, one on each replica at
+once. "evaluate" answers the seconds of a batch's evaluation, "sample" the seconds of four texts of 400 characters.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
     net, _, steps = build_steps(batch, shape.units)
     dtype = keras.mixed_precision.dtype_policy().compute_dtype
     square = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
-    product = tf.function(lambda: tf.matmul(square, square)[0, 0])
+    product = tf.function(lambda: steps.strategy.run(lambda: tf.matmul(square, square)[0, 0]))
     prompts, drawn = np.ones((TEXTS, 1), np.int32), draw_numbers(1, 1, rows=TEXTS, chars=CHARS)
     number = 0
 
@@ -55,7 +55,8 @@ def main() -> None:
         def turn(request: dict[str, Any]) -> dict[str, Any]:
             nonlocal number
             if request.get("matmul"):
-                return {"precision": dtype, "flops": 2 * SIDE**3 / statistics.median(time_product() for _ in range(9))}
+                flops = 2 * SIDE**3 * steps.strategy.num_replicas_in_sync
+                return {"precision": dtype, "flops": flops / statistics.median(time_products() for _ in range(9))}
             began = time.perf_counter()
             if request.get("evaluate"):
                 steps.evaluate(read_batch(windows, order, 0, 0))
@@ -69,9 +70,10 @@ def main() -> None:
             number += 1
             return {"input": after_read - began, "step": time.perf_counter() - after_read, "precision": dtype}
 
-        def time_product() -> float:
+        def time_products() -> float:
             began = time.perf_counter()
-            float(product())
+            for corner in steps.strategy.experimental_local_results(product()):
+                float(corner)
             return time.perf_counter() - began
 
         serve(turn)

@@ -15,7 +15,7 @@ from trainer.training.steps import Steps
 
 def build_steps(batch_windows: int, units: Sequence[int] = UNITS) -> tuple[keras.Model, Any, Steps]:
     """Build the model, its optimizer and its steps, with precision `auto`."""
-    strategy = create_strategy()
+    strategy = create_strategy(cpu_replicas=2, batch_windows=batch_windows)
     layers = configure_devices("auto", seed=1)
     with strategy.scope():
         net = network.build_lstm(symbols=SYMBOLS, lstm_units=units, embedding_units=0, layers=layers)

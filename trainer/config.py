@@ -92,6 +92,9 @@ class TrainConfig:
         "auto",
         "auto: mixed_float16 on a GPU, mixed_bfloat16 on a CPU that is faster in it, else float32 (TF32 on a GPU)",
     )
+    cpu_replicas: PositiveInt = key(
+        2, "replicas on a machine without GPUs, which share its cores and each batch; for several workers, one each"
+    )
     deterministic: Literal["auto"] | bool = key(
         "auto", "true: the same steps give the same bits; auto: true on CPUs, false on GPUs, where it costs speed"
     )
@@ -121,10 +124,10 @@ class TrainConfig:
 
 # A run may continue with other values of these keys and sections, because they change no result.
 # The dataset may move, for instance; its fingerprint must stay the same. `deterministic` decides only whether a
-# restart repeats the bits.
+# restart repeats the bits, and replicas on a CPU change only the rounding of sums, as the number of GPUs does.
 CHANGEABLE = frozenset(
     {
         *("dataset", "runs", "staging", "checkpoint", "report", "profile"),
-        *("grace_seconds", "stall_seconds", "min_gpus", "metrics_port", "deterministic"),
+        *("grace_seconds", "stall_seconds", "min_gpus", "metrics_port", "deterministic", "cpu_replicas"),
     }
 )

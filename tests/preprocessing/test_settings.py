@@ -58,6 +58,7 @@ clip_norm: 5.0
 objective: every
 carry_windows: 1
 precision: auto
+cpu_replicas: 2
 deterministic: auto
 seed: 1
 warm_start: ''

@@ -37,7 +37,11 @@ class DeviceChecks:
         workers = self._read_workers()
         require_supported_gpus()
         require_gpus(self._config.min_gpus)
-        self._strategy, self._workers = create_strategy(workers), workers.count
+        config = self._config
+        self._strategy, self._workers = (
+            create_strategy(workers, cpu_replicas=config.cpu_replicas, batch_windows=config.batch_windows),
+            workers.count,
+        )
         self._layers = configure_devices(self._config.precision, seed=1, deterministic=self._config.deterministic)
         facts = describe_machine()
         cudnn = tf.sysconfig.get_build_info().get("cudnn_version", "none")

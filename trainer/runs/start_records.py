@@ -125,14 +125,11 @@ def log_machine_change(bucket: Bucket, machine: Mapping[str, str], *, step: int)
 def list_machine_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """List the facts that bits depend on and that differ, each as `name: before -> after`.
 
-    A fact that `before` lacks, as a record of an earlier version does, is no change.
+    A fact that is missing counts as `none`: a record of an earlier version may lack one, and its bits may differ.
     """
-    decisive = ("CPU", "GPUs", "GPU driver", "deterministic", *PACKAGES)
-    return [
-        f"{name}: {before[name]} -> {after.get(name, 'none')}"
-        for name in decisive
-        if name in before and before[name] != after.get(name, "none")
-    ]
+    decisive = ("CPU", "GPUs", "GPU driver", "deterministic", "precision", "replicas", *PACKAGES)
+    facts = ((name, before.get(name, "none"), after.get(name, "none")) for name in decisive)
+    return [f"{name}: {old} -> {new}" for name, old, new in facts if old != new]
 
 
 def _read(bucket: Bucket, name: str) -> StartRecord | None:

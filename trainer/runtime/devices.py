@@ -102,6 +102,15 @@ def describe_determinism() -> str:
     return "yes" if config.is_op_determinism_enabled() else "no"
 
 
+def describe_arithmetic(replicas: int) -> dict[str, str]:
+    """Return, for people to read, what this process has set that changes bits."""
+    return {
+        "deterministic": describe_determinism(),
+        "precision": keras.mixed_precision.dtype_policy().name,
+        "replicas": str(replicas),
+    }
+
+
 def choose_precision(
     setting: str, *, gpus: int, cpu_flags: frozenset[str], cpu_vendor: str, inference: bool = False
 ) -> tuple[str, str]:

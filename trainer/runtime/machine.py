@@ -51,9 +51,14 @@ def read_cpu_fact(cpuinfo: Path, name: str) -> str:
 
 def describe_cores(cgroup: Path) -> str:
     """Return the number of cores, and the limit on their time if a cgroup sets one."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = count_cores()
     quota, period = [*_limit(cgroup / "cpu.max"), "max", "max"][:2]
     return f"{count}, limited to the time of {int(quota) / int(period):g}" if quota != "max" else f"{count}"
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_memory(cgroup: Path) -> str:

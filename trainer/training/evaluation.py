@@ -104,7 +104,7 @@ def evaluate_split(
         tempfile.TemporaryDirectory(prefix="evaluate-", ignore_cleanup_errors=True) as scratch,
         stage(dataset, Path(scratch), max_bytes=max_bytes) as staging,
     ):
-        strategy = create_strategy()
+        strategy = create_strategy(cpu_replicas=run.config.cpu_replicas, batch_windows=batch_windows)
         layers = configure_devices(run.config.precision, seed=run.config.seed, inference=True)
         with strategy.scope():
             model = build_model(run.config.model, dataset.manifest, layers=layers)

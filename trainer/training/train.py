@@ -26,7 +26,7 @@ from trainer.runs.metrics import Metrics
 from trainer.runs.start_records import StartRecorder, log_machine_change
 from trainer.runtime.devices import (
     configure_devices,
-    describe_determinism,
+    describe_arithmetic,
     is_deterministic,
     require_gpus,
     require_supported_gpus,
@@ -107,7 +107,7 @@ def run_training(job: TrainingJob) -> None:
         start = set_initial_weights(
             *(steps, checkpoints, job.config, job.dataset.manifest), workers=job.workers, scratch=job.scratch
         )
-        machine = describe_machine() | {"deterministic": describe_determinism()}
+        machine = describe_machine() | describe_arithmetic(steps.strategy.num_replicas_in_sync)
         log_machine_change(job.bucket, machine, step=start.step)
         recorder = StartRecorder(job.bucket, step=start.step, machine=machine)
         loop = build_loop(job, data, steps, checkpoints, recorder, start)
@@ -135,7 +135,9 @@ def open_data(job: TrainingJob) -> Data:
 def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
     """Build the steps with their model and optimizer on all replicas, once all workers are there."""
     config, manifest = job.config, job.dataset.manifest
-    strategy = create_strategy(job.workers, job.should_stop)
+    strategy = create_strategy(
+        *(job.workers, job.should_stop), cpu_replicas=config.cpu_replicas, batch_windows=config.batch_windows
+    )
     agreement = StopAgreement(strategy, job.should_stop, workers=job.workers.count)
     layers = configure_devices(config.precision, seed=config.seed, deterministic=config.deterministic)
     require_same_run(strategy, job.workers, hash_identity(config, manifest))

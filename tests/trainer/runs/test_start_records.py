@@ -151,6 +151,7 @@ def test_run_that_continues_on_another_gpu_says_that_bits_may_differ(caplog: pyt
     assert caplog.messages == ["the bits of this run may differ from step 7 on: GPUs: 1 x NVIDIA L4 -> 1 x Tesla T4"]
 
 
-def test_fact_that_an_earlier_version_did_not_record_is_no_change() -> None:
-    assert list_machine_changes({"CPU": "b"}, {"CPU": "b", "deterministic": "yes"}) == []
+def test_fact_that_an_earlier_version_did_not_record_is_a_change() -> None:
+    assert list_machine_changes({"CPU": "b"}, {"CPU": "b", "host": "c"}) == []
+    assert list_machine_changes({"CPU": "b"}, {"CPU": "b", "replicas": "2"}) == ["replicas: none -> 2"]
     assert list_machine_changes({"CPU": "b"}, {"CPU": "c"}) == ["CPU: b -> c"]
