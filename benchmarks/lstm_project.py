@@ -1,14 +1,18 @@
 """A contender: this project's training step on a model of lstm_shapes, with windows read from shards.
 
-A turn answers the seconds of the input (order, reading, padding) and of the step. Other requests: "matmul" answers the
-machine's limit, in operations per second of 2048 x 2048 matrix products in the same precision, one on each replica at
-once. "evaluate" answers the seconds of a batch's evaluation, "sample" the seconds of four texts of 400 characters.
+A turn answers the seconds of the input (order, reading, padding) and of the step. Other requests:
+
+- "matmul": the machine's limit, in operations per second of 2048 x 2048 matrix products, one on each replica at once
+- "evaluate": the seconds of a batch's evaluation
+- "sample": the seconds of four texts of 400 characters
+- "parts": the seconds of each part of a step
 """
 
 import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.contender import serve
+from benchmarks.lstm_parts import build_parts
 from benchmarks.lstm_shapes import SHAPES
 from benchmarks.lstm_steps import build_steps
 from benchmarks.start import CountingFetcher, write_dataset
@@ -41,6 +46,7 @@ def main() -> None:
     dtype = keras.mixed_precision.dtype_policy().compute_dtype
     square = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
     product = tf.function(lambda: steps.strategy.run(lambda: tf.matmul(square, square)[0, 0]))
+    parts = build_parts(net, steps, shape)
     prompts, drawn = np.ones((TEXTS, 1), np.int32), draw_numbers(1, 1, rows=TEXTS, chars=CHARS)
     number = 0
 
@@ -61,6 +67,8 @@ def main() -> None:
             if request.get("evaluate"):
                 steps.evaluate(read_batch(windows, order, 0, 0))
                 return {"seconds": time.perf_counter() - began}
+            if request.get("parts"):
+                return {name: time_call(part) for name, part in parts.items()}
             if request.get("sample"):
                 continue_prompts(*build_stepper(net, TEXTS), prompts, diversities=DIVERSITIES, drawn=drawn)
                 return {"seconds": time.perf_counter() - began}
@@ -69,6 +77,11 @@ def main() -> None:
             float(steps.train(windows_batch))
             number += 1
             return {"input": after_read - began, "step": time.perf_counter() - after_read, "precision": dtype}
+
+        def time_call(compute: Callable[[], Any]) -> float:
+            began = time.perf_counter()
+            compute()
+            return time.perf_counter() - began
 
         def time_products() -> float:
             began = time.perf_counter()

@@ -1,12 +1,15 @@
-"""Held-out bits per character after ten minutes: this project's demo recipe, nanoGPT's CPU configuration and counting.
+"""Held-out bits per character after ten minutes: this project's demo recipe and its peers, on the same text.
 
     python -m benchmarks.quality [--seconds 600] [--input URL] [--set KEY=VALUE ...] [--peers .peers/bin/python]
 
-Both models train on the same reviews and are evaluated on the same held-out reviews. They take turns of a minute; the
-other process is stopped meanwhile. This project runs `jobs.train` with jobs/demo.yaml until `max_chars`. Its time
-includes start, checkpoints, validation and samples. The peer's time is training alone; its learning rate falls to a
-tenth at its end. Both times are printed. Counting is the n-gram model of benchmarks/ngrams.py, of the order that is
-best on the validation split.
+The peers are nanoGPT's CPU configuration, PyTorch's nn.LSTM with the sizes and the recipe of jobs/demo.yaml, and
+counting. All train on the same reviews and are evaluated on the same held-out reviews. They take turns of a minute;
+the other processes are stopped or wait meanwhile.
+
+This project runs `jobs.train` with jobs/demo.yaml until `max_chars`. Its time includes start, checkpoints, validation
+and samples. A peer's time is training alone, in the precision that is faster on the machine; its learning rate falls to
+a tenth at its end. Counting is the n-gram model of benchmarks/ngrams.py, of the order that is best on the validation
+split.
 """
 
 import argparse
@@ -16,18 +19,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from benchmarks.contender import Contender
 from benchmarks.corpus import REAL
 from benchmarks.ngrams import predict
+from jobs.terminal.table import format_table
 from preprocessing.dataset import manifest, records
+from trainer.runtime.machine import describe_machine
 
 TURN_SECONDS = 60.0
-WINDOW_CHARS = 128
+WINDOW_CHARS = 128  # as in the Makefile
+SPLITS = ("validation", "test")
+Row = tuple[str, float, Mapping[str, float]]  # name, seconds, bits per character by split
 
 
 def prepare(source: str, folder: Path) -> Path:
@@ -36,7 +45,7 @@ def prepare(source: str, folder: Path) -> Path:
     windows = [f"window_chars={WINDOW_CHARS}", f"stride_chars={WINDOW_CHARS}"]
     job("preprocess", *sets(f"input={source}", f"output={dataset}", *windows))
     parsed = manifest.parse_manifest((dataset / manifest.NAME).read_bytes(), where=manifest.NAME)
-    for split in ("train", "validation", "test"):
+    for split in ("train", *SPLITS):
         parts = []
         for shard in parsed.shards_of(split):
             framed = np.fromfile(dataset / shard.name, np.uint8).reshape(-1, parsed.record_bytes)
@@ -56,53 +65,75 @@ def job(name: str, *arguments: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=600.0, help="training time of the peer")
+    parser.add_argument("--seconds", type=float, default=600.0, help="training time of each peer")
     parser.add_argument("--input", default=str(REAL), help="reviews (default: the real reviews)")
     parser.add_argument("--set", action="append", default=[], dest="changes", help="changes to jobs/demo.yaml")
     parser.add_argument("--peers", default=".peers/bin/python", help="a Python interpreter with PyTorch")
     args = parser.parse_args()
+    machine = describe_machine()
+    print(f"{machine['CPU']}, {machine['cores']} cores")
     with tempfile.TemporaryDirectory(prefix="bench-quality-") as scratch:
         folder = Path(scratch)
         dataset = prepare(args.input, folder)
-        result = race(folder, dataset, args.changes, peers=args.peers, seconds=args.seconds)
+        arguments = [str(folder), "--seconds", str(args.seconds)]
+        with ExitStack() as stack:
+            peers = {
+                "nanoGPT's CPU configuration": Contender(args.peers, "benchmarks.transformer_torch", arguments),
+                "PyTorch's nn.LSTM": Contender(args.peers, "benchmarks.recurrent_torch", [*arguments, *list_recipe()]),
+            }
+            for peer in peers.values():
+                stack.enter_context(peer)
+            seconds = race(folder, dataset, args.changes, peers, seconds=args.seconds)
+            answers = {name: peer.turn(evaluate=True) for name, peer in peers.items()}
         run = str(folder / "runs/project")
-        results = {split: json.loads(job("evaluate", run, *sets(f"split={split}"))) for split in ("validation", "test")}
-        ours = {split: found["bits_per_char"] for split, found in results.items()}
-        show("this project", result["project"], ours)
-        zero = {split: found["bits_per_char_windows"] for split, found in results.items()}
-        show("  each window from zero", result["project"], zero)
-        peers = {"nanoGPT's CPU configuration": (result["peer"], result["bits"])} | count_ngrams(folder, dataset)
-        for name, (seconds, bits) in peers.items():
-            show(name, seconds, bits)
-            gain = {split: 1 - ours[split] / bits[split] for split in ours}
-            print(f"{'':<28} this project: {gain['validation']:.1%} (validation), {gain['test']:.1%} (test) fewer bits")
+        results = {split: json.loads(job("evaluate", run, *sets(f"split={split}"))) for split in SPLITS}
+        carried = {split: result["bits_per_char"] for split, result in results.items()}
+        rows = [("this project", seconds, carried)]
+        rows += [
+            ("  each window from zero", seconds, {s: result["bits_per_char_windows"] for s, result in results.items()})
+        ]
+        rows += [(f"{name}, {answer['precision']}", args.seconds, answer["bits"]) for name, answer in answers.items()]
+        print("\n".join(format_rows([*rows, count_ngrams(folder, dataset)])))
 
 
-def count_ngrams(folder: Path, dataset: Path) -> dict[str, tuple[float, dict[str, float]]]:
-    """Return the n-gram model's name with its seconds and its bits per character by split."""
-    train, *held_out = (np.load(folder / f"{split}.npy") for split in ("train", "validation", "test"))
+def list_recipe() -> list[str]:
+    """Return the sizes and the recipe of jobs/demo.yaml as arguments of benchmarks.recurrent_torch."""
+    config = yaml.safe_load(Path("jobs/demo.yaml").read_text())
+    [units] = config["model"]["lstm_units"]
+    recipe = {
+        "units": units,
+        "batch": config["batch_windows"],
+        "chars": WINDOW_CHARS,
+        "windows": config.get("carry_windows", 1),
+        "warmup-steps": config["warmup_steps"],
+        "rate": config["learning_rate"],
+    }
+    return [part for name, value in recipe.items() for part in (f"--{name}", str(value))]
+
+
+def count_ngrams(folder: Path, dataset: Path) -> Row:
+    """Return the n-gram model's name, its seconds, and its bits per character by split."""
+    train, *held_out = (np.load(folder / f"{split}.npy") for split in ("train", *SPLITS))
     symbols = len(manifest.parse_manifest((dataset / manifest.NAME).read_bytes(), where=manifest.NAME).vocabulary)
     began = time.monotonic()
     validation, test = ([bits(p) for p in predict(train, ids, symbols=symbols)] for ids in held_out)
     best = int(np.argmin(validation))
-    seconds = time.monotonic() - began
-    return {f"counting, {best + 1}-grams": (seconds, {"validation": validation[best], "test": test[best]})}
+    return f"counting, {best + 1}-grams", time.monotonic() - began, {"validation": validation[best], "test": test[best]}
 
 
 def bits(probabilities: np.ndarray) -> float:
     return float(-np.log2(probabilities).mean())
 
 
-def race(folder: Path, dataset: Path, changes: Sequence[str], *, peers: str, seconds: float) -> dict:
-    """Train both models in turn. Returns the seconds of each, and the peer's bits per character by split."""
+def race(
+    folder: Path, dataset: Path, changes: Sequence[str], peers: Mapping[str, Contender], *, seconds: float
+) -> float:
+    """Train this project and its peers in turn, each peer for `seconds`. Return the project's seconds."""
     urls = sets(f"dataset={dataset}", f"runs={folder / 'runs'}", *changes)
     command = [sys.executable, "-m", "jobs.train", "--config", "jobs/demo.yaml", "--run", "project", *urls]
-    project_seconds, peer_seconds, turn = 0.0, 0.0, {"chars": 0}
-    with (
-        Contender(peers, "benchmarks.transformer_torch", [str(folder), "--seconds", str(seconds)]) as peer,
-        subprocess.Popen(command, stderr=subprocess.DEVNULL) as process,
-    ):
-        while process.poll() is None or peer_seconds < seconds:
+    project_seconds, taken = 0.0, dict.fromkeys(peers, 0.0)
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None or any(spent < seconds for spent in taken.values()):
             began = time.monotonic()
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -111,23 +142,32 @@ def race(folder: Path, dataset: Path, changes: Sequence[str], *, peers: str, sec
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGSTOP)
                 project_seconds += time.monotonic() - began
-            if peer_seconds < seconds:
-                turn = peer.turn(seconds=min(TURN_SECONDS, seconds - peer_seconds))
-                peer_seconds += turn["seconds"]
-            print(
-                f"this project {project_seconds:.0f} s; "
-                f"peer {peer_seconds:.0f} s, {turn['chars'] / 1e6:.1f} M characters",
-                flush=True,
-            )
+            print(f"this project {project_seconds:.0f} s", end="")
+            for name, peer in peers.items():
+                if taken[name] < seconds:
+                    turn = peer.turn(seconds=min(TURN_SECONDS, seconds - taken[name]))
+                    taken[name] += turn["seconds"]
+                    print(f"; {name} {taken[name]:.0f} s, {turn['chars'] / 1e6:.1f} M characters", end="")
+            print(flush=True)
         if process.returncode:
             raise ChildProcessError(f"exit code {process.returncode}: {command}")
-        return {"project": project_seconds, "peer": peer_seconds, "bits": peer.turn(evaluate=True)["bits"]}
+    return project_seconds
 
 
-def show(name: str, seconds: float, bits: dict[str, float]) -> None:
-    print(
-        f"{name:<28} {seconds:5.0f} s  validation {bits['validation']:.3f}  test {bits['test']:.3f} bits per character"
-    )
+def format_rows(rows: Sequence[Row]) -> list[str]:
+    """Format each row's bits per character, and how many fewer the first row has."""
+    _, _, first = rows[0]
+    header = ("", "seconds", *SPLITS, *(f"fewer, {split}" for split in SPLITS))
+    cells = [
+        (
+            name,
+            f"{seconds:.0f}",
+            *(f"{bits_per_char[split]:.3f}" for split in SPLITS),
+            *(f"{1 - first[split] / bits_per_char[split]:.1%}" for split in SPLITS),
+        )
+        for name, seconds, bits_per_char in rows
+    ]
+    return format_table("<>>>>>", [header, *cells])
 
 
 if __name__ == "__main__":

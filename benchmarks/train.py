@@ -5,8 +5,8 @@
 The unit is predicted characters per second. In each round every contender does one step. Medians and ratios are
 printed. PyTorch has its own interpreter, which `make bench-train` installs. The limit is the throughput if all
 operations were one large matrix product, measured in the same rounds. `input` is the share of a step spent reading
-windows. For this project the benchmark also times the evaluation of a batch and the sampling of four texts, and prints
-the peak memory after them.
+windows. For this project the benchmark also times the evaluation of a batch and the sampling of four texts, prints
+the peak memory after them, and the share of each part of a step.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.contender import Contender
+from benchmarks.lstm_parts import list_shares
 from benchmarks.lstm_shapes import SHAPES
 from trainer.runtime.machine import describe_machine
 
@@ -53,7 +54,20 @@ def measure(
             answers = [contenders[PROJECT].turn(**{task: True}) for _ in range(rounds)]
             seconds = statistics.median(answer["seconds"] for answer in answers)
             print(f"{PROJECT}, {task}: {seconds:.2f} s; {answers[-1]['peak_mb']:,.0f} MB at most since its start")
+        print(f"{PROJECT}, a step: {describe_parts(contenders[PROJECT], rounds)}")
     return turns, limits
+
+
+def describe_parts(project: Contender, rounds: int) -> str:
+    """Return the share of each part of a step, from medians over the rounds."""
+    project.turn(parts=True)  # compiles
+    answers = []
+    for _ in range(rounds):
+        steps = {"step": project.turn()["step"]}
+        answers.append(project.turn(parts=True) | steps)
+    medians = {name: statistics.median(answer[name] for answer in answers) for name in answers[0] if name != "peak_mb"}
+    step = medians.pop("step")
+    return ", ".join(f"{name} {share:.0%}" for name, share in list_shares(medians, step).items())
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ def create_strategy(
     There are fewer on the CPU if `batch_windows` is not divisible by them. Several workers have one each, and wait for
     each other first. Raises the exceptions of `wait_for_all`.
     """
+    tf.get_logger().setLevel("WARNING")  # else TensorFlow logs a line for each sum that it compiles
     if workers.count > 1:
         log.info("worker %d of %s", workers.index, ", ".join(workers.hosts))
         wait_for_all(workers, should_stop)
@@ -77,7 +78,6 @@ def mirror_workers(collectives: str = "auto") -> tf.distribute.Strategy:
     Call this function before TensorFlow's first operation in the process, which opens the devices. Waits for all
     workers.
     """
-    tf.get_logger().setLevel("WARNING")  # else TensorFlow logs a line for each sum that it compiles
     handler = signal.getsignal(signal.SIGTERM)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(
         communication_options=tf.distribute.experimental.CommunicationOptions(
