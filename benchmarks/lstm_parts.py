@@ -93,7 +93,7 @@ def list_shares(seconds: Mapping[str, float], step: float) -> dict[str, float]:
 
 
 def _multiply_steps(values: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Multiply each step of values [L, B, N] with a matrix [N, M], one after another. Return the last product."""
+    """Compute values [L, B, N] @ matrix [N, M], one step after another. Return the last product."""
     stored = store(matrix)
     product = tf.zeros([values.shape[1], matrix.shape[1]], values.dtype)
     return tf.while_loop(

@@ -7,6 +7,7 @@ import keras
 
 from benchmarks.lstm_shapes import SYMBOLS, UNITS
 from trainer.model import network
+from trainer.model.optimizer import build_optimizer
 from trainer.runtime.devices import configure_devices
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import create_strategy
@@ -19,7 +20,7 @@ def build_steps(batch_windows: int, units: Sequence[int] = UNITS) -> tuple[keras
     layers = configure_devices("auto", seed=1)
     with strategy.scope():
         net = network.build_lstm(symbols=SYMBOLS, lstm_units=units, embedding_units=0, layers=layers)
-        adam = network.build_optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
+        adam = build_optimizer(learning_rate=0.002, schedule="constant", warmup_steps=0, steps=1)
         adam.build(net.trainable_variables)
     agreement = StopAgreement(strategy)
     steps = Steps(

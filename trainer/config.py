@@ -74,8 +74,11 @@ class TrainConfig:
         0, "validations in a row without a lower loss after which training ends; 0: epochs and max_chars decide"
     )
     batch_windows: PositiveInt = key(128, "windows in one step, over all replicas; their number changes no result")
+    optimizer: Literal["adam", "muon"] = key(
+        "adam", "adam, as in the seed script, or muon: orthogonal updates of the recurrent matrices, Adam for the rest"
+    )
     learning_rate: PositiveFloat = key(
-        0.002, "Adam's learning rate, as in the seed script; the peak if schedule=cosine"
+        0.002, "the optimizer's learning rate, as in the seed script; the peak if schedule=cosine"
     )
     schedule: Literal["constant", "cosine"] = key(
         "constant", "constant, as in the seed script, or cosine: decay to a tenth at the last step"

@@ -100,7 +100,7 @@ def test_killed_or_stopped_both_leave_and_start_again_to_the_same_bits(
 
 @pytest.mark.slow
 def test_killed_with_state_under_way_both_start_again_to_the_same_bits(dataset: Path, tmp_path: Path) -> None:
-    changes = {"carry_windows": 8, "checkpoint__every_seconds": 0.05}
+    changes = {"carry_windows": 8, "optimizer": "muon", "checkpoint__every_seconds": 0.05}
     for process in two_workers(dataset, tmp_path / "undisturbed", None, **changes):
         finish(process)
     run = tmp_path / "runs/small"

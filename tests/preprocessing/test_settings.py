@@ -51,6 +51,7 @@ max_chars: 0
 validate_every_chars: 0
 stop_after_worse: 0
 batch_windows: 128
+optimizer: adam
 learning_rate: 0.002
 schedule: constant
 warmup_steps: 0

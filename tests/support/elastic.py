@@ -28,6 +28,7 @@ from trainer.data.order import Order
 from trainer.data.plan import plan_training
 from trainer.data.windows import Windows
 from trainer.model import network
+from trainer.model.optimizer import build_optimizer
 from trainer.model.state import read_carried, restore_state
 from trainer.runs.checkpoint_index import Position, Retention
 from trainer.runs.checkpoints import Checkpoints
@@ -127,7 +128,13 @@ def train(
     keras.utils.set_random_seed(1)
     with strategy.scope():
         net = network.build_lstm(symbols=SYMBOLS, lstm_units=[8], embedding_units=0)
-        optimizer = network.build_optimizer(learning_rate=0.01, schedule="constant", warmup_steps=0, steps=1)
+        optimizer = build_optimizer(
+            learning_rate=0.01,
+            schedule="constant",
+            warmup_steps=0,
+            steps=1,
+            optimizer="muon" if carry > 1 else "adam",
+        )
         optimizer.build(net.trainable_variables)
 
     def step(after: int) -> None:

@@ -1,4 +1,4 @@
-"""The model: ids -> one-hot or embedding -> LSTM stack -> logits, and the optimizer that trains it."""
+"""The model: ids -> one-hot or embedding -> LSTM stack -> logits."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -76,34 +76,6 @@ def run_from_state(
         hidden, layer_state = layer.run(hidden, before, training=training)
         after.append(layer_state)
     return tf.transpose(model.get_layer(LOGITS)(hidden), (1, 0, 2)), after
-
-
-class Adam(keras.optimizers.Adam):
-    """Adam for gradients that are summed over the replicas already. Keras' class would sum them once more."""
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        return grads_and_vars
-
-
-def build_optimizer(*, learning_rate: float, schedule: str, warmup_steps: int, steps: int) -> Any:
-    """Build Adam with a constant rate, or with a cosine decay to a tenth of the rate at the last of `steps`.
-
-    The rate first rises from 0 over `warmup_steps`. With float16 the loss is scaled, because of its small range.
-    """
-    rate: Any = learning_rate
-    if schedule == "cosine" or warmup_steps:
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup_steps else learning_rate,
-            decay_steps=max(1, steps - warmup_steps),
-            alpha=0.1 if schedule == "cosine" else 1.0,
-            warmup_target=learning_rate if warmup_steps else None,
-            warmup_steps=warmup_steps,
-        )
-    adam = Adam(rate, name="adam")
-    if keras.mixed_precision.dtype_policy().compute_dtype == "float16":
-        # The default name has a number that grows with each optimizer; a checkpoint needs the same name each time.
-        return keras.optimizers.LossScaleOptimizer(adam, name="loss_scale")
-    return adam
 
 
 def character_losses(logits: tf.Tensor, ids: tf.Tensor, objective: str, *, scatter: bool = True) -> tf.Tensor:

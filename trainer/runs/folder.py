@@ -26,7 +26,7 @@ from trainer.data.plan import TrainingPlan, count_steps, plan_training
 from trainer.runs.checkpoint_index import CHECKPOINT_INDEX
 
 # Keys that decide a run's result and that older versions did not have, with the value that they trained with.
-ADDED = {"carry_windows": 1, "validate_every_chars": 0, "stop_after_worse": 0}
+ADDED = {"optimizer": "adam", "carry_windows": 1, "validate_every_chars": 0, "stop_after_worse": 0}
 # A Kubernetes name of at most 63 characters, as a Job's name is.
 RUN_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 

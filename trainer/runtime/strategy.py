@@ -46,7 +46,7 @@ def create_strategy(
 
 
 def split_cpu(replicas: int) -> list[str]:
-    """Divide the CPU's cores evenly among logical devices. Return the devices' names.
+    """Split the CPU's cores evenly among logical devices. Return the devices' names.
 
     A small product on one core takes hardly longer than on two. So two replicas, each on one core, train a small model
     up to twice as fast as one replica on two (docs/results.md). The first operation in a process fixes its devices: a

@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from preprocessing.errors import InputError
 from trainer.data.windows import pad_batch
-from trainer.model.network import Layers, build_lstm, build_optimizer, character_losses
+from trainer.model.network import Layers, build_lstm, character_losses
+from trainer.model.optimizer import build_optimizer
 from trainer.model.state import copy_state, restore_state
 from trainer.runtime.devices import describe_determinism
 from trainer.runtime.stop_agreement import StopAgreement

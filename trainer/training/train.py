@@ -16,7 +16,8 @@ from trainer.data.order import Order
 from trainer.data.plan import TrainingPlan
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows
-from trainer.model.network import build_model, build_optimizer
+from trainer.model.network import build_model
+from trainer.model.optimizer import build_optimizer
 from trainer.runs.checkpoint_index import Position, Retention, newest_entry
 from trainer.runs.checkpoints import Checkpoints
 from trainer.runs.completion import is_complete
@@ -151,6 +152,7 @@ def build_steps(job: TrainingJob, plan: TrainingPlan) -> Steps:
             schedule=config.schedule,
             warmup_steps=config.warmup_steps,
             steps=plan.steps,
+            optimizer=config.optimizer,
         )
         optimizer.build(model.trainable_variables)
     return Steps(

@@ -11,7 +11,8 @@ import tensorflow as tf
 from trainer.data.windows import pad_batch
 from trainer.model.cudnn_lstm import CudnnLSTM, run_cudnn
 from trainer.model.lstm import LSTM
-from trainer.model.network import build_lstm, build_optimizer
+from trainer.model.network import build_lstm
+from trainer.model.optimizer import build_optimizer
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.training.steps import Steps
 

@@ -1,5 +1,3 @@
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -30,39 +28,6 @@ def test_logits_do_not_depend_on_later_characters() -> None:
     np.testing.assert_array_equal(net(ids).numpy()[:, :3], net(changed).numpy()[:, :3])
 
 
-def rates(**changes: Any) -> list[float]:
-    settings: dict[str, Any] = {"learning_rate": 0.01, "schedule": "constant", "warmup_steps": 0, "steps": 10}
-    adam = network.build_optimizer(**(settings | changes))
-    adam.build([keras.Variable(0.0)])
-    found = []
-    for step in range(11):
-        adam.iterations.assign(step)
-        found.append(round(float(adam.learning_rate), 6))
-    return found
-
-
-def test_constant_rate_stays() -> None:
-    assert rates() == [0.01] * 11
-
-
-def test_constant_rate_after_a_warm_up_stays() -> None:
-    assert rates(warmup_steps=4) == [0, 0.0025, 0.005, 0.0075] + [0.01] * 7
-
-
-def test_cosine_falls_to_a_tenth_at_the_last_step() -> None:
-    found = rates(schedule="cosine")
-    assert found[0] == 0.01
-    assert found[5] == 0.0055
-    assert found[10] == 0.001
-    assert found == sorted(found, reverse=True)
-
-
-def test_cosine_starts_after_its_warm_up() -> None:
-    found = rates(schedule="cosine", warmup_steps=2)
-    assert found[:3] == [0, 0.005, 0.01]
-    assert found[10] == 0.001
-
-
 IDS = np.array([[0, 2, 1]])
 UNIFORM_BUT_LAST = np.array([[[0.0, 0, 0], [np.log(2), np.log(6), 0]]], np.float32)
 
@@ -70,19 +35,6 @@ UNIFORM_BUT_LAST = np.array([[[0.0, 0, 0], [np.log(2), np.log(6), 0]]], np.float
 @pytest.mark.parametrize(("objective", "nats"), [("every", [np.log(3), np.log(9 / 6)]), ("last", [np.log(9 / 6)])])
 def test_objective_chooses_which_positions_count(objective: str, nats: list[float]) -> None:
     np.testing.assert_allclose(network.character_losses(UNIFORM_BUT_LAST, IDS, objective), [nats], rtol=1e-6)
-
-
-def test_float16_scales_the_loss() -> None:
-    keras.mixed_precision.set_global_policy("mixed_float16")
-    scaled = network.build_optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=1)
-    assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
-
-
-def test_float16_variables_have_the_same_names_in_each_run() -> None:
-    keras.mixed_precision.set_global_policy("mixed_float16")
-    made = [network.build_optimizer(learning_rate=0.1, schedule="constant", warmup_steps=0, steps=9) for _ in range(2)]
-    first, second = ([variable.path for variable in one.variables] for one in made)
-    assert first == second
 
 
 def test_loss_without_scatter_has_the_value_and_the_gradient_of_the_other() -> None:

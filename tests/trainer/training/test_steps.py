@@ -8,6 +8,7 @@ import tensorflow as tf
 from preprocessing.errors import InputError
 from trainer.data.windows import Batch, pad_batch
 from trainer.model import network
+from trainer.model.optimizer import build_optimizer
 from trainer.model.state import copy_state, restore_state
 from trainer.runtime.stop_agreement import StopAgreement
 from trainer.runtime.strategy import mirror_devices
@@ -35,7 +36,7 @@ class Trained:
             keras.utils.set_random_seed(3)
             with strategy.scope():
                 self.model = network.build_lstm(symbols=7, lstm_units=[6, 5], embedding_units=embedding_units)
-                self.optimizer = network.build_optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
+                self.optimizer = build_optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
                 self.optimizer.build(self.model.trainable_variables)
         finally:
             keras.mixed_precision.set_global_policy("float32")
@@ -181,7 +182,7 @@ def test_run_compiles_one_training_step_and_one_evaluation_step() -> None:
     strategy = mirror_devices(["CPU:0"])
     with strategy.scope():
         net = Counted(network.build_lstm(symbols=7, lstm_units=[6], embedding_units=0))
-        optimizer = network.build_optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
+        optimizer = build_optimizer(learning_rate=0.05, schedule="cosine", warmup_steps=1, steps=5)
         optimizer.build(net.trainable_variables)
     steps = Steps(
         *(strategy, net, optimizer),
