@@ -38,7 +38,7 @@ from trainer.scoring.scored_reviews import TextCodec
 LENGTHS = (100, 200, 400, 800)
 TRAINED, EVALUATED = (0.2, 0.4, 0.6, 0.8), (0.2, 0.4, 0.6, 0.8, 1.0)
 INVENTED = 10_000
-FOREIGN = ("model.lstm_units=[256]", "seed=7", "batch_windows=16", "max_chars=12000000")
+FOREIGN = ("model.lstm_units=[256]", "seed=7", "batch_windows=64", "max_chars=12000000")
 Method = Callable[[ScoredTexts], Numbers]  # a larger number means generated
 
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -29,6 +29,7 @@ from preprocessing.storage.urls import open_bucket
 from trainer.data.order import Order
 from trainer.data.staging import Staging
 from trainer.data.windows import Windows, read_batch
+from trainer.model.optimizer import OptimizerName
 from trainer.sampling.sampler import build_stepper, continue_prompts, draw_numbers
 
 SIDE = 2048
@@ -40,9 +41,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", choices=SHAPES, required=True)
     parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--optimizer", choices=get_args(OptimizerName), default="adam")
     args = parser.parse_args()
     batch, shape = args.batch, SHAPES[args.model]
-    net, _, steps = build_steps(batch, shape.units)
+    net, _, steps = build_steps(batch, shape.units, args.optimizer)
     dtype = keras.mixed_precision.dtype_policy().compute_dtype
     square = tf.cast(tf.random.normal((SIDE, SIDE)), dtype)
     product = tf.function(lambda: steps.strategy.run(lambda: tf.matmul(square, square)[0, 0]))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 SYMBOLS, WINDOW_CHARS, UNITS = 61, 256, (1024, 512)  # the seed script's
+DEMO_WINDOW_CHARS = 32  # as in the Makefile
 
 
 @dataclass(frozen=True)
@@ -21,4 +22,4 @@ class Shape:
         return 3 * 2 * (layers + self.units[-1] * SYMBOLS)
 
 
-SHAPES = {"seed": Shape(UNITS, WINDOW_CHARS, (128, 256)), "demo": Shape((384,), 128, (32,))}
+SHAPES = {"seed": Shape(UNITS, WINDOW_CHARS, (128, 256)), "demo": Shape((384,), DEMO_WINDOW_CHARS, (128,))}

@@ -1,4 +1,4 @@
-"""A contender: PyTorch's nn.LSTM with the sizes and the recipe of jobs/demo.yaml, trained for a given time.
+"""A contender: PyTorch's nn.LSTM with the sizes of jobs/demo.yaml and Adam, trained for a given time.
 
 As in this project, each row of a batch passes through a segment of neighbouring windows with carried state, then starts
 another segment from zero. Segments are drawn at random. A split is evaluated in as many lanes as a batch has rows.

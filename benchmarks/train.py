@@ -3,7 +3,8 @@
     python -m benchmarks.train [--models seed demo] [--rounds 5] [--batches 128 256] [--peers .peers/bin/python]
 
 The unit is predicted characters per second. In each round every contender does one step. Medians and ratios are
-printed. PyTorch has its own interpreter, which `make bench-train` installs. The limit is the throughput if all
+printed. All train with Adam; the demo's recipe is this project with Muon. PyTorch has its own interpreter, which
+`make bench-train` installs. The limit is the throughput if all
 operations were one large matrix product, measured in the same rounds. `input` is the share of a step spent reading
 windows. For this project the benchmark also times the evaluation of a batch and the sampling of four texts, prints
 the peak memory after them, and the share of each part of a step.
@@ -21,7 +22,7 @@ from benchmarks.lstm_parts import list_shares
 from benchmarks.lstm_shapes import SHAPES
 from trainer.runtime.machine import describe_machine
 
-PROJECT, PEER, SEED = "this project", "PyTorch", "seed script"
+PROJECT, MUON, PEER, SEED = "this project", "with Muon", "PyTorch", "seed script"
 
 
 def measure(
@@ -38,6 +39,8 @@ def measure(
         }
         if model == "seed":
             contenders[SEED] = Contender(sys.executable, "benchmarks.lstm_seed", batch_size)
+        else:
+            contenders[MUON] = Contender(sys.executable, "benchmarks.lstm_project", [*size, "--optimizer", "muon"])
         for contender in contenders.values():
             stack.enter_context(contender)
             contender.turn()  # compiles

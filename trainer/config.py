@@ -33,7 +33,7 @@ class SampleConfig:
         (0.2, 0.4, 0.6, 0.8), "temperatures, for one sample each after an epoch; 0: argmax"
     )
     chars: PositiveInt = key(400, "characters in a sample")
-    prompt_chars: PositiveInt = key(256, "characters of held-out text before a sample")
+    prompt_chars: PositiveInt = key(256, "characters of held-out text before a sample, at most those of a window")
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
