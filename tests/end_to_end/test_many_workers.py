@@ -116,9 +116,12 @@ def test_killed_with_state_under_way_both_start_again_to_the_same_bits(dataset: 
 
 def test_a_worker_of_a_complete_run_waits_for_none_of_the_others(dataset: Path, undisturbed: Path) -> None:
     # The case: the chief is killed after all other workers finished, so only the chief restarts.
+    left_over = undisturbed / "checkpoints/step-00000001-12345678.safetensors"
+    left_over.touch()
     chief, other = two_workers(dataset, undisturbed.parent)
     other.kill()
     assert f"{undisturbed}: complete" in finish(chief)
+    assert not left_over.exists()
 
 
 @pytest.mark.slow

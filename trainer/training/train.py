@@ -99,6 +99,7 @@ def run_training(job: TrainingJob) -> None:
     newest = newest_entry(job.bucket) if job.workers.count > 1 else None
     if newest and is_complete(newest, data.plan, read_metric_rows(job.bucket)):
         log.info("%s: complete", job.bucket.url)  # the other workers may be gone for good, and would be waited for
+        open_checkpoints(job, data.plan).sweep(is_complete=True)
         return
     require_supported_gpus()
     require_gpus(job.config.min_gpus)
