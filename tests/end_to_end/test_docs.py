@@ -127,7 +127,7 @@ def test_each_command_of_a_document_can_be_typed(document: Path, reader: Path) -
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
             env=environment(),
         )
         assert done.returncode == 0, f"{script(lines)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

@@ -140,6 +140,7 @@ def test_stopped_while_one_waits_for_its_data_all_save_once_it_comes(dataset: Pa
         try:
             wait_until(lambda: saved_step(run) > 0, processes[0])
             before = saved_step(run)
+            time.sleep(1)  # time for a step of the next epoch, also on a slow machine
             FaultyStore.outage = 10**9
             time.sleep(5)  # time for about 200 steps, if windows were available
             for process in processes:
